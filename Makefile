@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# A small front for meson and ninja, which can be used directly in build/ too.
+
+BUILD  ?= build
+PREFIX ?= /usr/local
+MESON_FLAGS ?=
+# How many tests run at once: they are live, and measure time.
+TEST_JOBS ?= 1
+# Names of single tests for `make check`; none means all.
+TESTS ?=
+
+.PHONY: all check demo demo-wine bench torture install clean sanitize help
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make           build into build/
+## make check     install what is missing, build, run the tests; last line: N passed, N failed, N skipped
+## make demo      the article's story on real processes
+## make bench     the benchmarks, each beside its peer
+## make torture   the long torture: 20,000 remote threads in each kind of target
+## make sanitize  the tests once more with ASan and UBSan, in build-sanitize/
+## make install   PREFIX and DESTDIR as usual
+## make clean
+
+# The tools only: what --tell finds missing is named, not installed.
+$(BUILD)/build.ninja: Makefile
+	@sh scripts/need.sh --tell build
+	@if [ -e $@ ]; then \
+		meson configure $(BUILD) --prefix=$(abspath $(PREFIX)) $(MESON_FLAGS) && touch $@; \
+	else \
+		meson setup $(BUILD) --prefix=$(abspath $(PREFIX)) $(MESON_FLAGS); \
+	fi
+
+check:
+	@sh scripts/need.sh build check
+	@$(MAKE) --no-print-directory all
+	@ninja -C $(BUILD) meson-test-prereq
+	@sh scripts/check.sh $(BUILD) $(TEST_JOBS) $(TESTS)
+
+demo:
+	@sh scripts/need.sh build
+	@$(MAKE) --no-print-directory all
+	@sh examples/demo.sh $(BUILD)
+
+demo-wine:
+	@sh scripts/need.sh build wine
+	@$(MAKE) --no-print-directory all
+	@sh examples/demo-wine.sh $(BUILD)
+
+bench: all
+	@ninja -C $(BUILD) bench/bench tests/targets/manylibs
+	@$(BUILD)/bench/bench --targets $(BUILD)/tests/targets
+
+torture: all
+	@ninja -C $(BUILD) tests/torture meson-test-prereq
+	@$(BUILD)/tests/torture --targets $(BUILD)/tests/targets -n 20000 all
+	@$(BUILD)/tests/torture --targets $(BUILD)/tests/targets -n 20000 -t 4 all
+	@CMOCKA_MESSAGE_OUTPUT=TAP $(BUILD)/tests/test_nothing_left --kills 1000
+	@CMOCKA_MESSAGE_OUTPUT=TAP $(BUILD)/tests/test_scale --full
+
+sanitize:
+	@sh scripts/need.sh build check
+	@[ -e build-sanitize/build.ninja ] || meson setup build-sanitize \
+		-Db_sanitize=address,undefined -Db_lundef=false
+	@ninja -C build-sanitize && ninja -C build-sanitize meson-test-prereq
+	@TENDRIL_SANITIZED=1 sh scripts/check.sh build-sanitize $(TEST_JOBS)
+
+# prefix is an option of the build directory: set it again, in case PREFIX differs from last time.
+install: all
+	@meson configure $(BUILD) --prefix=$(abspath $(PREFIX))
+	@ninja -C $(BUILD)
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
+
+clean:
+	@rm -rf $(BUILD) build-sanitize

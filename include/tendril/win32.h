@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * win32.h - Win32's names for processes and threads, on Linux objects
+ *
+ * A source that includes this header and uses nothing else compiles unchanged
+ * for Windows (where it is <windows.h>) and for Linux.  The behaviour is the
+ * one that Microsoft documents, told here in our own words.
+ *
+ * What is different, because the objects are Linux ones:
+ *   - A handle is a descriptor of this process: of a process, its pidfd; of a
+ *     thread, the thread's.  Its value is the descriptor times four, as NT's
+ *     values are multiples of four; descriptor 0 is never handed out.  So every
+ *     open handle can be seen in /proc/PID/fd, and counted.
+ *   - Process and thread ids are the kernel's, in the caller's PID namespace.
+ *   - WINAPI is empty: a thread function is an ordinary C function of the
+ *     process that it runs in.
+ *   - Security descriptors are ignored; the kernel's ptrace rules decide who
+ *     may open whom.
+ *   - DWORD has 32 bits, as on Windows, but is unsigned int: print it with %u.
+ *
+ * Errors: a function that fails sets the calling thread's last error; one that
+ * succeeds leaves it alone.  The checks come in this order: is the value an open
+ * handle (ERROR_INVALID_HANDLE), of the right kind (the same), with the right
+ * that the function needs (ERROR_ACCESS_DENIED), of something that still lives
+ * (ERROR_ACCESS_DENIED).  Out parameters are written only on success, except
+ * where a function says otherwise.
+ *
+ * All functions may be called by several threads at once.  A handle that is
+ * closed while another thread's call uses it stays open until that call returns.
+ * None is async-signal-safe except GetLastError() and SetLastError().
+ */
+#ifndef TENDRIL_WIN32_H
+#define TENDRIL_WIN32_H
+
+#ifdef _WIN32
+#include <windows.h>
+#else
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__) && defined(TENDRIL_BUILD)
+#define WINBASEAPI __attribute__((visibility("default")))
+#else
+#define WINBASEAPI
+#endif
+
+#define WINAPI
+#define CALLBACK
+#ifndef CONST
+#define CONST const
+#endif
+#ifndef VOID
+#define VOID void
+#endif
+#ifndef TRUE
+#define TRUE 1
+#endif
+#ifndef FALSE
+#define FALSE 0
+#endif
+
+typedef int BOOL;
+typedef unsigned char BYTE;
+typedef uint16_t WORD;
+typedef uint32_t DWORD;
+typedef int32_t LONG;
+typedef uint32_t ULONG;
+typedef unsigned int UINT;
+typedef uintptr_t ULONG_PTR;
+typedef uintptr_t DWORD_PTR;
+typedef size_t SIZE_T;
+
+typedef void *PVOID;
+typedef void *LPVOID;
+typedef const void *LPCVOID;
+typedef BYTE *LPBYTE;
+typedef DWORD *PDWORD;
+typedef DWORD *LPDWORD;
+typedef BOOL *LPBOOL;
+typedef SIZE_T *PSIZE_T;
+
+/** An open handle of this process; NULL is never one. */
+typedef void *HANDLE;
+typedef HANDLE *PHANDLE;
+typedef HANDLE *LPHANDLE;
+
+#define INVALID_HANDLE_VALUE ((HANDLE)(intptr_t)-1)
+
+/** A thread's function.  Its value becomes the thread's exit code. */
+typedef DWORD(WINAPI *PTHREAD_START_ROUTINE)(LPVOID lpThreadParameter);
+typedef PTHREAD_START_ROUTINE LPTHREAD_START_ROUTINE;
+
+typedef struct _SECURITY_ATTRIBUTES {
+	DWORD nLength;
+	LPVOID lpSecurityDescriptor; /* ignored */
+	BOOL bInheritHandle;         /* TRUE: programs that this one executes get the descriptor */
+} SECURITY_ATTRIBUTES, *PSECURITY_ATTRIBUTES, *LPSECURITY_ATTRIBUTES;
+
+typedef struct _PROC_THREAD_ATTRIBUTE_LIST *PPROC_THREAD_ATTRIBUTE_LIST;
+typedef PPROC_THREAD_ATTRIBUTE_LIST LPPROC_THREAD_ATTRIBUTE_LIST;
+
+/* Last errors. */
+#define ERROR_SUCCESS             0u
+#define NO_ERROR                  0u
+#define ERROR_TOO_MANY_OPEN_FILES 4u    /* the limit of handles, of the caller or the target */
+#define ERROR_ACCESS_DENIED       5u    /* a right is missing, or the process has ended */
+#define ERROR_INVALID_HANDLE      6u    /* not an open handle, or one of another kind */
+#define ERROR_NOT_ENOUGH_MEMORY   8u    /* memory or threads, of the caller or the target */
+#define ERROR_GEN_FAILURE         31u   /* what has no better code */
+#define ERROR_NOT_SUPPORTED       50u   /* an architecture or a runtime that we cannot serve */
+#define ERROR_INVALID_PARAMETER   87u
+#define ERROR_BUSY                170u  /* stopped, or at no safe point: try again later */
+#define ERROR_PARTIAL_COPY        299u  /* a part of the range is not there */
+#define ERROR_INVALID_ADDRESS     487u  /* not reserved, or reserved already */
+#define ERROR_NOACCESS            998u  /* a pointer that may not be used so */
+#define ERROR_TIMEOUT             1460u /* the target did not answer; all was taken back */
+
+/* Rights that every kind of handle can have. */
+#define DELETE                   0x00010000u
+#define READ_CONTROL             0x00020000u
+#define WRITE_DAC                0x00040000u
+#define WRITE_OWNER              0x00080000u
+#define SYNCHRONIZE              0x00100000u
+#define STANDARD_RIGHTS_REQUIRED 0x000f0000u
+#define MAXIMUM_ALLOWED          0x02000000u
+#define GENERIC_ALL              0x10000000u
+#define GENERIC_EXECUTE          0x20000000u
+#define GENERIC_WRITE            0x40000000u
+#define GENERIC_READ             0x80000000u
+
+#define PROCESS_TERMINATE                 0x0001u
+#define PROCESS_CREATE_THREAD             0x0002u
+#define PROCESS_SET_SESSIONID             0x0004u
+#define PROCESS_VM_OPERATION              0x0008u
+#define PROCESS_VM_READ                   0x0010u
+#define PROCESS_VM_WRITE                  0x0020u
+#define PROCESS_DUP_HANDLE                0x0040u
+#define PROCESS_CREATE_PROCESS            0x0080u
+#define PROCESS_SET_QUOTA                 0x0100u
+#define PROCESS_SET_INFORMATION           0x0200u
+#define PROCESS_QUERY_INFORMATION         0x0400u /* includes the limited right */
+#define PROCESS_SUSPEND_RESUME            0x0800u
+#define PROCESS_QUERY_LIMITED_INFORMATION 0x1000u
+#define PROCESS_ALL_ACCESS                0x001fffffu
+
+#define THREAD_TERMINATE                 0x0001u
+#define THREAD_SUSPEND_RESUME            0x0002u
+#define THREAD_GET_CONTEXT               0x0008u
+#define THREAD_SET_CONTEXT               0x0010u
+#define THREAD_SET_INFORMATION           0x0020u
+#define THREAD_QUERY_INFORMATION         0x0040u /* includes the limited right */
+#define THREAD_SET_LIMITED_INFORMATION   0x0400u
+#define THREAD_QUERY_LIMITED_INFORMATION 0x0800u
+#define THREAD_ALL_ACCESS                0x001fffffu
+
+/* Creation flags.  Any other bit: ERROR_INVALID_PARAMETER. */
+#define CREATE_SUSPENDED                  0x00000004u
+#define STACK_SIZE_PARAM_IS_A_RESERVATION 0x00010000u
+
+#define HANDLE_FLAG_INHERIT            0x1u
+#define HANDLE_FLAG_PROTECT_FROM_CLOSE 0x2u
+
+#define INFINITE             0xffffffffu
+#define WAIT_OBJECT_0        0u
+#define WAIT_TIMEOUT         258u
+#define WAIT_FAILED          0xffffffffu
+#define MAXIMUM_WAIT_OBJECTS 64
+
+#define STILL_ACTIVE                259u
+#define STATUS_ACCESS_VIOLATION     0xc0000005u
+#define EXCEPTION_ACCESS_VIOLATION  STATUS_ACCESS_VIOLATION
+
+#define MEM_COMMIT   0x00001000u
+#define MEM_RESERVE  0x00002000u
+#define MEM_DECOMMIT 0x00004000u
+#define MEM_RELEASE  0x00008000u
+#define MEM_TOP_DOWN 0x00100000u /* accepted; the kernel's layout is top-down anyway */
+
+#define PAGE_NOACCESS          0x01u
+#define PAGE_READONLY          0x02u
+#define PAGE_READWRITE         0x04u
+#define PAGE_EXECUTE           0x10u
+#define PAGE_EXECUTE_READ      0x20u
+#define PAGE_EXECUTE_READWRITE 0x40u
+
+/** GetLastError() - why the calling thread's latest failing call failed */
+WINBASEAPI DWORD WINAPI GetLastError(VOID);
+
+/** SetLastError() - set what GetLastError() gives in this thread */
+WINBASEAPI VOID WINAPI SetLastError(DWORD dwErrCode);
+
+/**
+ * CloseHandle() - close an open handle
+ *
+ * Ends neither the process nor the thread.  The pseudo-handles may be closed,
+ * which does nothing.
+ *
+ * Errors: ERROR_INVALID_HANDLE: not open, protected from close, or a descriptor
+ * that this library did not make (which stays open).
+ */
+WINBASEAPI BOOL WINAPI CloseHandle(HANDLE hObject);
+
+/**
+ * GetHandleInformation() - HANDLE_FLAG_INHERIT (descriptor without FD_CLOEXEC)
+ * and HANDLE_FLAG_PROTECT_FROM_CLOSE of an open handle
+ *
+ * Errors: ERROR_INVALID_HANDLE (pseudo-handles too), ERROR_INVALID_PARAMETER.
+ */
+WINBASEAPI BOOL WINAPI GetHandleInformation(HANDLE hObject, LPDWORD lpdwFlags);
+
+/**
+ * SetHandleInformation() - change the flags that are set in @dwMask to what they are in @dwFlags
+ *
+ * Errors: ERROR_INVALID_HANDLE; ERROR_INVALID_PARAMETER: another bit in @dwMask.
+ */
+WINBASEAPI BOOL WINAPI SetHandleInformation(HANDLE hObject, DWORD dwMask, DWORD dwFlags);
+
+/** GetCurrentProcess() - the pseudo-handle of the calling process, (HANDLE)-1, with all rights */
+WINBASEAPI HANDLE WINAPI GetCurrentProcess(VOID);
+/** GetCurrentProcessId() - getpid(2) */
+WINBASEAPI DWORD WINAPI GetCurrentProcessId(VOID);
+/** GetCurrentThread() - the pseudo-handle of the calling thread, (HANDLE)-2, with all rights */
+WINBASEAPI HANDLE WINAPI GetCurrentThread(VOID);
+/** GetCurrentThreadId() - gettid(2) */
+WINBASEAPI DWORD WINAPI GetCurrentThreadId(VOID);
+
+/**
+ * OpenProcess() - a new handle of a running process
+ * @dwDesiredAccess: PROCESS_..., SYNCHRONIZE, generic rights, MAXIMUM_ALLOWED;
+ *                   later calls check the rights that were asked for here
+ * @bInheritHandle:  TRUE: programs that the caller executes get the descriptor
+ * @dwProcessId:     a process; not the id of one of its other threads
+ *
+ * Rights to threads and memory are refused here if the kernel's ptrace rules
+ * would refuse their use; to query and to wait, any process can be opened.
+ *
+ * Return: the handle, or NULL
+ * Errors: ERROR_INVALID_PARAMETER: no such process, it has ended, or id 0;
+ * ERROR_ACCESS_DENIED; ERROR_TOO_MANY_OPEN_FILES; ERROR_NOT_SUPPORTED: rights
+ * to threads in a process of another architecture.
+ */
+WINBASEAPI HANDLE WINAPI OpenProcess(DWORD dwDesiredAccess, BOOL bInheritHandle,
+				     DWORD dwProcessId);
+
+/**
+ * GetProcessId() - the id of a process
+ * Return: the id, also after the process has ended; 0 on failure
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: neither query right.
+ */
+WINBASEAPI DWORD WINAPI GetProcessId(HANDLE Process);
+
+/**
+ * GetProcessHandleCount() - how many handles a process has open
+ * @pdwHandleCount: its descriptors; 0 when it has ended
+ *
+ * What Performance Monitor shows as Handle Count, and where the leak of Q272913 shows.
+ *
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: neither query right, or the
+ * kernel's access rules; ERROR_NOACCESS: no place for the count.
+ */
+WINBASEAPI BOOL WINAPI GetProcessHandleCount(HANDLE hProcess, PDWORD pdwHandleCount);
+
+/**
+ * GetExitCodeProcess() - STILL_ACTIVE, or the code that the process ended with
+ *
+ * The kernel keeps 8 bits of it.  A process that was killed by SIGSEGV, SIGBUS,
+ * SIGILL or SIGFPE has STATUS_ACCESS_VIOLATION; by another signal, 128 plus its
+ * number.  The process is never reaped.  Before Linux 6.15 the code of a process
+ * that was reaped by its parent before it was asked for is lost: then it is 0.
+ *
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: neither query right;
+ * ERROR_NOACCESS: no place for the code.
+ */
+WINBASEAPI BOOL WINAPI GetExitCodeProcess(HANDLE hProcess, LPDWORD lpExitCode);
+
+/**
+ * CreateRemoteThread() - start one thread in another process, or change nothing
+ * @hProcess:           PROCESS_CREATE_THREAD | PROCESS_QUERY_INFORMATION |
+ *                      PROCESS_VM_OPERATION | PROCESS_VM_WRITE | PROCESS_VM_READ;
+ *                      the first one is checked.  GetCurrentProcess() is allowed
+ * @lpThreadAttributes: NULL, or bInheritHandle for the new handle
+ * @dwStackSize:        bytes.  0: as much as the target's own threads get.  The
+ *                      part to be committed, rounded up to a page, in at least
+ *                      1 MiB, in whole MiB; with STACK_SIZE_PARAM_IS_A_RESERVATION
+ *                      the whole, rounded up to 64 KiB.  So much can be used
+ * @lpStartAddress:     address in the target; not checked, as on Windows: the
+ *                      thread that jumps to a wrong one takes its process down
+ * @lpParameter:        its argument, arrives bit for bit
+ * @dwCreationFlags:    CREATE_SUSPENDED: it exists but does not run its function
+ *                      until ResumeThread(); STACK_SIZE_PARAM_IS_A_RESERVATION
+ * @lpThreadId:         may be NULL; written only on success
+ *
+ * When it fails, whatever the stage, no handle, no thread and no memory is left
+ * behind in the caller or in the target, and the function has not run: what
+ * Q272913 and Q246691 promised to repair.  It gives up, in the same way, after
+ * five seconds without a safe point in the target.
+ *
+ * Return: a handle with THREAD_ALL_ACCESS, or NULL (never INVALID_HANDLE_VALUE)
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: the right, the kernel's
+ * access rules, a process that has ended or is traced by somebody else;
+ * ERROR_INVALID_PARAMETER: unknown flag; ERROR_NOT_ENOUGH_MEMORY: the stack, or
+ * any other memory or thread that the target may not have;
+ * ERROR_TOO_MANY_OPEN_FILES; ERROR_BUSY: stopped by a signal, or no safe point;
+ * ERROR_NOT_SUPPORTED: no libc there that could make a thread; ERROR_TIMEOUT.
+ */
+WINBASEAPI HANDLE WINAPI CreateRemoteThread(HANDLE hProcess,
+					    LPSECURITY_ATTRIBUTES lpThreadAttributes,
+					    SIZE_T dwStackSize,
+					    LPTHREAD_START_ROUTINE lpStartAddress,
+					    LPVOID lpParameter, DWORD dwCreationFlags,
+					    LPDWORD lpThreadId);
+
+/**
+ * CreateRemoteThreadEx() - CreateRemoteThread()
+ * @lpAttributeList: NULL; anything else: ERROR_NOT_SUPPORTED
+ */
+WINBASEAPI HANDLE WINAPI CreateRemoteThreadEx(HANDLE hProcess,
+					      LPSECURITY_ATTRIBUTES lpThreadAttributes,
+					      SIZE_T dwStackSize,
+					      LPTHREAD_START_ROUTINE lpStartAddress,
+					      LPVOID lpParameter, DWORD dwCreationFlags,
+					      LPPROC_THREAD_ATTRIBUTE_LIST lpAttributeList,
+					      LPDWORD lpThreadId);
+
+/** CreateThread() - CreateRemoteThread() in GetCurrentProcess() */
+WINBASEAPI HANDLE WINAPI CreateThread(LPSECURITY_ATTRIBUTES lpThreadAttributes, SIZE_T dwStackSize,
+				      LPTHREAD_START_ROUTINE lpStartAddress, LPVOID lpParameter,
+				      DWORD dwCreationFlags, LPDWORD lpThreadId);
+
+/**
+ * ResumeThread() - let a thread run that was created suspended
+ * Return: its suspend count before (1, or 0: it was not suspended, nothing was
+ * done); (DWORD)-1 on failure
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: no THREAD_SUSPEND_RESUME.
+ */
+WINBASEAPI DWORD WINAPI ResumeThread(HANDLE hThread);
+
+/**
+ * GetThreadId() - the id of a thread
+ * Return: the id, also after the thread has ended; 0 on failure
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: neither query right.
+ */
+WINBASEAPI DWORD WINAPI GetThreadId(HANDLE Thread);
+
+/** GetProcessIdOfThread() - the process that it is a thread of; as GetThreadId() */
+WINBASEAPI DWORD WINAPI GetProcessIdOfThread(HANDLE Thread);
+
+/**
+ * GetExitCodeThread() - STILL_ACTIVE, or what the thread's function returned, all 32 bits
+ *
+ * A thread that ended without returning has the code of its process if that
+ * ended (see GetExitCodeProcess()), otherwise 0.
+ *
+ * Errors: as GetExitCodeProcess().
+ */
+WINBASEAPI BOOL WINAPI GetExitCodeThread(HANDLE hThread, LPDWORD lpExitCode);
+
+/**
+ * WaitForSingleObject() - wait for the end of a process or thread
+ * @dwMilliseconds: 0: only look; INFINITE: without limit; monotonic time
+ *
+ * What has ended stays signalled.  When a thread is, its stack is gone from its
+ * process and its exit code is there.  The pseudo-handles never are.
+ *
+ * Return: WAIT_OBJECT_0; WAIT_TIMEOUT, not earlier than asked for; WAIT_FAILED
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: no SYNCHRONIZE.
+ */
+WINBASEAPI DWORD WINAPI WaitForSingleObject(HANDLE hHandle, DWORD dwMilliseconds);
+
+/**
+ * WaitForMultipleObjects() - wait for the end of one, or all, of up to 64
+ * @nCount:     1 to MAXIMUM_WAIT_OBJECTS
+ * @lpHandles:  processes and threads, mixed; with @bWaitAll none of them twice
+ * @bWaitAll:   TRUE: until all have ended
+ *
+ * Return: WAIT_OBJECT_0 plus the lowest index of one that has ended (@bWaitAll:
+ * WAIT_OBJECT_0); WAIT_TIMEOUT; WAIT_FAILED
+ * Errors: as WaitForSingleObject(), of any of them; ERROR_INVALID_PARAMETER.
+ */
+WINBASEAPI DWORD WINAPI WaitForMultipleObjects(DWORD nCount, CONST HANDLE *lpHandles,
+					       BOOL bWaitAll, DWORD dwMilliseconds);
+
+/**
+ * VirtualAllocEx() - reserve and commit memory of a process
+ * @hProcess:         PROCESS_VM_OPERATION
+ * @lpAddress:        NULL: anywhere, at a multiple of 64 KiB.  Otherwise rounded
+ *                    down to 64 KiB to reserve, to a page to commit
+ * @dwSize:           bytes; the end is rounded up to a page
+ * @flAllocationType: MEM_RESERVE, MEM_COMMIT or both; MEM_COMMIT alone with
+ *                    @lpAddress NULL reserves as well
+ * @flProtect:        one of PAGE_NOACCESS, _READONLY, _READWRITE, _EXECUTE,
+ *                    _EXECUTE_READ, _EXECUTE_READWRITE; the modifiers (PAGE_GUARD
+ *                    and so on) are not known
+ *
+ * New pages are zero; pages that are committed already keep their contents.
+ * Each call is one mmap() or mprotect() by the target itself, so a failing one
+ * leaves nothing.  Reservations are known to the process that made them only.
+ *
+ * Return: the base of the pages, or NULL
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: the right, or a process that
+ * has ended; ERROR_INVALID_PARAMETER: size, type or protection;
+ * ERROR_INVALID_ADDRESS: in use already, or to commit: not within one
+ * reservation of ours; ERROR_NOT_ENOUGH_MEMORY; else as CreateRemoteThread().
+ */
+WINBASEAPI LPVOID WINAPI VirtualAllocEx(HANDLE hProcess, LPVOID lpAddress, SIZE_T dwSize,
+					DWORD flAllocationType, DWORD flProtect);
+
+/**
+ * VirtualFreeEx() - give memory of a process back
+ * @dwSize:     MEM_RELEASE: 0.  MEM_DECOMMIT: bytes, whole pages of which lose
+ *              their contents and stay reserved; 0: all of the reservation
+ * @lpAddress:  MEM_RELEASE, or @dwSize 0: what VirtualAllocEx() returned
+ * @dwFreeType: MEM_RELEASE or MEM_DECOMMIT
+ *
+ * Errors: as VirtualAllocEx(); ERROR_INVALID_ADDRESS: not reserved, or not its base.
+ */
+WINBASEAPI BOOL WINAPI VirtualFreeEx(HANDLE hProcess, LPVOID lpAddress, SIZE_T dwSize,
+				     DWORD dwFreeType);
+
+/**
+ * ReadProcessMemory() - copy memory out of a process
+ * @hProcess:            PROCESS_VM_READ
+ * @lpNumberOfBytesRead: may be NULL; how many bytes were copied, also on failure
+ *
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: the right, or a process that
+ * has ended; ERROR_PARTIAL_COPY: a part of it is not there; ERROR_NOACCESS:
+ * @lpBuffer cannot be written.
+ */
+WINBASEAPI BOOL WINAPI ReadProcessMemory(HANDLE hProcess, LPCVOID lpBaseAddress, LPVOID lpBuffer,
+					 SIZE_T nSize, SIZE_T *lpNumberOfBytesRead);
+
+/**
+ * WriteProcessMemory() - copy memory into a process
+ * @hProcess:               PROCESS_VM_WRITE | PROCESS_VM_OPERATION
+ * @lpNumberOfBytesWritten: may be NULL; how many bytes were copied, also on failure
+ *
+ * Executable memory that is read-only is written all the same, and stays
+ * read-only, as for breakpoints; read-only data is not.
+ *
+ * Errors: as ReadProcessMemory(); ERROR_NOACCESS: read-only, or @lpBuffer cannot
+ * be read.
+ */
+WINBASEAPI BOOL WINAPI WriteProcessMemory(HANDLE hProcess, LPVOID lpBaseAddress, LPCVOID lpBuffer,
+					  SIZE_T nSize, SIZE_T *lpNumberOfBytesWritten);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* _WIN32 */
+#endif /* TENDRIL_WIN32_H */

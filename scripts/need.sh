@@ -1,0 +1,142 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# need.sh [--tell] GROUP... - see that the tools of the groups are there
+#
+# Looks for each by what it provides, not by a package database.  What is missing is installed by
+# apt-get when we are root; otherwise, and with --tell, the command that installs it is printed and
+# the exit status is 1.  Nothing here calls sudo.  Tools marked "optional" are for tests that are
+# skipped without them: failing to install one is no error.
+set -u
+
+tell=0
+missing=
+optional=
+
+has_command()
+{
+	command -v "$1" >/dev/null 2>&1
+}
+
+has_module()
+{
+	has_command pkg-config && pkg-config --exists "$1"
+}
+
+has_32_bit()
+{
+	[ -e /usr/lib32/libc.so.6 ] || [ -e /usr/lib32/libc.so ]
+}
+
+has_file()
+{
+	for file in "$@"; do
+		[ -e "$file" ] && return 0
+	done
+	return 1
+}
+
+# need PACKAGE CHECK...: required; want PACKAGE CHECK...: optional
+need()
+{
+	package=$1
+	shift
+	"$@" || missing="$missing $package"
+}
+
+want()
+{
+	package=$1
+	shift
+	"$@" || optional="$optional $package"
+}
+
+group_build()
+{
+	need gcc eval 'has_command gcc || has_command clang || has_command cc'
+	need libc6-dev has_file /usr/include/stdlib.h
+	need meson has_command meson
+	need ninja-build has_command ninja
+	need pkg-config has_command pkg-config
+	need python3 has_command python3
+}
+
+group_check()
+{
+	need libcmocka-dev has_module cmocka
+	need util-linux has_command setpriv
+	want musl-tools has_command musl-gcc
+	want gcc-multilib has_32_bit
+	want g++ has_command g++
+	want golang-go has_command go
+	want gdb has_command gdb
+	want procps has_command ps
+	want nginx-light has_command nginx
+	want redis-server has_command redis-server
+	want postgresql eval 'has_file /usr/lib/postgresql/*/bin/postgres'
+	want nodejs eval 'has_command node || has_command java'
+	want libpython3-dev has_file /usr/include/python3*/Python.h
+	want libjemalloc2 has_file /usr/lib/*/libjemalloc.so.2
+}
+
+group_wine()
+{
+	need wine64 eval 'has_command wine64 || has_command wine || has_file /usr/lib/wine/wine64'
+	need gcc-mingw-w64-x86-64 has_command x86_64-w64-mingw32-gcc
+}
+
+group_clang()
+{
+	need clang has_command clang
+}
+
+# Services that come with a package must not start: they are only victims here.
+hold_services()
+{
+	policy=/usr/sbin/policy-rc.d
+	[ -e $policy ] && return
+	printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy
+	trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+	trap 'exit 1' INT TERM HUP
+}
+
+install()
+{
+	echo "need.sh: apt-get install$missing$optional" >&2
+	apt-get update -q >/dev/null || echo "need.sh: apt-get update failed; going on" >&2
+	hold_services
+	export DEBIAN_FRONTEND=noninteractive
+	for package in $missing; do
+		apt-get install -y -q --no-install-recommends "$package" >/dev/null || {
+			echo "need.sh: apt-get could not install $package" >&2
+			exit 1
+		}
+	done
+	for package in $optional; do
+		apt-get install -y -q --no-install-recommends "$package" >/dev/null ||
+			echo "need.sh: no $package: the tests that need it are skipped" >&2
+	done
+}
+
+for group in "$@"; do
+	case $group in
+	--tell) tell=1 ;;
+	build | check | wine | clang) "group_$group" ;;
+	*)
+		echo "need.sh: unknown group $group" >&2
+		exit 2
+		;;
+	esac
+done
+
+[ -z "$missing$optional" ] && exit 0
+if [ "$tell" = 0 ] && [ "$(id -u)" = 0 ] && has_command apt-get; then
+	install
+	exit 0
+fi
+# An ordinary user may do without what only widens the tests.
+if [ -n "$missing" ]; then
+	echo "need.sh: missing; run: sudo apt-get install$missing$optional" >&2
+	exit 1
+fi
+echo "need.sh: some tests will be skipped; for all of them: sudo apt-get install$optional" >&2
+exit 0
