@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * arch.h - all that differs between processors
+ *
+ * One directory an architecture supplies every function here.  Nothing outside src/arch knows a
+ * register, an instruction or the layout of a signal frame.
+ */
+#ifndef ARCH_ARCH_H
+#define ARCH_ARCH_H
+
+#include <stddef.h>
+#include <sys/user.h>
+
+#include "base/base.h"
+
+#define ARCH_XSTATE_BYTES_MAX 16384
+
+/* The whole user-visible state of one stopped thread. */
+struct arch_state {
+	struct user_regs_struct regs;
+	uint64_t sigmask;
+	size_t xstate_bytes;
+	_Alignas(64) uint8_t xstate[ARCH_XSTATE_BYTES_MAX]; /* as PTRACE_GETREGSET gives it */
+};
+
+/* Where in the target's own text are the few instructions that we lean on. */
+struct arch_gadgets {
+	raddr_t syscall_ret; /* syscall; ret */
+	raddr_t sigreturn;   /* the libc's own signal restorer */
+	raddr_t exit_loop;   /* the syscall of a loop that calls exit(2) for ever, which, entered
+				with another system call's number, makes that one and then exits
+				without touching a stack; 0: none found */
+};
+
+/* Look for them in a piece of text mapped at base; fills what is still 0. */
+void arch_find_gadgets(const uint8_t *text, size_t bytes, raddr_t base,
+		       struct arch_gadgets *gadgets);
+
+/* General registers only; 0 or negative errno (-ESRCH: not stopped, or gone). */
+int arch_read_registers(pid_t tid, struct arch_state *state);
+int arch_write_registers(pid_t tid, const struct arch_state *state);
+/* Floating point and vector registers; and the signal mask. */
+int arch_read_extended(pid_t tid, struct arch_state *state);
+int arch_write_extended(pid_t tid, const struct arch_state *state);
+
+raddr_t arch_ip(const struct arch_state *state);
+raddr_t arch_sp(const struct arch_state *state);
+raddr_t arch_tls(const struct arch_state *state);
+
+/* In which system call is the thread; -1: none. */
+long arch_syscall_number(const struct arch_state *state);
+int64_t arch_syscall_result(const struct arch_state *state);
+uint64_t arch_syscall_argument(const struct arch_state *state, unsigned n);
+
+/* Was the call broken off by our stop, so that it has to be taken up again? */
+bool arch_is_interrupted(const struct arch_state *state);
+/* Will the kernel take it up with its own memory of the time left (restart_syscall(2))?  A signal
+ * return would lose that. */
+bool arch_has_restart_block(const struct arch_state *state);
+/* epoll_wait() and a few more report EINTR at a mere ptrace stop.  Make the kernel take the call up
+ * again unless a handler really runs. */
+void arch_hide_interruption(struct arch_state *state);
+/* Turn a thread stopped at the entry of a system call into one that is about to make it. */
+void arch_rewind_entry(struct arch_state *state);
+
+/* Prepare registers for a system call made with gadget and returning to the word at sp. */
+void arch_set_syscall(struct arch_state *state, raddr_t syscall_ret, raddr_t sp, long number,
+		      const uint64_t arguments[6]);
+/* Prepare registers for the start of the agent. */
+void arch_set_entry(struct arch_state *state, raddr_t ip, raddr_t sp, raddr_t argument);
+
+/*
+ * The way home: a few signal frames written below the borrowed thread's stack, so that it can
+ * put itself back whatever becomes of us.
+ *
+ *     unmap:  munmap(arena), then home       entered when nothing may be left
+ *     leave:  clock_gettime(left), then home tells the new thread that we are out of the arena
+ *     home:   the original registers, vector state and signal mask
+ */
+#define ARCH_WAY_HOME_BYTES_MAX (ARCH_XSTATE_BYTES_MAX + 2048)
+
+struct arch_way_home {
+	raddr_t address; /* where bytes[] belongs in the target */
+	size_t n_bytes;
+	raddr_t unmap;   /* a stack pointer: a word with the restorer, then the frame */
+	raddr_t leave;
+	_Alignas(64) uint8_t bytes[ARCH_WAY_HOME_BYTES_MAX];
+};
+
+struct arch_arena {
+	raddr_t address;
+	uint64_t bytes;
+	raddr_t left; /* 16 bytes there become non-zero when the borrowed thread is out */
+};
+
+void arch_build_way_home(struct arch_way_home *way, const struct arch_state *original,
+			 const struct arch_gadgets *gadgets, const struct arch_arena *arena);
+
+/*
+ * Look for signal frames among n words of stack at address sp.  Calls visit() with the
+ * interrupted instruction pointer of each one that looks real; stops and returns false when it
+ * returns false.
+ */
+bool arch_visit_signal_frames(const uint64_t *words, size_t n,
+			      bool (*visit)(void *data, raddr_t ip), void *data);
+
+/* Is text[0..1] the system call instruction? */
+bool arch_is_syscall_instruction(const uint8_t text[2]);
+#define ARCH_SYSCALL_BYTES 2
+#define ARCH_RED_ZONE_BYTES 128
+
+/* An ELF machine number, and the reading of a thread's state by PTRACE_GET_SYSCALL_INFO. */
+bool arch_is_supported_machine(uint16_t e_machine);
+
+#endif /* ARCH_ARCH_H */

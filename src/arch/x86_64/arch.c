@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "arch/arch.h"
+
+#include <asm/unistd.h>
+#include <elf.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+
+/* Results that only the kernel and its tracers see (include/linux/errno.h). */
+#define ERESTARTSYS           512
+#define ERESTARTNOINTR        513
+#define ERESTARTNOHAND        514
+#define ERESTART_RESTARTBLOCK 516
+
+#define EFLAGS_AT_ENTRY 0x202 /* interrupts on, direction flag clear as the ABI wants */
+
+static int errno_of_ptrace(void)
+{
+	return errno == EIO ? -ESRCH : -errno;
+}
+
+int arch_read_registers(pid_t tid, struct arch_state *state)
+{
+	struct iovec iov = { .iov_base = &state->regs, .iov_len = sizeof(state->regs) };
+
+	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &iov) < 0)
+		return errno_of_ptrace();
+	return iov.iov_len == sizeof(state->regs) ? 0 : -ENOEXEC; /* a 32-bit thread: fewer */
+}
+
+int arch_write_registers(pid_t tid, const struct arch_state *state)
+{
+	struct iovec iov = { .iov_base = (void *)&state->regs, .iov_len = sizeof(state->regs) };
+
+	return ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &iov) < 0 ? errno_of_ptrace() : 0;
+}
+
+int arch_read_extended(pid_t tid, struct arch_state *state)
+{
+	struct iovec iov = { .iov_base = state->xstate, .iov_len = sizeof(state->xstate) };
+
+	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_X86_XSTATE, &iov) < 0)
+		return errno_of_ptrace();
+	state->xstate_bytes = iov.iov_len;
+	if (ptrace(PTRACE_GETSIGMASK, tid, (void *)sizeof(state->sigmask), &state->sigmask) < 0)
+		return errno_of_ptrace();
+	return 0;
+}
+
+int arch_write_extended(pid_t tid, const struct arch_state *state)
+{
+	struct iovec iov = { .iov_base = (void *)state->xstate, .iov_len = state->xstate_bytes };
+
+	if (ptrace(PTRACE_SETREGSET, tid, (void *)NT_X86_XSTATE, &iov) < 0)
+		return errno_of_ptrace();
+	if (ptrace(PTRACE_SETSIGMASK, tid, (void *)sizeof(state->sigmask), &state->sigmask) < 0)
+		return errno_of_ptrace();
+	return 0;
+}
+
+raddr_t arch_ip(const struct arch_state *state)
+{
+	return state->regs.rip;
+}
+
+raddr_t arch_sp(const struct arch_state *state)
+{
+	return state->regs.rsp;
+}
+
+raddr_t arch_tls(const struct arch_state *state)
+{
+	return state->regs.fs_base;
+}
+
+long arch_syscall_number(const struct arch_state *state)
+{
+	return (long)state->regs.orig_rax;
+}
+
+int64_t arch_syscall_result(const struct arch_state *state)
+{
+	return (int64_t)state->regs.rax;
+}
+
+uint64_t arch_syscall_argument(const struct arch_state *state, unsigned n)
+{
+	const struct user_regs_struct *r = &state->regs;
+	const uint64_t arguments[] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
+
+	return arguments[n];
+}
+
+/* Calls that answer a ptrace stop with EINTR though no signal was delivered (signal(7), "Interruption
+ * of system calls ... by stop signals"). */
+static bool reports_eintr_at_stop(long number)
+{
+	static const short numbers[] = {
+		__NR_epoll_wait, __NR_epoll_pwait, __NR_epoll_pwait2, __NR_semop, __NR_semtimedop,
+		__NR_rt_sigtimedwait, __NR_io_getevents, __NR_io_pgetevents, __NR_io_uring_enter,
+		/* with SO_RCVTIMEO or SO_SNDTIMEO set */
+		__NR_accept, __NR_accept4, __NR_connect, __NR_recvfrom, __NR_recvmsg, __NR_recvmmsg,
+		__NR_sendto, __NR_sendmsg, __NR_sendmmsg, __NR_read, __NR_readv, __NR_write,
+		__NR_writev, __NR_futex, __NR_clock_nanosleep,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		if (numbers[i] == number)
+			return true;
+	return false;
+}
+
+bool arch_is_interrupted(const struct arch_state *state)
+{
+	if (arch_syscall_number(state) < 0)
+		return false;
+	switch (-arch_syscall_result(state)) {
+	case ERESTARTSYS:
+	case ERESTARTNOINTR:
+	case ERESTARTNOHAND:
+	case ERESTART_RESTARTBLOCK:
+		return true;
+	case EINTR:
+		return reports_eintr_at_stop(arch_syscall_number(state));
+	default:
+		return false;
+	}
+}
+
+bool arch_has_restart_block(const struct arch_state *state)
+{
+	return arch_syscall_number(state) >= 0 &&
+	       arch_syscall_result(state) == -ERESTART_RESTARTBLOCK;
+}
+
+void arch_hide_interruption(struct arch_state *state)
+{
+	if (arch_is_interrupted(state) && arch_syscall_result(state) == -EINTR)
+		state->regs.rax = (uint64_t)-ERESTARTNOHAND;
+}
+
+void arch_rewind_entry(struct arch_state *state)
+{
+	state->regs.rax = state->regs.orig_rax;
+	state->regs.orig_rax = (uint64_t)-1;
+	state->regs.rip -= ARCH_SYSCALL_BYTES;
+}
+
+void arch_set_syscall(struct arch_state *state, raddr_t syscall_ret, raddr_t sp, long number,
+		      const uint64_t arguments[6])
+{
+	struct user_regs_struct *r = &state->regs;
+
+	r->orig_rax = (uint64_t)-1; /* or the kernel would restart what it thinks we interrupted */
+	r->rax = (uint64_t)number;
+	r->rdi = arguments[0];
+	r->rsi = arguments[1];
+	r->rdx = arguments[2];
+	r->r10 = arguments[3];
+	r->r8 = arguments[4];
+	r->r9 = arguments[5];
+	r->rip = syscall_ret;
+	r->rsp = sp;
+	r->eflags = EFLAGS_AT_ENTRY;
+}
+
+void arch_set_entry(struct arch_state *state, raddr_t ip, raddr_t sp, raddr_t argument)
+{
+	struct user_regs_struct *r = &state->regs;
+
+	r->orig_rax = (uint64_t)-1;
+	r->rax = 0;
+	r->rdi = argument;
+	r->rip = ip;
+	r->rsp = sp;
+	r->eflags = EFLAGS_AT_ENTRY;
+}
+
+bool arch_is_syscall_instruction(const uint8_t text[2])
+{
+	return text[0] == 0x0f && text[1] == 0x05;
+}
+
+bool arch_is_supported_machine(uint16_t e_machine)
+{
+	return e_machine == EM_X86_64;
+}

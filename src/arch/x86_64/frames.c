@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * frames.c - signal frames as the kernel writes and reads them (arch/x86/kernel/signal_64.c)
+ */
+#include "arch/arch.h"
+
+#include <asm/unistd.h>
+#include <cpuid.h>
+#include <string.h>
+
+#define FP_XSTATE_MAGIC1 0x46505853u
+#define FP_XSTATE_MAGIC2 0x46505845u
+#define FXSAVE_BYTES     512
+#define SW_RESERVED      464 /* offset in the fxsave area that belongs to software */
+
+#define XSAVE_HEADER_BYTES 64
+#define FEATURE_TILE_DATA  (1ull << 18)
+
+#define UC_FP_XSTATE          1u
+#define UC_SIGCONTEXT_SS      2u
+#define UC_STRICT_RESTORE_SS  4u
+
+#define USER_CS 0x33
+#define USER_DS 0x2b
+#define SEGMENTS_64BIT ((uint64_t)USER_DS << 48 | USER_CS) /* cs, gs = 0, fs = 0, ss */
+
+#define ALL_SIGNALS UINT64_MAX
+
+/* struct rt_sigframe, up to where rt_sigreturn(2) reads. */
+struct signal_frame {
+	uint64_t restorer;
+	uint64_t uc_flags, uc_link;
+	uint64_t ss_sp;
+	uint32_t ss_flags, pad;
+	uint64_t ss_size;
+	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
+	uint64_t segments;
+	uint64_t err, trapno, oldmask, cr2;
+	uint64_t fpstate;
+	uint64_t reserved[8];
+	uint64_t sigmask;
+};
+
+/* Where in it, counted in words, the segments stand, and how far before them the frame begins. */
+#define SEGMENTS_WORD (offsetof(struct signal_frame, segments) / 8)
+
+static void init_frame(struct signal_frame *frame, const struct arch_gadgets *gadgets)
+{
+	memset(frame, 0, sizeof(*frame));
+	frame->restorer = gadgets->sigreturn;
+	frame->uc_flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
+	/*
+	 * rt_sigreturn(2) also sets the alternate signal stack, which nobody can read from
+	 * outside.  Flags that do not exist make that part fail, in silence, and change nothing.
+	 */
+	frame->ss_flags = 0x7fff;
+	frame->segments = SEGMENTS_64BIT;
+	frame->eflags = 0x202;
+	frame->sigmask = ALL_SIGNALS;
+}
+
+static void set_home(struct signal_frame *frame, const struct arch_state *original)
+{
+	const struct user_regs_struct *r = &original->regs;
+
+	frame->r8 = r->r8;
+	frame->r9 = r->r9;
+	frame->r10 = r->r10;
+	frame->r11 = r->r11;
+	frame->r12 = r->r12;
+	frame->r13 = r->r13;
+	frame->r14 = r->r14;
+	frame->r15 = r->r15;
+	frame->rdi = r->rdi;
+	frame->rsi = r->rsi;
+	frame->rbp = r->rbp;
+	frame->rbx = r->rbx;
+	frame->rdx = r->rdx;
+	frame->rax = r->rax;
+	frame->rcx = r->rcx;
+	frame->rsp = r->rsp;
+	frame->rip = r->rip;
+	frame->eflags = r->eflags;
+	frame->segments = (uint64_t)USER_DS << 48 | (r->cs & 0xffff);
+	frame->sigmask = original->sigmask;
+	if (arch_is_interrupted(original)) {
+		/* Without the kernel's help all that can be done is to make the call again. */
+		frame->rax = r->orig_rax;
+		frame->rip -= ARCH_SYSCALL_BYTES;
+	}
+}
+
+/* How many bytes the standard format takes without the tiles of AMX.  A constant of the machine,
+ * kept since asking a virtual processor is slow. */
+static uint32_t bytes_without_tiles(uint64_t features)
+{
+	static _Atomic uint32_t known;
+	uint32_t bytes = known, a, b, c, d;
+
+	if (bytes)
+		return bytes;
+	bytes = FXSAVE_BYTES + XSAVE_HEADER_BYTES;
+	for (unsigned i = 2; i < 63; i++) {
+		if (!(features & 1ull << i) || 1ull << i == FEATURE_TILE_DATA)
+			continue;
+		__cpuid_count(0xd, i, a, b, c, d);
+		if (a + b > bytes)
+			bytes = a + b;
+	}
+	known = bytes;
+	return bytes;
+}
+
+/*
+ * How much of the extended state goes into the frame.  A thread may use the tiles of AMX only when
+ * it has asked for them, and rt_sigreturn(2) drops all that is not SSE when the frame is larger
+ * than it may be for the thread.
+ */
+static uint32_t frame_xstate_bytes(const struct arch_state *original, uint64_t *ret_features)
+{
+	uint64_t in_use;
+
+	/* PTRACE_GETREGSET leaves the mask of user features where the software bytes begin. */
+	memcpy(ret_features, original->xstate + SW_RESERVED, sizeof(*ret_features));
+	memcpy(&in_use, original->xstate + FXSAVE_BYTES, sizeof(in_use));
+	if (in_use & FEATURE_TILE_DATA || !(*ret_features & FEATURE_TILE_DATA))
+		return (uint32_t)original->xstate_bytes;
+	*ret_features &= ~FEATURE_TILE_DATA;
+	return bytes_without_tiles(*ret_features);
+}
+
+/* The extended state, with the marks that rt_sigreturn(2) looks for. */
+static size_t put_xstate(uint8_t *out, const struct arch_state *original)
+{
+	uint64_t features;
+	uint32_t size = frame_xstate_bytes(original, &features);
+	uint32_t magic1 = FP_XSTATE_MAGIC1, magic2 = FP_XSTATE_MAGIC2, extended = size + 4;
+
+	memcpy(out, original->xstate, size);
+	memset(out + SW_RESERVED, 0, FXSAVE_BYTES - SW_RESERVED);
+	memcpy(out + SW_RESERVED, &magic1, 4);
+	memcpy(out + SW_RESERVED + 4, &extended, 4);
+	memcpy(out + SW_RESERVED + 8, &features, 8);
+	memcpy(out + SW_RESERVED + 16, &size, 4);
+	memcpy(out + size, &magic2, 4);
+	return size + 4;
+}
+
+/*
+ * Below the red zone, from high to low addresses:
+ *
+ *     original sp - 128
+ *     [ home ][ leave ][ unmap ]  (frames, growing downwards in this order)
+ *     [ extended state, 64-byte aligned ]
+ *     way->address
+ */
+void arch_build_way_home(struct arch_way_home *way, const struct arch_state *original,
+			 const struct arch_gadgets *gadgets, const struct arch_arena *arena)
+{
+	struct signal_frame frames[3]; /* unmap, leave, home: ascending addresses */
+	uint64_t features;
+	size_t xstate_room = (frame_xstate_bytes(original, &features) + 4 + 63) & ~63ul;
+	raddr_t top = (original->regs.rsp - ARCH_RED_ZONE_BYTES) & ~63ul;
+	raddr_t first = (top - sizeof(frames)) & ~15ul;
+	raddr_t home = first + 2 * sizeof(frames[0]);
+
+	way->address = (first - xstate_room) & ~63ul;
+	way->n_bytes = first - way->address + sizeof(frames);
+	way->unmap = first;
+	way->leave = first + sizeof(frames[0]);
+
+	for (size_t i = 0; i < ARRAY_SIZE(frames); i++)
+		init_frame(&frames[i], gadgets);
+	frames[0].rax = __NR_munmap;
+	frames[0].rdi = arena->address;
+	frames[0].rsi = arena->bytes;
+	frames[0].rip = gadgets->syscall_ret;
+	frames[0].rsp = home;
+	frames[1].rax = __NR_clock_gettime;
+	frames[1].rdi = CLOCK_MONOTONIC;
+	frames[1].rsi = arena->left;
+	frames[1].rip = gadgets->syscall_ret;
+	frames[1].rsp = home;
+	set_home(&frames[2], original);
+	frames[2].uc_flags |= UC_FP_XSTATE;
+	frames[2].fpstate = way->address;
+
+	memset(way->bytes, 0, way->n_bytes);
+	(void)put_xstate(way->bytes, original);
+	memcpy(way->bytes + (first - way->address), frames, sizeof(frames));
+}
+
+bool arch_visit_signal_frames(const uint64_t *words, size_t n,
+			      bool (*visit)(void *data, raddr_t ip), void *data)
+{
+	for (size_t i = SEGMENTS_WORD; i < n; i++) {
+		struct signal_frame frame;
+
+		if (words[i] != SEGMENTS_64BIT)
+			continue;
+		memcpy(&frame, &words[i - SEGMENTS_WORD], offsetof(struct signal_frame, err));
+		if (frame.uc_flags > 7 || frame.uc_link != 0)
+			continue;
+		if (!visit(data, frame.rip))
+			return false;
+	}
+	return true;
+}

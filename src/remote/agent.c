@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * agent.c - the code that runs inside the target
+ *
+ * Copied there as bytes: no data of its own, no calls out of its section, no libc, nothing that a
+ * compiler might turn into a call to memcpy().  Built without sanitizers, stack protector and
+ * vector registers.
+ */
+#include "remote/agent.h"
+
+#include <stddef.h>
+#include <linux/futex.h>
+#include <linux/prctl.h>
+
+#include "arch/raw_syscall.h"
+
+#define IN_AGENT __attribute__((section("tendril_agent")))
+
+#define PAGE_BYTES       4096
+#define PROT_READ_WRITE  3
+#define MAP_SHARED_FIXED 0x11
+#define MFD_FLAGS        3 /* MFD_CLOEXEC | MFD_ALLOW_SEALING */
+#define FUTEX_SHARED(op) (op)
+#define SIG_SETMASK      2
+#define SPINS            200
+#define ESRCH            3
+
+_Static_assert(offsetof(struct agent, arena) == AGENT_ARENA, "agent_layout.h");
+_Static_assert(offsetof(struct agent, arena_bytes) == AGENT_ARENA_BYTES, "agent_layout.h");
+_Static_assert(offsetof(struct agent, munmap) == AGENT_MUNMAP, "agent_layout.h");
+_Static_assert(offsetof(struct agent, patience) == AGENT_PATIENCE, "agent_layout.h");
+_Static_assert(offsetof(struct agent, rest) == AGENT_REST, "agent_layout.h");
+_Static_assert(offsetof(struct agent, rest_bytes) == AGENT_REST_BYTES, "agent_layout.h");
+_Static_assert(offsetof(struct agent, home_unmap) == AGENT_HOME_UNMAP, "agent_layout.h");
+_Static_assert(offsetof(struct agent, fetch) == AGENT_FETCH, "agent_layout.h");
+_Static_assert(sizeof(struct mailbox) <= PAGE_BYTES, "one page");
+
+#define call0(n)             raw_syscall(n, 0, 0, 0, 0, 0, 0)
+#define call1(n, a)          raw_syscall(n, (long)(a), 0, 0, 0, 0, 0)
+#define call2(n, a, b)       raw_syscall(n, (long)(a), (long)(b), 0, 0, 0, 0)
+#define call3(n, a, b, c)    raw_syscall(n, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define call4(n, a, b, c, d) raw_syscall(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+
+#define store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define load_acquire(p)     __atomic_load_n(p, __ATOMIC_ACQUIRE)
+
+typedef int attr_function(void *attr);
+typedef int attr_int_function(void *attr, int value);
+typedef int attr_size_function(void *attr, uint64_t value);
+typedef int attr_stack_function(void *attr, uint64_t stack, uint64_t bytes);
+typedef int create_function(uint64_t *thread, void *attr, uint64_t start, void *param);
+typedef void push_function(void *buffer, uint64_t routine, void *param);
+typedef void pop_function(void *buffer, int execute);
+
+/* Room for any libc's pthread_attr_t (56 bytes) and _pthread_cleanup_buffer (32 bytes). */
+struct opaque {
+	uint64_t words[16];
+};
+
+/* The target's own pthread_create(), with a stack that can be unmapped when the thread is gone. */
+IN_AGENT static int create(struct agent *agent)
+{
+	struct opaque attr;
+	uint64_t thread;
+	int r;
+
+	r = ((attr_function *)agent->attr_init)(&attr);
+	if (r)
+		return r;
+	r = ((attr_int_function *)agent->attr_setdetachstate)(&attr, 1);
+	if (!r && agent->stack)
+		r = ((attr_stack_function *)agent->attr_setstack)(&attr, agent->stack,
+								  agent->stack_bytes);
+	else if (!r && agent->stack_bytes)
+		r = ((attr_size_function *)agent->attr_setstacksize)(&attr, agent->stack_bytes);
+	if (r)
+		return r;
+	return ((create_function *)agent->pthread_create)(&thread, &attr, agent->thread_entry,
+							  agent);
+}
+
+/*
+ * The borrowed thread comes here, with all its signals blocked.  It must not touch the arena any
+ * more once it has started home, except that the way home's "leave" writes agent->left.
+ */
+IN_AGENT struct agent_way agent_borrow(struct agent *agent)
+{
+	struct agent_way way = { agent->home_unmap, agent->fetch };
+	int r = create(agent);
+
+	if (r) {
+		agent->create_result = r;
+		store_release(&agent->created, AGENT_NOT_CREATED);
+	} else {
+		way.sp = agent->home_leave;
+		store_release(&agent->created, AGENT_CREATED);
+	}
+	return way;
+}
+
+/*
+ * The mailbox page: memory shared with the caller, which takes the descriptor by pidfd_getfd(2).
+ * It is the only thing that outlives the thread, in the caller, where the value is read.
+ */
+IN_AGENT static long open_mailbox(struct agent *agent)
+{
+	long fd = call2(__NR_memfd_create, agent->name, MFD_FLAGS);
+	long r;
+
+	if (fd < 0)
+		return fd;
+	r = call2(__NR_ftruncate, fd, PAGE_BYTES);
+	if (r >= 0)
+		r = raw_syscall(__NR_mmap, (long)agent->mailbox, PAGE_BYTES, PROT_READ_WRITE,
+				MAP_SHARED_FIXED, fd, 0);
+	if (r < 0 && r > -4096) {
+		(void)call1(__NR_close, fd);
+		return r;
+	}
+	agent->memfd = (int32_t)fd;
+	return 0;
+}
+
+IN_AGENT static uint32_t change_verdict(struct mailbox *box, uint32_t from, uint32_t to)
+{
+	/* Whoever is first decides; the other one obeys. */
+	if (__atomic_compare_exchange_n(&box->verdict, &from, to, 0, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
+		return to;
+	return from;
+}
+
+/* A process that has ended has no memory to read, be it a zombie or reaped: ESRCH. */
+IN_AGENT static int caller_is_gone(const struct agent *agent)
+{
+	uint64_t byte = 0;
+	struct {
+		uint64_t base, bytes;
+	} here = { (uint64_t)&byte, 1 }, there = { 0, 1 };
+
+	return agent->caller_pid &&
+	       raw_syscall(__NR_process_vm_readv, agent->caller_pid, (long)&here, 1, (long)&there,
+			   1, 0) == -ESRCH;
+}
+
+IN_AGENT static uint32_t wait_for_verdict(struct agent *agent, struct mailbox *box)
+{
+	for (int i = 0; i < SPINS; i++) {
+		if (load_acquire(&box->verdict) != AGENT_VERDICT_NONE)
+			return load_acquire(&box->verdict);
+		ARCH_PAUSE();
+	}
+	/* In slices: a caller that could not map the mailbox can write to it, but not wake us. */
+	for (uint32_t i = 0; i < agent->park_slices; i++) {
+		if (load_acquire(&box->verdict) != AGENT_VERDICT_NONE)
+			return load_acquire(&box->verdict);
+		(void)call4(__NR_futex, &box->verdict, FUTEX_SHARED(FUTEX_WAIT), AGENT_VERDICT_NONE,
+			    &agent->park);
+		if (caller_is_gone(agent))
+			break;
+	}
+	return change_verdict(box, AGENT_VERDICT_NONE, AGENT_VERDICT_TOO_LATE);
+}
+
+IN_AGENT static uint32_t wait_for_resume(struct agent *agent, struct mailbox *box)
+{
+	uint32_t verdict;
+
+	for (;;) {
+		verdict = load_acquire(&box->verdict);
+		if (verdict != AGENT_VERDICT_SUSPEND)
+			return verdict;
+		(void)call4(__NR_futex, &box->verdict, FUTEX_SHARED(FUTEX_WAIT),
+			    AGENT_VERDICT_SUSPEND, &agent->suspend);
+		/* Nobody else has the means to resume it. */
+		if (caller_is_gone(agent))
+			return change_verdict(box, AGENT_VERDICT_SUSPEND, AGENT_VERDICT_LEAVE);
+	}
+}
+
+IN_AGENT static void copy_text(struct mailbox *box, const char *text)
+{
+	for (int i = 0; text && i < AGENT_TEXT_BYTES - 1 && text[i]; i++)
+		*(volatile char *)&box->text[i] = text[i];
+}
+
+IN_AGENT static void run(struct agent *agent, struct mailbox *box)
+{
+	struct opaque cleanup;
+	uint64_t value;
+
+	((push_function *)agent->cleanup_push)(&cleanup, agent->exit_entry, agent);
+	value = agent_call(agent->function, agent->arguments);
+	if ((agent->follow_when == AGENT_FOLLOW_ON_NULL && value == 0) ||
+	    (agent->follow_when == AGENT_FOLLOW_ON_NONZERO && (int)value != 0))
+		copy_text(box, (const char *)agent_call(agent->follow, agent->arguments));
+	((pop_function *)agent->cleanup_pop)(&cleanup, 0);
+	box->value = value;
+	store_release(&box->end, AGENT_RETURNED);
+}
+
+IN_AGENT static void nap(void)
+{
+	struct agent_time time = { 0, 50000 };
+
+	(void)call2(__NR_nanosleep, &time, 0);
+}
+
+/*
+ * Everything of ours has to go, the stack that we stand on included.  With a stack of ours: a
+ * reaper, which does it when this thread is gone; with libc's: the caller of this does.
+ */
+IN_AGENT static struct agent *leave(struct agent *agent, int *ret_reaper_tid)
+{
+	uint64_t all = ~0ul, old;
+
+	while (load_acquire(&agent->left.s) == 0 && load_acquire(&agent->left.ns) == 0)
+		nap();
+	if (!agent->stack)
+		return agent;
+	/*
+	 * glibc itself never looks at the thread id word of a detached thread on a stack that is
+	 * not its own, once the thread is off its lists; so the kernel may clear ours instead.
+	 */
+	agent->gone = 1;
+	(void)call1(__NR_set_tid_address, &agent->gone);
+	(void)call4(__NR_rt_sigprocmask, SIG_SETMASK, &all, &old, 8); /* for the reaper */
+	while (agent_spawn_reaper(&agent->gone, agent->arena, agent->arena_bytes,
+				  agent->exit_loop, ret_reaper_tid) < 0)
+		nap(); /* no thread may be made right now: better late than a stack left behind */
+	(void)call4(__NR_rt_sigprocmask, SIG_SETMASK, &old, 0, 8);
+	return 0;
+}
+
+/* Whoever looks at the process finds the thread and its memory by name. */
+IN_AGENT static void show_names(const struct agent *agent)
+{
+	(void)call2(__NR_prctl, PR_SET_NAME, agent->name);
+	(void)raw_syscall(__NR_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, (long)agent->arena,
+			  (long)(agent->mailbox - agent->arena), (long)agent->name, 0);
+}
+
+IN_AGENT struct agent *agent_thread(struct agent *agent)
+{
+	struct mailbox *box = (struct mailbox *)agent->mailbox;
+	uint32_t verdict;
+	int reaper_tid;
+	long r;
+
+	agent->tid = (int32_t)call0(__NR_gettid);
+	r = open_mailbox(agent);
+	if (r < 0) {
+		agent->thread_result = (int32_t)r;
+		store_release(&agent->thread_state, AGENT_THREAD_LEAVING);
+		return leave(agent, &reaper_tid);
+	}
+	store_release(&agent->thread_state, AGENT_THREAD_PARKED);
+	verdict = wait_for_verdict(agent, box);
+	(void)call1(__NR_close, agent->memfd);
+	show_names(agent);
+	if (verdict == AGENT_VERDICT_SUSPEND)
+		verdict = wait_for_resume(agent, box);
+	if (verdict == AGENT_VERDICT_RUN)
+		run(agent, box); /* the point of no return was the caller's compare-and-swap */
+	return leave(agent, &box->reaper_tid);
+}
+
+IN_AGENT struct agent *agent_thread_exit(struct agent *agent)
+{
+	struct mailbox *box = (struct mailbox *)agent->mailbox;
+
+	store_release(&box->end, AGENT_EXITED);
+	return leave(agent, &box->reaper_tid);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * agent.h - what the caller and the code inside the target tell each other
+ *
+ * The arena: one mapping a remote thread, made by one system call, gone by one.
+ *
+ *     arena            code, read and execute only; also the guard of the stack above it
+ *     + 1 page         the new thread's stack, thread block and TLS on top (glibc);
+ *                      nothing with musl, which unmaps the stack that it allocates itself
+ *     agent            struct agent, then the arguments' bytes
+ *     mailbox          one page, shared with the caller: verdict, value, the loader's text
+ *     scratch          the stack of the borrowed thread while it is in here
+ */
+#ifndef REMOTE_AGENT_H
+#define REMOTE_AGENT_H
+
+#include <stdint.h>
+
+#include "remote/agent_layout.h"
+
+enum agent_create { /* agent.created, written by the borrowed thread */
+	AGENT_CREATE_PENDING = 0,
+	AGENT_CREATED = 1,
+	AGENT_NOT_CREATED = 2, /* agent.create_result says why */
+};
+
+enum agent_thread_state { /* agent.thread_state, written by the new thread */
+	AGENT_THREAD_UNBORN = 0,
+	AGENT_THREAD_PARKED = 1,
+	AGENT_THREAD_LEAVING = 2, /* without a verdict; agent.thread_result says why */
+};
+
+enum agent_verdict { /* mailbox.verdict, changed by compare-and-swap on both sides */
+	AGENT_VERDICT_NONE = 0,
+	AGENT_VERDICT_RUN = 1,
+	AGENT_VERDICT_SUSPEND = 2,
+	AGENT_VERDICT_LEAVE = 3,
+	AGENT_VERDICT_TOO_LATE = 4, /* the thread heard nothing and left */
+};
+
+enum agent_end { /* mailbox.end */
+	AGENT_RUNNING = 0,
+	AGENT_RETURNED = 1,
+	AGENT_EXITED = 2, /* pthread_exit(), or cancelled: there is no value */
+};
+
+enum agent_follow { /* when is agent.follow called for a text? */
+	AGENT_FOLLOW_NEVER = 0,
+	AGENT_FOLLOW_ON_NULL = 1,     /* dlopen() */
+	AGENT_FOLLOW_ON_NONZERO = 2,  /* dlclose() */
+};
+
+#define AGENT_TEXT_BYTES 1024
+
+struct mailbox {
+	uint32_t verdict;
+	uint32_t end;
+	uint64_t value;
+	int32_t reaper_tid;
+	uint32_t reserved;
+	char text[AGENT_TEXT_BYTES];
+};
+
+struct agent_time {
+	int64_t s, ns;
+};
+
+struct agent {
+	/* the caller writes all this before anything runs; first what assembly needs */
+	uint64_t arena, arena_bytes;
+	uint64_t munmap;
+	struct agent_time patience; /* how long a borrowed thread waits to be fetched */
+	uint64_t rest, rest_bytes;  /* all but the code: to be made writable */
+	uint64_t home_unmap;
+	uint64_t fetch;             /* a "syscall; ret" to wait at; 0: go home by itself */
+	struct agent_time park;     /* a parked thread looks for its verdict this often, */
+	uint32_t park_slices;       /* and this many times */
+	uint32_t reserved;
+	struct agent_time suspend;  /* how often a suspended one looks for its creator */
+
+	uint64_t thread_entry, exit_entry;
+	uint64_t attr_init, attr_setdetachstate, attr_setstack, attr_setstacksize;
+	uint64_t pthread_create, cleanup_push, cleanup_pop;
+	uint64_t stack, stack_bytes; /* stack 0: libc allocates; stack_bytes 0: its default */
+	uint64_t mailbox;
+	uint64_t exit_loop;
+	uint64_t home_leave;
+	uint64_t function;
+	uint64_t arguments[6];
+	uint64_t follow;
+	uint32_t follow_when;
+	int32_t caller_pid;      /* as the target sees it; 0: it does not */
+	char name[16];
+
+	/* written in the target, read by the caller */
+	uint32_t created;
+	int32_t create_result;   /* errno, positive, as pthread_create() returns it */
+	uint32_t thread_state;
+	int32_t thread_result;   /* negative errno */
+	int32_t tid;
+	int32_t memfd;
+	struct agent_time left;  /* non-zero: the borrowed thread is out of the arena */
+	int32_t gone;            /* the kernel clears it at the end of the thread */
+};
+
+struct agent_way {
+	uint64_t sp, fetch;
+};
+
+/* Inside the target. */
+void agent_borrow_entry(void);
+void agent_thread_entry(void);
+void agent_exit_entry(void);
+struct agent_way agent_borrow(struct agent *agent);
+struct agent *agent_thread(struct agent *agent);
+struct agent *agent_thread_exit(struct agent *agent);
+uint64_t agent_call(uint64_t function, const uint64_t arguments[6]);
+long agent_spawn_reaper(int *gone, uint64_t arena, uint64_t bytes, uint64_t exit_loop,
+			int *ret_tid);
+
+/* The linker's names for where the code to be copied begins and ends. */
+extern const uint8_t __start_tendril_agent[] __attribute__((visibility("hidden")));
+extern const uint8_t __stop_tendril_agent[] __attribute__((visibility("hidden")));
+
+#endif /* REMOTE_AGENT_H */

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* plan.h - one remote thread: what is to run, and where everything goes in its arena */
+#ifndef REMOTE_PLAN_H
+#define REMOTE_PLAN_H
+
+#include "remote/target.h"
+
+#define SCRATCH_BYTES (64 * 1024) /* the borrowed thread's stack while it calls pthread_create() */
+#define MAILBOX_BYTES PAGE_BYTES
+
+/* What the new thread runs. */
+struct plan_request {
+	raddr_t function;
+	uint64_t arguments[TENDRIL_ARGUMENTS_MAX];
+	const struct tendril_argument *copies; /* those of kind TENDRIL_BYTES are copied, their
+						  addresses put in arguments[] */
+	size_t n_copies;
+	raddr_t follow;
+	enum agent_follow follow_when;
+	uint64_t stack_bytes;
+	bool is_suspended;
+};
+
+struct plan {
+	raddr_t arena;
+	uint64_t arena_bytes;
+	raddr_t agent_at, mailbox_at, scratch_top;
+	uint64_t code_bytes;
+	struct agent agent;
+	uint8_t *data; /* the argument bytes that follow struct agent */
+	size_t data_bytes;
+};
+
+/* Work out everything but the address.  0, -E2BIG, -EINVAL, -ENOMEM. */
+int plan_make(struct plan *plan, const struct tendril_target *target,
+	      const struct plan_request *request, struct tendril_error *error);
+/* Choose a free address (again) and fill in what depends on it. */
+int plan_place(struct plan *plan, const struct tendril_target *target,
+	       const struct plan_request *request);
+/* Where the borrowed thread begins. */
+raddr_t plan_entry(const struct plan *plan);
+void plan_done(struct plan *plan);
+
+#endif /* REMOTE_PLAN_H */

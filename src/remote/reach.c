@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "remote/reach.h"
+
+#include <string.h>
+
+#define BETWEEN_ROUNDS_NS  200000
+#define STOP_PATIENCE_NS   (20 * NS_PER_MS)
+#define TO_SYSCALL_NS      300000
+#define SYSCALLS_TRIED     8
+#define EXPLAIN_AFTER_NS   (100 * NS_PER_MS)
+#define SAME_TRACER_NS     (500 * NS_PER_MS)
+
+struct search {
+	struct tendril_target *target;
+	struct tracee *tracee;
+	size_t stack_bytes;
+	int64_t started_ns, deadline_ns;
+	uint32_t attempts;
+	bool maps_are_fresh;
+	int64_t stopped_ns; /* by attempts that came to nothing */
+	/* who kept us out */
+	pid_t tracer;
+	int64_t tracer_since_ns;
+};
+
+/* A stack that was not there when the mappings were read, or has grown since. */
+static bool has_room(struct search *s)
+{
+	if (safe_stack_room(&s->target->rules, s->tracee, s->stack_bytes))
+		return true;
+	if (s->maps_are_fresh || target_refresh_maps(s->target) < 0)
+		return false;
+	s->maps_are_fresh = true;
+	return safe_stack_room(&s->target->rules, s->tracee, s->stack_bytes);
+}
+
+static bool is_good(struct search *s)
+{
+	return safe_point_here(&s->target->rules, s->tracee) && has_room(s);
+}
+
+/*
+ * A busy thread was met where it must not be borrowed: let it run to the system calls it makes
+ * next, and look at each.  Not with musl, whose loader keeps others out while it reads files.
+ * Return: 1: good, at the entry of a call; 0: not; negative errno.
+ */
+static int try_its_calls(struct search *s)
+{
+	struct tracee *t = s->tracee;
+
+	if (s->target->modules.libc != ELF_LIBC_GLIBC)
+		return 0;
+	for (int i = 0; i < SYSCALLS_TRIED; i++) {
+		enum tracee_event event;
+		int64_t until = now_ns() + TO_SYSCALL_NS;
+		int r;
+
+		arch_hide_interruption(&t->original);
+		r = arch_write_registers(t->tid, &t->original);
+		if (r == 0)
+			r = tracee_resume(t, true);
+		if (r == 0)
+			r = tracee_wait(t, until, &event);
+		if (r == -ETIMEDOUT)
+			return tracee_interrupt(t, s->deadline_ns) < 0 ? -ESRCH : is_good(s);
+		if (r < 0)
+			return r;
+		if (event != TRACEE_SYSCALL_STOP)
+			return 0;
+		r = arch_read_registers(t->tid, &t->original);
+		if (r < 0)
+			return r;
+		/* At the entry the result is -ENOSYS; the exit that follows is of no use. */
+		t->at_entry = arch_syscall_result(&t->original) == -ENOSYS;
+		t->interrupted = false;
+		if (t->at_entry && is_good(s)) {
+			arch_rewind_entry(&t->original);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* Return: 1: it is ours, stopped; 0: not this time; negative errno: no use in going on. */
+static int try_thread(struct search *s, pid_t tid, bool is_running)
+{
+	struct tracee *t = s->tracee;
+	int64_t patience = now_ns() + STOP_PATIENCE_NS;
+	int r;
+
+	tracee_init(t, s->target->pid, tid, s->target->mem);
+	s->attempts++;
+	r = tracee_stop(t, patience > s->deadline_ns ? patience : s->deadline_ns);
+	if (r == -EPERM || r == -ESRCH || r == -EBUSY)
+		return 0;
+	if (r < 0)
+		return r;
+	if (is_good(s))
+		return 1;
+	if (is_running) {
+		r = try_its_calls(s);
+		if (r == 1)
+			return 1;
+	}
+	if (t->at_entry)
+		(void)tracee_detach(t); /* unchanged registers: it makes its call */
+	else if (t->seized)
+		(void)tracee_restore(t);
+	s->stopped_ns += t->stopped_ns;
+	return 0;
+}
+
+/* Every thread is tried as what it seems to be from outside: the best kind first. */
+static int try_threads(struct search *s, const pid_t *tids, size_t n, enum safe_guess wanted)
+{
+	for (size_t i = 0; i < n; i++) {
+		int r;
+
+		if (safe_guess(&s->target->rules, s->target->pid, tids[i]) != wanted)
+			continue;
+		r = try_thread(s, tids[i], wanted == SAFE_RUNNING);
+		if (r != 0)
+			return r;
+		if (now_ns() > s->deadline_ns)
+			return 0;
+	}
+	return 0;
+}
+
+static int try_all(struct search *s)
+{
+	static const enum safe_guess order[] = { SAFE_ASLEEP, SAFE_RUNNING, SAFE_ASLEEP_TIMED };
+	AUTO_FREE pid_t *tids = NULL;
+	size_t n = 0;
+	int r;
+
+	/* Most often the first thread sleeps in its event loop: no need to list the others. */
+	r = try_threads(s, &s->target->pid, 1, SAFE_ASLEEP);
+	if (r != 0)
+		return r;
+	r = proc_threads(s->target->pid, &tids, &n);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		r = try_threads(s, tids, n, order[i]);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+/*
+ * Nobody could be borrowed in this round.  Somebody else's tracer that stays, or a process that is
+ * stopped, will be no different in the next; another call like ours is gone by then.
+ */
+static int give_up_early(struct search *s, struct tendril_error *error)
+{
+	struct tendril_error why = { 0 };
+	struct proc_process process;
+	int64_t now = now_ns();
+
+	if (now - s->started_ns < EXPLAIN_AFTER_NS)
+		return 0;
+	if (proc_explain_access(s->target->pid, &why) == 0)
+		return 0;
+	if (why.rule == TENDRIL_RULE_TRACED) {
+		if (proc_process_read(s->target->pid, &process) < 0)
+			return 0;
+		if (process.tracer_pid != s->tracer) {
+			s->tracer = process.tracer_pid;
+			s->tracer_since_ns = now;
+		}
+		if (now - s->tracer_since_ns < SAME_TRACER_NS)
+			return 0;
+	}
+	why.stage = TENDRIL_STAGE_REACH;
+	if (error)
+		*error = why;
+	return why.code;
+}
+
+static int refuse(struct search *s, struct tendril_error *error)
+{
+	int r = proc_explain_access(s->target->pid, error);
+
+	if (r < 0) {
+		if (error)
+			error->stage = TENDRIL_STAGE_REACH;
+		return r;
+	}
+	return fail(error, -EAGAIN, TENDRIL_STAGE_REACH, TENDRIL_RULE_NO_SAFE_POINT,
+		    "no thread of process %d came to a safe point in %lld ms (%u looks): each was inside "
+		    "libc, its loader or its allocator; try again, or with more time",
+		    s->target->pid, (long long)(s->deadline_ns - s->started_ns) / NS_PER_MS,
+		    s->attempts);
+}
+
+int reach(struct tendril_target *target, size_t stack_bytes, int64_t deadline_ns,
+	  struct tracee *tracee, uint32_t *ret_attempts, struct tendril_error *error)
+{
+	struct search s = { .target = target, .tracee = tracee, .stack_bytes = stack_bytes,
+			    .started_ns = now_ns(), .deadline_ns = deadline_ns };
+
+	for (;;) {
+		int r = try_all(&s);
+
+		if (r == 1) {
+			tracee->stopped_ns += s.stopped_ns;
+			*ret_attempts = s.attempts;
+			return 0;
+		}
+		if (r < 0 && r != -ESRCH)
+			return target_explain(target, r, TENDRIL_STAGE_REACH, error);
+		if (target_has_ended(target))
+			return target_explain(target, -ESRCH, TENDRIL_STAGE_REACH, error);
+		r = give_up_early(&s, error);
+		if (r < 0)
+			return r;
+		if (now_ns() > deadline_ns)
+			return refuse(&s, error);
+		s.maps_are_fresh = false;
+		nap_ns(BETWEEN_ROUNDS_NS);
+	}
+}

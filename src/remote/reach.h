@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* reach.h - stop one thread of the target, at a safe point */
+#ifndef REMOTE_REACH_H
+#define REMOTE_REACH_H
+
+#include "remote/target.h"
+
+/*
+ * On success *tracee is stopped, at a safe point, with stack_bytes of room below its stack
+ * pointer.  On failure nothing is stopped.
+ */
+int reach(struct tendril_target *target, size_t stack_bytes, int64_t deadline_ns,
+	  struct tracee *tracee, uint32_t *ret_attempts, struct tendril_error *error);
+
+#endif /* REMOTE_REACH_H */

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* target.h - what is known of a target, gathered once, before anything is stopped */
+#ifndef REMOTE_TARGET_H
+#define REMOTE_TARGET_H
+
+#include <pthread.h>
+
+#include "remote/agent.h"
+#include "tracee/safe_point.h"
+
+#define PAGE_BYTES 4096ul
+#define round_up_page(n) (((n) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1))
+
+/* Functions of the target's own libc, as the rest of the target would find them. */
+struct libc_functions {
+	raddr_t attr_init, attr_setdetachstate, attr_setstack, attr_setstacksize;
+	raddr_t create, cleanup_push, cleanup_pop, munmap;
+};
+
+struct tendril_target {
+	pid_t pid;
+	int pidfd;
+	bool is_self;
+	uint32_t timeout_ms;
+
+	pthread_mutex_t lock; /* one call at a time makes a thread; guards all below */
+	bool is_ready;
+	int mem;                /* /proc/PID/mem; it ends with the program image (execve) */
+	struct elf_modules modules;
+	struct proc_maps maps;
+	struct safe_rules rules;
+	struct libc_functions libc;
+	struct arch_gadgets gadgets;
+	pid_t caller_pid;       /* ours, as the target sees it; 0: it does not */
+	bool same_pid_namespace;
+	bool seccomp_checked;
+	uint64_t default_stack_bytes;
+};
+
+/* Gather it, or find that what was gathered is still true.  With target->lock held. */
+int target_prepare(struct tendril_target *target, struct tendril_error *error);
+/* Read the mappings again: a thread's stack was not among those known. */
+int target_refresh_maps(struct tendril_target *target);
+/* Forget it: the target has executed another program. */
+void target_forget(struct tendril_target *target);
+
+/* Why ptrace(2) or /proc refused: a sentence, or at least the errno. */
+int target_explain(const struct tendril_target *target, int code, enum tendril_stage stage,
+		   struct tendril_error *error);
+
+/* Never 0, 1 or 2: a process that began with those closed would write its output there. */
+int descriptor_above_stdio(int fd);
+
+bool target_has_ended(const struct tendril_target *target);
+
+#endif /* REMOTE_TARGET_H */

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "remote/thread.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL
+#endif
+
+#define REAPER_PATIENCE_MS 1000
+#define POLL_NAP_NS        100000
+
+int open_thread_fd(pid_t pid, pid_t tid, bool *ret_is_process)
+{
+	int fd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
+
+	*ret_is_process = false;
+	if (fd < 0 && errno == EINVAL) { /* before Linux 6.9 */
+		*ret_is_process = true;
+		fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	}
+	if (fd < 0)
+		return -errno;
+	fd = descriptor_above_stdio(fd);
+	return fd < 0 ? -errno : fd;
+}
+
+uint32_t thread_decide(struct mailbox *box, uint32_t from, uint32_t to)
+{
+	if (!__atomic_compare_exchange_n(&box->verdict, &from, to, 0, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE))
+		return from;
+	(void)syscall(SYS_futex, &box->verdict, FUTEX_WAKE, 1, NULL, NULL, 0);
+	return to;
+}
+
+pid_t tendril_thread_tid(const struct tendril_thread *thread)
+{
+	return thread->tid;
+}
+
+int tendril_thread_fd(const struct tendril_thread *thread)
+{
+	return thread->fd;
+}
+
+pid_t tendril_thread_process_id(const struct tendril_thread *thread)
+{
+	return thread->pid;
+}
+
+/* Where a thread has no descriptor of its own, its id says whether it lives; a number used again
+ * within the same process would have to be ours to fool this, and ours are told by the mailbox. */
+static bool has_exited(const struct tendril_thread *thread, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = thread->fd, .events = POLLIN };
+
+	if (poll(&pfd, 1, timeout_ms) > 0 && (pfd.revents & POLLIN))
+		return true;
+	return thread->fd_is_process &&
+	       syscall(SYS_tgkill, thread->pid, thread->tid, 0) < 0 && errno == ESRCH;
+}
+
+static bool wait_for_exit(const struct tendril_thread *thread, int64_t timeout_ms)
+{
+	int64_t deadline = now_ns() + timeout_ms * NS_PER_MS;
+
+	for (;;) {
+		int64_t left_ms = (deadline - now_ns() + NS_PER_MS - 1) / NS_PER_MS;
+		int slice_ms = 60000;
+
+		if (timeout_ms >= 0 && left_ms < slice_ms)
+			slice_ms = left_ms < 0 ? 0 : (int)left_ms;
+		if (thread->fd_is_process && slice_ms > 1)
+			slice_ms = 1;
+		if (has_exited(thread, slice_ms))
+			return true;
+		if (timeout_ms >= 0 && now_ns() >= deadline)
+			return false;
+	}
+}
+
+/* The reaper unmaps the thread's stack right after it: a matter of microseconds, and of being able
+ * to say that nothing is left. */
+static void wait_for_reaper(struct tendril_thread *thread)
+{
+	pid_t reaper = thread->box ? __atomic_load_n(&thread->box->reaper_tid, __ATOMIC_ACQUIRE)
+				   : 0;
+	int64_t deadline = now_ns() + REAPER_PATIENCE_MS * (int64_t)NS_PER_MS;
+	bool is_process;
+	AUTO_CLOSE int fd = -1;
+
+	if (reaper <= 0 || thread->local)
+		return;
+	if (thread->same_pid_namespace) {
+		fd = open_thread_fd(thread->pid, reaper, &is_process);
+		if (fd >= 0 && !is_process) {
+			struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+			(void)poll(&pfd, 1, REAPER_PATIENCE_MS);
+			return;
+		}
+		while (syscall(SYS_tgkill, thread->pid, reaper, 0) == 0 && now_ns() < deadline)
+			nap_ns(POLL_NAP_NS);
+		return;
+	}
+	for (uint8_t byte; now_ns() < deadline; nap_ns(POLL_NAP_NS)) {
+		struct iovec here = { &byte, 1 }, there = { (void *)(uintptr_t)thread->arena, 1 };
+
+		if (process_vm_readv(thread->pid, &here, 1, &there, 1, 0) != 1)
+			return;
+	}
+}
+
+int tendril_thread_wait(struct tendril_thread *thread, int64_t timeout_ms)
+{
+	if (!wait_for_exit(thread, timeout_ms))
+		return -ETIMEDOUT;
+	wait_for_reaper(thread);
+	return 0;
+}
+
+int tendril_thread_value(struct tendril_thread *thread, uint64_t *ret_value)
+{
+	uint32_t end = __atomic_load_n(&thread->box->end, __ATOMIC_ACQUIRE);
+
+	if (!has_exited(thread, 0))
+		return -EAGAIN;
+	/* Again: it may have returned and exited between the two looks. */
+	if (end != AGENT_RETURNED)
+		end = __atomic_load_n(&thread->box->end, __ATOMIC_ACQUIRE);
+	if (end != AGENT_RETURNED)
+		return -ESRCH;
+	*ret_value = thread->box->value;
+	return 0;
+}
+
+int tendril_thread_resume(struct tendril_thread *thread)
+{
+	uint32_t verdict;
+
+	if (has_exited(thread, 0))
+		return -ESRCH;
+	verdict = __atomic_load_n(&thread->box->verdict, __ATOMIC_ACQUIRE);
+	if (verdict != AGENT_VERDICT_SUSPEND)
+		return -EALREADY;
+	verdict = thread_decide(thread->box, AGENT_VERDICT_SUSPEND, AGENT_VERDICT_RUN);
+	return verdict == AGENT_VERDICT_RUN ? 0 : -ESRCH;
+}
+
+void tendril_thread_close(struct tendril_thread *thread)
+{
+	if (!thread)
+		return;
+	close_keeping_errno(thread->fd);
+	if (thread->local)
+		local_release(thread->local);
+	else if (thread->box)
+		(void)munmap(thread->box, MAILBOX_BYTES);
+	free(thread);
+}
+
+int tendril_thread_cost(const struct tendril_thread *thread, struct tendril_cost *ret_cost)
+{
+	size_t size = ret_cost->size < sizeof(*ret_cost) ? ret_cost->size : sizeof(*ret_cost);
+
+	if (size < sizeof(size_t))
+		return -EINVAL;
+	memcpy(ret_cost, &thread->cost, size);
+	ret_cost->size = size;
+	return 0;
+}

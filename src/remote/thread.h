@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* thread.h - the caller's side of a remote thread */
+#ifndef REMOTE_THREAD_H
+#define REMOTE_THREAD_H
+
+#include "remote/plan.h"
+
+struct local_thread; /* local.c */
+
+struct tendril_thread {
+	int fd;              /* a pidfd of the thread; of the process where the kernel has no such */
+	bool fd_is_process;
+	pid_t pid, tid;
+	bool same_pid_namespace;
+	raddr_t arena;
+	struct mailbox *box; /* shared with the thread; for one of our own process, private */
+	struct local_thread *local;
+	struct tendril_cost cost;
+};
+
+/* Make one remote thread, with target->lock not held. */
+int remote_create(struct tendril_target *target, const struct plan_request *request,
+		  struct tendril_thread **ret_thread, struct tendril_error *error);
+
+/* The same in the own process. */
+int local_create(struct tendril_target *target, const struct plan_request *request,
+		 struct tendril_thread **ret_thread, struct tendril_error *error);
+void local_release(struct local_thread *local);
+
+/* A descriptor that is readable when the thread has ended. */
+int open_thread_fd(pid_t pid, pid_t tid, bool *ret_is_process);
+
+/* Compare-and-swap of the verdict; what it is now.  Wakes the thread. */
+uint32_t thread_decide(struct mailbox *box, uint32_t from, uint32_t to);
+
+/* The process's own memory, for those whose pid is ours. */
+bool thread_has_ended(const struct tendril_thread *thread);
+
+#endif /* REMOTE_THREAD_H */

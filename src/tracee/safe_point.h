@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * safe_point.h - is this thread in nobody's critical section?
+ *
+ * A borrowed thread calls the target's pthread_create(), which allocates.  That is safe only where
+ * the thread could have called it itself: not inside the allocator, the loader or another part of
+ * libc that holds, or in a process of one thread behaves as if it held, a lock.
+ */
+#ifndef TRACEE_SAFE_POINT_H
+#define TRACEE_SAFE_POINT_H
+
+#include "elf/symbols.h"
+#include "proc/proc.h"
+#include "tracee/tracee.h"
+
+#define SAFE_RANGES_MAX 6
+
+struct safe_rules {
+	enum elf_libc libc;
+	struct {
+		raddr_t low, high;
+	} critical[SAFE_RANGES_MAX]; /* libc, the loader, the allocator, the vdso */
+	size_t n_critical;
+	raddr_t allocator_low, allocator_high; /* when it is not libc's own; else 0 */
+	const struct proc_maps *maps; /* to know stacks */
+};
+
+void safe_rules_add(struct safe_rules *rules, raddr_t low, raddr_t high);
+
+/* Before anything is stopped: what /proc/PID/task/TID/syscall says of a thread. */
+enum safe_guess {
+	SAFE_UNLIKELY,     /* asleep where it holds something, or uninterruptible */
+	SAFE_RUNNING,      /* we cannot know until we look */
+	SAFE_ASLEEP_TIMED, /* safe, but its time left would have to be guessed */
+	SAFE_ASLEEP,
+	SAFE_GONE,
+};
+enum safe_guess safe_guess(const struct safe_rules *rules, pid_t pid, pid_t tid);
+
+/* With the thread stopped. */
+bool safe_point_here(const struct safe_rules *rules, const struct tracee *tracee);
+
+/* Is there room for bytes below its stack pointer, on what surely is its stack? */
+bool safe_stack_room(const struct safe_rules *rules, const struct tracee *tracee, size_t bytes);
+
+#endif /* TRACEE_SAFE_POINT_H */
