@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# bash completion for tendril(1)
+
+_tendril_pids() {
+	command ps -eo pid= 2>/dev/null | tr -d ' '
+}
+
+_tendril() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+	local commands='run load unload handles ps doctor help'
+	local command=${COMP_WORDS[1]} options='--json --help' word n=0 i
+	local kinds='file directory socket pipe fifo device tty memfd eventfd epoll timerfd
+		signalfd inotify fanotify pidfd userfaultfd io_uring perf_event bpf namespace other'
+	local columns='handles limit threads mappings pid name user'
+
+	COMPREPLY=()
+	if ((COMP_CWORD == 1)); then
+		COMPREPLY=($(compgen -W "$commands --help --version" -- "$cur"))
+		return
+	fi
+	case $command in
+	help)
+		COMPREPLY=($(compgen -W "$commands" -- "$cur"))
+		return ;;
+	run) options+=' --string --integer --timeout --hex --signed --int' ;;
+	load|unload) options+=' --timeout' ;;
+	handles) options+=' --kind --summary --wide' ;;
+	ps) options+=' --sort --reverse --limit' ;;
+	esac
+	case $command:$prev in
+	handles:--kind|handles:-k)
+		COMPREPLY=($(compgen -W "$kinds" -- "$cur"))
+		return ;;
+	ps:--sort|ps:-s)
+		COMPREPLY=($(compgen -W "$columns" -- "$cur"))
+		return ;;
+	*:--timeout|ps:--limit|run:--string|run:--integer|run:-[sit]|load:-t|unload:-t|ps:-n)
+		return ;;
+	esac
+	if [[ $cur == -* ]]; then
+		COMPREPLY=($(compgen -W "$options" -- "$cur"))
+		return
+	fi
+	# The first word that is no option is a PID.
+	for ((i = 2; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		[[ $word == -* ]] || n=$((n + 1))
+	done
+	case $command:$n in
+	ps:*)
+		COMPREPLY=($(compgen -W "$(_tendril_pids) user: session: cgroup: container:" -- "$cur"))
+		[[ ${COMPREPLY-} == *: ]] && compopt -o nospace ;;
+	*:0)
+		COMPREPLY=($(compgen -W "$(_tendril_pids)" -- "$cur")) ;;
+	load:1|unload:1)
+		compopt -o filenames
+		COMPREPLY=($(compgen -f -- "$cur")) ;;
+	esac
+}
+
+complete -F _tendril tendril

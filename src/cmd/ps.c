@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ps.c - tendril ps: handle, thread and mapping counts of processes, now */
+#include "proc/select.h"
+
+#include <pwd.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cmd/cmd.h"
+
+enum { OPTION_SORT, OPTION_REVERSE, OPTION_LIMIT };
+
+static const struct cmd_option options[] = {
+	[OPTION_SORT] = { "sort", 's', "COLUMN", "handles (default), limit, threads, mappings: "
+						 "most first" },
+	[OPTION_REVERSE] = { "reverse", 'r', NULL, "the other way round" },
+	[OPTION_LIMIT] = { "limit", 'n', "N", "only the first N" },
+};
+
+static const char *const examples[] = {
+	"tendril ps", "every process, most handles first",
+	"tendril ps 'ngi*' user:postgres", "those of that name, and those of that user",
+	"tendril ps cgroup:/system.slice/ssh.service", "those of a service",
+	"tendril ps '\\Process(nginx)\\Handle Count'", "as in Performance Monitor",
+	"tendril ps --sort threads --limit 10", "the ten with the most threads",
+	NULL,
+};
+
+/* As many of a counter path's counters as have a column here. */
+static const char *const counters[] = { "Handle Count", "Thread Count", "Mapping Count",
+					"ID Process", "*" };
+
+struct row {
+	pid_t pid;
+	uid_t uid;
+	char name[PROC_NAME_BYTES];
+	char *user; /* the users' table owns it */
+	bool has_handles, has_limit, has_mappings;
+	uint64_t handles, limit, threads, mappings;
+};
+
+struct user {
+	uid_t uid;
+	char *name;
+};
+
+struct users {
+	struct user *user;
+	size_t n_users;
+};
+
+enum sort { SORT_HANDLES, SORT_LIMIT, SORT_THREADS, SORT_MAPPINGS, SORT_PID, SORT_NAME, SORT_USER,
+	    SORTS };
+
+static const char *const sort_names[SORTS] = { "handles", "limit", "threads", "mappings", "pid",
+					       "name", "user" };
+
+struct request {
+	bool json, reverse;
+	enum sort sort;
+	size_t limit; /* 0: none */
+	struct proc_selector *selectors;
+	const char **words; /* the selectors as they were given */
+	bool *matched;      /* for each selector */
+	size_t n_selectors;
+};
+
+/* The command line */
+
+static int check_counter(const struct command *command, const char *counter)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+		if (!strcasecmp(counter, counters[i]))
+			return 0;
+	return cmd_usage(command, "no counter '%s': there are Handle Count, Thread Count, "
+			 "Mapping Count and ID Process", counter);
+}
+
+static int selector_error(const struct command *command, const char *word, int code)
+{
+	if (code == -ENOENT)
+		return cmd_usage(command, "no such user: '%s'", word);
+	if (code == -ERANGE)
+		return cmd_usage(command, "%s is no possible PID", word);
+	if (code == -ENOMEM)
+		return cmd_fail_code(false, code, word);
+	return cmd_usage(command, "'%s' is no selector: PID, NAME, user:NAME, session:N, "
+			 "cgroup:PATH, container:ID or \\Process(NAME)\\Handle Count", word);
+}
+
+static int take_selector(const struct command *command, struct request *request, const char *word)
+{
+	struct proc_selector *selector = &request->selectors[request->n_selectors];
+	int r = proc_selector_parse(word, selector);
+
+	if (r < 0)
+		return selector_error(command, word, r);
+	request->words[request->n_selectors++] = word;
+	return selector->counter ? check_counter(command, selector->counter) : 0;
+}
+
+static int take_sort(const struct command *command, const char *word, enum sort *ret_sort)
+{
+	const char *near = cmd_near_miss(word, sort_names, SORTS);
+
+	for (int i = 0; i < SORTS; i++)
+		if (!strcmp(word, sort_names[i])) {
+			*ret_sort = (enum sort)i;
+			return 0;
+		}
+	return cmd_usage(command, "no column '%s'%s%s%s", word, near ? ", did you mean '" : "",
+			 near ? near : "", near ? "'?" : "");
+}
+
+static int take_limit(const struct command *command, const char *word, size_t *ret_limit)
+{
+	uint64_t limit;
+	const char *end = proc_scan(word, 10, &limit);
+
+	if (!end || *end || limit == 0)
+		return cmd_usage(command, "'%s' is no number of lines", word);
+	*ret_limit = limit;
+	return 0;
+}
+
+static int take(const struct command *command, void *state, int option, const char *value)
+{
+	struct request *request = state;
+
+	switch (option) {
+	case CMD_JSON:
+		request->json = true;
+		return 0;
+	case OPTION_SORT:
+		return take_sort(command, value, &request->sort);
+	case OPTION_REVERSE:
+		request->reverse = true;
+		return 0;
+	case OPTION_LIMIT:
+		return take_limit(command, value, &request->limit);
+	default:
+		return take_selector(command, request, value);
+	}
+}
+
+/* Reading */
+
+static char *look_up_user(uid_t uid)
+{
+	char buffer[16384], *name = NULL;
+	struct passwd entry, *found = NULL;
+
+	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) == 0 && found)
+		return strdup(found->pw_name);
+	return asprintf(&name, "%u", (unsigned)uid) < 0 ? NULL : name;
+}
+
+/* Each user is looked up once: there may be a directory service behind it.  NULL: no memory. */
+static char *user_name(struct users *users, uid_t uid)
+{
+	struct user *grown;
+	char *name;
+
+	for (size_t i = 0; i < users->n_users; i++)
+		if (users->user[i].uid == uid)
+			return users->user[i].name;
+	grown = reallocarray(users->user, users->n_users + 1, sizeof(*grown));
+	if (!grown)
+		return NULL;
+	users->user = grown;
+	name = look_up_user(uid);
+	if (name)
+		users->user[users->n_users++] = (struct user){ uid, name };
+	return name;
+}
+
+/* -ESRCH: it ended in between.  What the kernel will not tell stays unknown. */
+static int read_row(const struct proc_process *process, struct users *users, struct row *ret_row)
+{
+	struct row row = { .pid = process->pid, .uid = process->uid,
+			   .threads = process->n_threads };
+	int r = proc_count_handles(process->pid, &row.handles);
+
+	row.has_handles = r == 0;
+	if (r == 0 || r == -EACCES) {
+		r = proc_handle_limit(process->pid, &row.limit);
+		row.has_limit = r == 0 && row.limit != PROC_UNLIMITED;
+	}
+	if (r == 0 || r == -EACCES) {
+		r = proc_count_mappings(process->pid, &row.mappings);
+		row.has_mappings = r == 0;
+	}
+	if (r == -ESRCH)
+		return r;
+	memcpy(row.name, process->comm, sizeof(row.name));
+	row.user = user_name(users, process->uid);
+	*ret_row = row;
+	return row.user ? 0 : -ENOMEM;
+}
+
+static bool is_selected(const struct request *request, const struct proc_process *process)
+{
+	bool any = request->n_selectors == 0;
+
+	for (size_t i = 0; i < request->n_selectors; i++)
+		if (proc_selector_match(&request->selectors[i], process)) {
+			request->matched[i] = true;
+			any = true;
+		}
+	return any;
+}
+
+static int read_rows(const struct request *request, const pid_t *pids, size_t n,
+		     struct users *users, struct row *rows, size_t *ret_n)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct proc_process process;
+		int r;
+
+		if (proc_process_read(pids[i], &process) < 0 || process.tgid != process.pid ||
+		    !is_selected(request, &process))
+			continue;
+		r = read_row(&process, users, &rows[used]);
+		if (r == 0)
+			used++;
+		else if (r != -ESRCH)
+			return r;
+	}
+	*ret_n = used;
+	return 0;
+}
+
+/* Order and output */
+
+static int compare_numbers(uint64_t x, uint64_t y, bool x_known, bool y_known)
+{
+	if (x_known != y_known)
+		return x_known ? -1 : 1; /* what is not known comes last */
+	return (x < y) - (x > y);
+}
+
+static int compare_by(enum sort sort, const struct row *x, const struct row *y)
+{
+	switch (sort) {
+	case SORT_HANDLES:
+		return compare_numbers(x->handles, y->handles, x->has_handles, y->has_handles);
+	case SORT_LIMIT:
+		return compare_numbers(x->limit, y->limit, x->has_limit, y->has_limit);
+	case SORT_THREADS:
+		return compare_numbers(x->threads, y->threads, true, true);
+	case SORT_MAPPINGS:
+		return compare_numbers(x->mappings, y->mappings, x->has_mappings,
+				       y->has_mappings);
+	case SORT_NAME:
+		return strcmp(x->name, y->name);
+	case SORT_USER:
+		return strcmp(x->user, y->user);
+	default:
+		return 0;
+	}
+}
+
+static int compare_rows(const void *a, const void *b, void *context)
+{
+	const struct request *request = context;
+	const struct row *x = a, *y = b;
+	int order = compare_by(request->sort, x, y);
+
+	if (order == 0)
+		order = (x->pid > y->pid) - (x->pid < y->pid);
+	return request->reverse ? -order : order;
+}
+
+static const struct output_column columns[] = {
+	{ "PID", "pid", OUTPUT_RIGHT, OUTPUT_SIGNED },
+	{ "NAME", "name", OUTPUT_LEFT, OUTPUT_TEXT },
+	{ "USER", "user", OUTPUT_LEFT, OUTPUT_TEXT },
+	{ "HANDLES", "handles", OUTPUT_RIGHT, OUTPUT_UNSIGNED },
+	{ "LIMIT", "handle_limit", OUTPUT_RIGHT, OUTPUT_UNSIGNED },
+	{ "THREADS", "threads", OUTPUT_RIGHT, OUTPUT_UNSIGNED },
+	{ "MAPPINGS", "mappings", OUTPUT_RIGHT, OUTPUT_UNSIGNED },
+};
+
+static int add_row(struct output_table *table, const struct row *row)
+{
+	struct output_value values[ARRAY_SIZE(columns)] = {
+		{ .known = true, .signed_number = row->pid },
+		output_text(row->name),
+		output_text(row->user),
+		{ .known = row->has_handles, .number = row->handles },
+		{ .known = row->has_limit, .number = row->limit },
+		output_unsigned(row->threads),
+		{ .known = row->has_mappings, .number = row->mappings },
+	};
+
+	return output_table_add(table, values);
+}
+
+static int print_rows(struct request *request, struct row *rows, size_t n)
+{
+	struct output_table *table = output_table_new(columns, ARRAY_SIZE(columns));
+	int r = table ? 0 : -ENOMEM;
+
+	if (n > 1)
+		qsort_r(rows, n, sizeof(*rows), compare_rows, request);
+	if (request->limit && n > request->limit)
+		n = request->limit;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = add_row(table, &rows[i]);
+	if (r == 0)
+		r = request->json ? output_table_print_json(table, stdout) :
+				    output_table_print(table, stdout, 0);
+	output_table_free(table);
+	return r;
+}
+
+/* A selector that nobody matched is an error, as an unknown PID is for the other commands. */
+static int report_unmatched(const struct request *request)
+{
+	int code = CMD_DONE;
+
+	for (size_t i = 0; i < request->n_selectors; i++) {
+		if (request->matched[i])
+			continue;
+		cmd_say("no process matches '%s'", request->words[i]);
+		code = CMD_FAILED;
+	}
+	return code;
+}
+
+static void users_done(struct users *users)
+{
+	for (size_t i = 0; i < users->n_users; i++)
+		free(users->user[i].name);
+	free(users->user);
+}
+
+static int list(struct request *request)
+{
+	AUTO_FREE pid_t *pids = NULL;
+	AUTO_FREE struct row *rows = NULL;
+	struct users users = { 0 };
+	size_t n_pids = 0, n_rows = 0;
+	int r = proc_processes(&pids, &n_pids);
+
+	if (r < 0)
+		return cmd_fail_code(request->json, r, "/proc");
+	rows = calloc(n_pids + 1, sizeof(*rows));
+	r = rows ? read_rows(request, pids, n_pids, &users, rows, &n_rows) : -ENOMEM;
+	if (r == 0)
+		r = print_rows(request, rows, n_rows);
+	users_done(&users);
+	return r < 0 ? cmd_printed(r) : report_unmatched(request);
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	AUTO_FREE struct proc_selector *selectors = calloc((size_t)argc, sizeof(*selectors));
+	AUTO_FREE const char **words = calloc((size_t)argc, sizeof(*words));
+	AUTO_FREE bool *matched = calloc((size_t)argc, sizeof(*matched));
+	struct request request = { .selectors = selectors, .words = words, .matched = matched };
+	int r;
+
+	if (!selectors || !words || !matched)
+		return cmd_fail_code(false, -ENOMEM, "ps");
+	if (cmd_parse(command, argc, argv, take, &request, &r))
+		r = list(&request);
+	for (size_t i = 0; i < request.n_selectors; i++)
+		proc_selector_done(&selectors[i]);
+	return r;
+}
+
+const struct command cmd_ps = {
+	.name = "ps",
+	.synopsis = "[SELECTOR...]",
+	.summary = "handle, thread and mapping counts of processes, now",
+	.text = "SELECTOR is a PID, a name or glob, user:NAME, session:N, cgroup:PATH,\n"
+		"container:ID, or a counter path such as \\Process(nginx)\\Handle Count.  None\n"
+		"means every process.  What the kernel does not show to you is `-` (null in\n"
+		"JSON).  Columns to sort by are also pid, name and user.",
+	.options = options,
+	.n_options = ARRAY_SIZE(options),
+	.examples = examples,
+	.run = run,
+};
