@@ -203,6 +203,7 @@ struct tendril_thread_options {
  *
  * Return: 0, or
  *   -EINVAL     bad option or size
+ *   -EFAULT     no executable memory at @start (not asked of a suspended thread)
  *   -ESRCH      the target has ended, before or during the call
  *   -EACCES     the kernel's access rules refuse
  *   -EBUSY      traced or stopped by somebody else
@@ -243,10 +244,14 @@ TENDRIL_API int tendril_thread_wait(struct tendril_thread *thread, int64_t timeo
  */
 TENDRIL_API int tendril_thread_value(struct tendril_thread *thread, uint64_t *ret_value);
 
-/** tendril_thread_resume() - let a suspended thread run; 0, or -EALREADY, or -ESRCH */
+/** tendril_thread_resume() - let a suspended thread run; 0, -EALREADY (it was), -ESRCH (gone) */
 TENDRIL_API int tendril_thread_resume(struct tendril_thread *thread);
 
-/** tendril_thread_close() - let go of a thread, which goes on; NULL is allowed */
+/**
+ * tendril_thread_close() - let go of a thread, which goes on; NULL is allowed
+ *
+ * One that is still suspended leaves without having run: nobody could resume it any more.
+ */
 TENDRIL_API void tendril_thread_close(struct tendril_thread *thread);
 
 /** What making a thread cost, in microseconds. */

@@ -39,7 +39,7 @@ void arch_find_gadgets(const uint8_t *text, size_t bytes, raddr_t base,
 /* General registers only; 0 or negative errno (-ESRCH: not stopped, or gone). */
 int arch_read_registers(pid_t tid, struct arch_state *state);
 int arch_write_registers(pid_t tid, const struct arch_state *state);
-/* Floating point and vector registers; and the signal mask. */
+/* Floating point and vector registers, and the signal mask; written back only if they were read. */
 int arch_read_extended(pid_t tid, struct arch_state *state);
 int arch_write_extended(pid_t tid, const struct arch_state *state);
 
@@ -57,6 +57,8 @@ bool arch_is_interrupted(const struct arch_state *state);
 /* Will the kernel take it up with its own memory of the time left (restart_syscall(2))?  A signal
  * return would lose that. */
 bool arch_has_restart_block(const struct arch_state *state);
+/* Does this call always end with EINTR at a stop? */
+bool arch_reports_eintr(long number);
 /* epoll_wait() and a few more report EINTR at a mere ptrace stop.  Make the kernel take the call up
  * again unless a handler really runs. */
 void arch_hide_interruption(struct arch_state *state);

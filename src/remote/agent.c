@@ -23,6 +23,7 @@
 #define FUTEX_SHARED(op) (op)
 #define SIG_SETMASK      2
 #define SPINS            200
+#define HEARING_SPINS    20000 /* about half a millisecond */
 #define ESRCH            3
 
 _Static_assert(offsetof(struct agent, arena) == AGENT_ARENA, "agent_layout.h");
@@ -91,6 +92,9 @@ IN_AGENT struct agent_way agent_borrow(struct agent *agent)
 	if (r) {
 		agent->create_result = r;
 		store_release(&agent->created, AGENT_NOT_CREATED);
+		/* The arena goes with us, and with it the reason: let it be read, but not for long. */
+		for (int i = 0; i < HEARING_SPINS && !load_acquire(&agent->heard); i++)
+			ARCH_PAUSE();
 	} else {
 		way.sp = agent->home_leave;
 		store_release(&agent->created, AGENT_CREATED);

@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#include "remote/agent_layout.h"
+#include "arch/agent_layout.h"
 
 enum agent_create { /* agent.created, written by the borrowed thread */
 	AGENT_CREATE_PENDING = 0,
@@ -91,6 +91,8 @@ struct agent {
 	uint32_t follow_when;
 	int32_t caller_pid;      /* as the target sees it; 0: it does not */
 	char name[16];
+	uint32_t heard;          /* the caller has read why there is no thread */
+	uint32_t reserved2;
 
 	/* written in the target, read by the caller */
 	uint32_t created;

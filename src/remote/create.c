@@ -6,6 +6,7 @@
  * borrowed thread is set on its way (depart) it goes home by itself, whatever becomes of us, and
  * the new thread leaves by itself when it hears nothing.
  */
+#include "remote/guard.h"
 #include "remote/reach.h"
 #include "remote/thread.h"
 
@@ -26,6 +27,7 @@
 #endif
 
 #define PLACES_TRIED    4
+#define UNDO_TRIES      3
 #define POLL_SPINS      20    /* then yield: the thread we wait for may want this processor */
 #define POLL_YIELDS     1000
 #define POLL_NAP_NS     20000
@@ -43,6 +45,9 @@ struct operation {
 	int64_t deadline_ns;
 	bool has_departed;
 	struct tendril_thread *thread; /* being made */
+	struct tendril_error *error;
+	int64_t decided_ns;
+	int result;
 	struct {
 		uint32_t created;
 		int32_t create_result;
@@ -72,11 +77,17 @@ static int stage_fails(struct operation *op, int code, enum tendril_stage stage,
 static int undo_borrowing(void *data)
 {
 	struct operation *op = data;
-	int r = arch_write_extended(op->tracee.tid, &op->tracee.original);
+	int r = -ESRCH;
 
-	if (r < 0)
-		return r;
-	return tracee_restore(&op->tracee);
+	/* None of these can fail while the thread lives; but if one does, much depends on it. */
+	for (int i = 0; i < UNDO_TRIES && op->tracee.seized; i++) {
+		r = arch_write_extended(op->tracee.tid, &op->tracee.original);
+		if (r == 0)
+			r = tracee_restore(&op->tracee);
+		if (r == 0)
+			return 0;
+	}
+	return r;
 }
 
 static int undo_mapping(void *data)
@@ -356,13 +367,17 @@ static int explain_no_thread(struct operation *op, int code, struct tendril_erro
 
 static int create_thread(struct operation *op, struct tendril_error *error)
 {
+	const uint32_t heard = 1;
 	int r = depart(op, error);
 
 	if (r < 0)
 		return r;
 	r = await_thread(op);
-	if (r == 0 && op->seen.created == AGENT_NOT_CREATED)
+	if (r == 0 && op->seen.created == AGENT_NOT_CREATED) {
+		(void)tracee_write(&op->tracee, op->plan.agent_at + offsetof(struct agent, heard),
+				   &heard, sizeof(heard));
 		r = -op->seen.create_result;
+	}
 	else if (r == 0 && op->seen.thread_state == AGENT_THREAD_LEAVING)
 		r = op->seen.thread_result;
 	if (r == 0) {
@@ -501,6 +516,21 @@ static void take_back(struct operation *op, struct tendril_error *error)
 	}
 }
 
+/* A start address that is not code would end the target: say so before anything is touched. */
+static int check_function(struct tendril_target *target, raddr_t function,
+			  struct tendril_error *error)
+{
+	const struct proc_map *map = proc_maps_find(&target->maps, function);
+
+	/* Perhaps it was mapped since. */
+	if ((!map || !map->execute) && target_refresh_maps(target) == 0)
+		map = proc_maps_find(&target->maps, function);
+	if (map && map->execute)
+		return 0;
+	return fail(error, -EFAULT, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
+		    "there is no executable memory at 0x%lx in process %d", function, target->pid);
+}
+
 static struct operation *new_operation(struct tendril_target *target,
 				       const struct plan_request *request, int64_t started_ns)
 {
@@ -528,6 +558,42 @@ static struct operation *new_operation(struct tendril_target *target,
 	return op;
 }
 
+/* All that touches the target. */
+static int transact(void *data)
+{
+	struct operation *op = data;
+
+	op->result = make(op, op->error);
+	if (op->result < 0) {
+		take_back(op, op->error);
+		return 0;
+	}
+	op->decided_ns = now_ns();
+	/* The call has succeeded; what is left is to take the borrowed thread home, which it would
+	 * also find by itself. */
+	if (op->tracee.seized)
+		(void)fetch(op);
+	return 0;
+}
+
+static bool transact_guarded(struct operation *op)
+{
+	struct tendril_target *target = op->target;
+
+	if (!reach_needs_guard(target))
+		return false;
+	if (!target->guard_stack)
+		target->guard_stack = malloc(GUARD_STACK_BYTES);
+	if (!target->guard_stack)
+		return false;
+	op->result = fail(op->error, -ECANCELED, TENDRIL_STAGE_CREATE, TENDRIL_RULE_NONE,
+			  "the process that made the call on our behalf was killed");
+	if (guard_run(target->guard_stack, transact, op) < 0)
+		return false;
+	/* Yama lets only an ancestor trace, which the guard is not. */
+	return op->result != -EACCES;
+}
+
 static int run_operation(struct operation *op, int64_t started_ns, struct tendril_error *error)
 {
 	struct tendril_thread *thread = op->thread;
@@ -535,16 +601,12 @@ static int run_operation(struct operation *op, int64_t started_ns, struct tendri
 
 	if (r < 0)
 		return r;
-	r = make(op, error);
-	if (r < 0) {
-		take_back(op, error);
-		return r;
-	}
-	thread->cost.latency_us = (double)(now_ns() - started_ns) / NS_PER_US;
-	/* The call has succeeded; what is left is to take the borrowed thread home, which it would
-	 * also find by itself. */
-	if (op->tracee.seized)
-		(void)fetch(op);
+	op->error = error;
+	if (!transact_guarded(op))
+		(void)transact(op);
+	if (op->result < 0)
+		return op->result;
+	thread->cost.latency_us = (double)(op->decided_ns - started_ns) / NS_PER_US;
 	thread->cost.stopped_us = (double)op->tracee.stopped_ns / NS_PER_US;
 	thread->arena = op->plan.agent_at;
 	thread->same_pid_namespace = op->target->same_pid_namespace;
@@ -560,6 +622,9 @@ int remote_create(struct tendril_target *target, const struct plan_request *requ
 
 	(void)pthread_mutex_lock(&target->lock);
 	r = target_prepare(target, error);
+	/* A suspended thread may get its code before it is resumed. */
+	if (r == 0 && !request->is_suspended)
+		r = check_function(target, request->function, error);
 	op = r == 0 ? new_operation(target, request, started_ns) : NULL;
 	if (r == 0 && !op)
 		r = fail(error, -ENOMEM, TENDRIL_STAGE_CHECK, TENDRIL_RULE_LIMIT, "out of memory");

@@ -5,8 +5,9 @@
 
 #define BETWEEN_ROUNDS_NS  200000
 #define STOP_PATIENCE_NS   (20 * NS_PER_MS)
-#define TO_SYSCALL_NS      300000
-#define SYSCALLS_TRIED     8
+#define MOMENTS            100
+#define MOMENT_FIRST_NS    7000
+#define MOMENT_LONGEST_NS  40000
 #define EXPLAIN_AFTER_NS   (100 * NS_PER_MS)
 #define SAME_TRACER_NS     (500 * NS_PER_MS)
 
@@ -39,44 +40,40 @@ static bool is_good(struct search *s)
 	return safe_point_here(&s->target->rules, s->tracee) && has_room(s);
 }
 
-/*
- * A busy thread was met where it must not be borrowed: let it run to the system calls it makes
- * next, and look at each.  Not with musl, whose loader keeps others out while it reads files.
- * Return: 1: good, at the entry of a call; 0: not; negative errno.
- */
-static int try_its_calls(struct search *s)
+/* Let a thread that was met where it must not be borrowed run on for a moment, to the next system
+ * call it makes or to wherever it then is.  0, or negative errno. */
+static int run_a_moment(struct search *s, int64_t moment_ns)
 {
 	struct tracee *t = s->tracee;
+	int r = tracee_resume(t, true);
 
-	if (s->target->modules.libc != ELF_LIBC_GLIBC)
-		return 0;
-	for (int i = 0; i < SYSCALLS_TRIED; i++) {
-		enum tracee_event event;
-		int64_t until = now_ns() + TO_SYSCALL_NS;
-		int r;
+	if (r == 0)
+		r = tracee_await(t, now_ns() + moment_ns);
+	if (r == -ETIMEDOUT)
+		r = tracee_interrupt(t, s->deadline_ns);
+	return r;
+}
 
-		arch_hide_interruption(&t->original);
-		r = arch_write_registers(t->tid, &t->original);
-		if (r == 0)
-			r = tracee_resume(t, true);
-		if (r == 0)
-			r = tracee_wait(t, until, &event);
-		if (r == -ETIMEDOUT)
-			return tracee_interrupt(t, s->deadline_ns) < 0 ? -ESRCH : is_good(s);
+/*
+ * A busy thread: look again and again, at moments that keep no step with what it does.
+ * Return: 1: good; 0: not; negative errno.
+ */
+static int watch(struct search *s)
+{
+	int64_t moment_ns = MOMENT_FIRST_NS;
+
+	for (int i = 0; i < MOMENTS; i++) {
+		int r = run_a_moment(s, moment_ns);
+
 		if (r < 0)
-			return r;
-		if (event != TRACEE_SYSCALL_STOP)
-			return 0;
-		r = arch_read_registers(t->tid, &t->original);
-		if (r < 0)
-			return r;
-		/* At the entry the result is -ENOSYS; the exit that follows is of no use. */
-		t->at_entry = arch_syscall_result(&t->original) == -ENOSYS;
-		t->interrupted = false;
-		if (t->at_entry && is_good(s)) {
-			arch_rewind_entry(&t->original);
+			return r == -EBUSY ? 0 : r;
+		if (is_good(s)) {
+			if (s->tracee->at_entry)
+				arch_rewind_entry(&s->tracee->original);
 			return 1;
 		}
+		s->attempts++;
+		moment_ns = (moment_ns * 7 + now_ns()) % MOMENT_LONGEST_NS;
 	}
 	return 0;
 }
@@ -97,15 +94,12 @@ static int try_thread(struct search *s, pid_t tid, bool is_running)
 		return r;
 	if (is_good(s))
 		return 1;
-	if (is_running) {
-		r = try_its_calls(s);
-		if (r == 1)
-			return 1;
-	}
+	if (is_running && watch(s) == 1)
+		return 1;
 	if (t->at_entry)
 		(void)tracee_detach(t); /* unchanged registers: it makes its call */
 	else if (t->seized)
-		(void)tracee_restore(t);
+		(void)tracee_restore(t); /* stopped elsewhere, perhaps in a group stop */
 	s->stopped_ns += t->stopped_ns;
 	return 0;
 }
@@ -129,7 +123,8 @@ static int try_threads(struct search *s, const pid_t *tids, size_t n, enum safe_
 
 static int try_all(struct search *s)
 {
-	static const enum safe_guess order[] = { SAFE_ASLEEP, SAFE_RUNNING, SAFE_ASLEEP_TIMED };
+	static const enum safe_guess order[] = { SAFE_ASLEEP, SAFE_ASLEEP_EINTR, SAFE_RUNNING,
+						 SAFE_ASLEEP_TIMED };
 	AUTO_FREE pid_t *tids = NULL;
 	size_t n = 0;
 	int r;
@@ -221,4 +216,24 @@ int reach(struct tendril_target *target, size_t stack_bytes, int64_t deadline_ns
 		s.maps_are_fresh = false;
 		nap_ns(BETWEEN_ROUNDS_NS);
 	}
+}
+
+bool reach_needs_guard(const struct tendril_target *target)
+{
+	AUTO_FREE pid_t *tids = NULL;
+	bool breaks_off = false;
+	size_t n = 0;
+
+	if (safe_guess(&target->rules, target->pid, target->pid) == SAFE_ASLEEP ||
+	    proc_threads(target->pid, &tids, &n) < 0)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		enum safe_guess guess = safe_guess(&target->rules, target->pid, tids[i]);
+
+		if (guess == SAFE_ASLEEP)
+			return false; /* that one will be taken */
+		if (guess == SAFE_ASLEEP_EINTR || guess == SAFE_ASLEEP_TIMED)
+			breaks_off = true;
+	}
+	return breaks_off;
 }

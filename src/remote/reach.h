@@ -12,4 +12,10 @@
 int reach(struct tendril_target *target, size_t stack_bytes, int64_t deadline_ns,
 	  struct tracee *tracee, uint32_t *ret_attempts, struct tendril_error *error);
 
+/*
+ * Would it take a thread whose call the kernel breaks off with EINTR?  From its stop until we have
+ * hidden that, our death would let the thread see it.
+ */
+bool reach_needs_guard(const struct tendril_target *target);
+
 #endif /* REMOTE_REACH_H */

@@ -12,10 +12,14 @@
 #include "base/fault.h"
 
 #define DEFAULT_TIMEOUT_MS 5000
+#define DYING_MS           20
 #define TEXT_CHUNK_BYTES   (128 * 1024)
 #define TEXT_OVERLAP_BYTES 32
 #define DEFAULT_STACK_UNLIMITED_BYTES (2ul << 20) /* as glibc does on x86-64 */
 #define STACK_LIMIT_SANE_BYTES        (1ul << 36)
+
+/* More than musl's dlopen() has: what stands behind it is then avoided, too. */
+#define DLOPEN_BYTES 4096
 
 #define VERSION_TEXT(major, minor)  VERSION_TEXT_(major, minor)
 #define VERSION_TEXT_(major, minor) #major "." #minor
@@ -25,11 +29,16 @@ const char *tendril_version(void)
 	return VERSION_TEXT(TENDRIL_VERSION_MAJOR, TENDRIL_VERSION_MINOR);
 }
 
-bool target_has_ended(const struct tendril_target *target)
+static bool has_ended_within(const struct tendril_target *target, int ms)
 {
 	struct pollfd pfd = { .fd = target->pidfd, .events = POLLIN };
 
-	return poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLIN);
+	return poll(&pfd, 1, ms) > 0 && (pfd.revents & POLLIN);
+}
+
+bool target_has_ended(const struct tendril_target *target)
+{
+	return has_ended_within(target, 0);
 }
 
 int target_explain(const struct tendril_target *target, int code, enum tendril_stage stage,
@@ -37,7 +46,8 @@ int target_explain(const struct tendril_target *target, int code, enum tendril_s
 {
 	int r = 0;
 
-	if (target_has_ended(target))
+	/* One that is being killed has no memory any more, and refuses, before it counts as ended. */
+	if (has_ended_within(target, code == -EACCES || code == -EPERM ? DYING_MS : 0))
 		return fail(error, -ESRCH, stage, TENDRIL_RULE_NO_PROCESS,
 			    "process %d has ended", target->pid);
 	if (code == -EPERM || code == -EACCES || code == -EBUSY)
@@ -150,6 +160,11 @@ static void make_rules(struct tendril_target *target)
 	if (elf_find_module(modules, "libpthread.so.0"))
 		safe_rules_add(rules, elf_find_module(modules, "libpthread.so.0")->low,
 			       elf_find_module(modules, "libpthread.so.0")->high);
+	/* musl keeps threads out while it loads. */
+	if (modules->libc == ELF_LIBC_MUSL && elf_lookup(modules, "dlopen", &address, NULL) == 0) {
+		rules->loader_low = address;
+		rules->loader_high = address + DLOPEN_BYTES;
+	}
 	if (elf_lookup(modules, "malloc", &address, &allocator) == 0 &&
 	    allocator != modules->libc_module) {
 		safe_rules_add(rules, allocator->low, allocator->high);
@@ -225,7 +240,9 @@ static int gather(struct tendril_target *target, struct tendril_error *error)
 
 	/* Traced: perhaps for the moment that another call like this one takes. */
 	if (r < 0 && r != -EBUSY)
-		return r;
+		return has_ended_within(target, DYING_MS)
+			       ? target_explain(target, -ESRCH, TENDRIL_STAGE_CHECK, error)
+			       : r;
 	r = open_memory(target);
 	if (r < 0)
 		return target_explain(target, r, TENDRIL_STAGE_CHECK, error);
@@ -239,6 +256,8 @@ static int gather(struct tendril_target *target, struct tendril_error *error)
 	if (r < 0)
 		return r;
 	r = find_gadgets(target);
+	if (r < 0 && target_has_ended(target))
+		return target_explain(target, -ESRCH, TENDRIL_STAGE_CHECK, error);
 	if (r < 0)
 		return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NO_LIBC,
 			    "the libc of process %d is not one that we know our way about in",
@@ -379,15 +398,16 @@ static int pid_of_pidfd(int pidfd, pid_t *ret_pid)
 	AUTO_FREE char *text = NULL;
 	AUTO_CLOSE int dir = open("/proc/self/fdinfo", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const char *value;
+	size_t bytes;
 	int r;
 
 	if (dir < 0)
 		return -errno;
 	(void)snprintf(name, sizeof(name), "%d", pidfd);
-	r = proc_read_file(dir, name, 4096, &text, NULL);
+	r = proc_read_file(dir, name, 4096, &text, &bytes);
 	if (r < 0)
 		return r == -ESRCH ? -EBADF : r;
-	value = proc_find_line(text, "Pid:");
+	value = proc_find_line(text, "Pid");
 	if (!value)
 		return -EBADF;
 	*ret_pid = (pid_t)strtol(value, NULL, 10);
@@ -420,6 +440,7 @@ void tendril_close(struct tendril_target *target)
 		return;
 	target_forget(target);
 	close_keeping_errno(target->pidfd);
+	free(target->guard_stack);
 	(void)pthread_mutex_destroy(&target->lock);
 	free(target);
 }

@@ -35,6 +35,7 @@ struct tendril_target {
 	bool same_pid_namespace;
 	bool seccomp_checked;
 	uint64_t default_stack_bytes;
+	void *guard_stack; /* guard.h; NULL until it is needed */
 };
 
 /* Gather it, or find that what was gathered is still true.  With target->lock held. */

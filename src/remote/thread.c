@@ -145,11 +145,11 @@ int tendril_thread_resume(struct tendril_thread *thread)
 {
 	uint32_t verdict;
 
+	verdict = __atomic_load_n(&thread->box->verdict, __ATOMIC_ACQUIRE);
+	if (verdict == AGENT_VERDICT_RUN)
+		return -EALREADY;
 	if (has_exited(thread, 0))
 		return -ESRCH;
-	verdict = __atomic_load_n(&thread->box->verdict, __ATOMIC_ACQUIRE);
-	if (verdict != AGENT_VERDICT_SUSPEND)
-		return -EALREADY;
 	verdict = thread_decide(thread->box, AGENT_VERDICT_SUSPEND, AGENT_VERDICT_RUN);
 	return verdict == AGENT_VERDICT_RUN ? 0 : -ESRCH;
 }
@@ -158,6 +158,9 @@ void tendril_thread_close(struct tendril_thread *thread)
 {
 	if (!thread)
 		return;
+	/* Nobody else could resume it: it would stay for as long as the target does. */
+	if (thread->box)
+		(void)thread_decide(thread->box, AGENT_VERDICT_SUSPEND, AGENT_VERDICT_LEAVE);
 	close_keeping_errno(thread->fd);
 	if (thread->local)
 		local_release(thread->local);

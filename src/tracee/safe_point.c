@@ -77,7 +77,8 @@ static bool is_waiting_call(long number)
 /*
  * Calls on files.  An allocator makes none; glibc's loader does, but what pthread_create() needs
  * (the allocator, the list of stacks, the table of TLS blocks) is at rest then, and has to be, for
- * another thread may call it at that time.  musl's loader locks threads out while it loads.
+ * another thread may call it at that time.  musl's loader locks threads out while it loads; there
+ * the stack is searched for it.
  */
 static bool is_file_call(long number)
 {
@@ -148,15 +149,11 @@ static bool is_waiting_futex(enum elf_libc libc, uint64_t operation, uint64_t va
 	return v != 2;
 }
 
-static bool is_safe_call(const struct safe_rules *rules, long number, uint64_t op, uint64_t value,
-			 bool asleep)
+static bool is_safe_call(const struct safe_rules *rules, long number, uint64_t op, uint64_t value)
 {
 	if (number == __NR_futex)
 		return is_waiting_futex(rules->libc, op, value);
-	if (is_waiting_call(number))
-		return true;
-	/* Asleep in a file call: on a pipe, a socket or a terminal, which no loader reads. */
-	return is_file_call(number) && (asleep || rules->libc == ELF_LIBC_GLIBC);
+	return is_waiting_call(number) || is_file_call(number);
 }
 
 /* EINTR is all that these report when stopped, and how long they had still to wait is not told. */
@@ -212,9 +209,11 @@ enum safe_guess safe_guess(const struct safe_rules *rules, pid_t pid, pid_t tid)
 	if (sscanf(text, "%ld %lx %lx %lx %lx %lx %lx", &number, &a[0], &a[1], &a[2], &a[3], &a[4],
 		   &a[5]) < 7)
 		return SAFE_RUNNING; /* blocked outside a system call: a page fault, say */
-	if (!is_safe_call(rules, number, a[1], a[2], true) || is_uninterruptible(pid, tid))
+	if (!is_safe_call(rules, number, a[1], a[2]) || is_uninterruptible(pid, tid))
 		return SAFE_UNLIKELY;
-	return loses_time(number, a) ? SAFE_ASLEEP_TIMED : SAFE_ASLEEP;
+	if (loses_time(number, a))
+		return SAFE_ASLEEP_TIMED;
+	return arch_reports_eintr(number) ? SAFE_ASLEEP_EINTR : SAFE_ASLEEP;
 }
 
 struct frame_check {
@@ -256,6 +255,9 @@ static bool stack_is_safe(const struct safe_rules *rules, const struct tracee *t
 			return at != sp;
 		if (!arch_visit_signal_frames(words, bytes / 8, frame_is_safe, &check))
 			return false;
+		if (rules->loader_high && holds_word_in(words, bytes / 8, rules->loader_low,
+							rules->loader_high))
+			return false;
 		if (at == sp && rules->allocator_high) {
 			size_t n = bytes < ALLOCATOR_SCAN_BYTES ? bytes / 8
 								: ALLOCATOR_SCAN_BYTES / 8;
@@ -279,7 +281,7 @@ bool safe_point_here(const struct safe_rules *rules, const struct tracee *tracee
 		in_call = arch_is_syscall_instruction(text);
 	if (in_call)
 		ok = is_safe_call(rules, number, arch_syscall_argument(state, 1),
-				  arch_syscall_argument(state, 2), tracee->interrupted);
+				  arch_syscall_argument(state, 2));
 	else
 		ok = !is_critical(rules, arch_ip(state));
 	return ok && stack_is_safe(rules, tracee);

@@ -22,6 +22,7 @@ struct safe_rules {
 	} critical[SAFE_RANGES_MAX]; /* libc, the loader, the allocator, the vdso */
 	size_t n_critical;
 	raddr_t allocator_low, allocator_high; /* when it is not libc's own; else 0 */
+	raddr_t loader_low, loader_high; /* musl's dlopen(), during which no thread can be made */
 	const struct proc_maps *maps; /* to know stacks */
 };
 
@@ -31,8 +32,9 @@ void safe_rules_add(struct safe_rules *rules, raddr_t low, raddr_t high);
 enum safe_guess {
 	SAFE_UNLIKELY,     /* asleep where it holds something, or uninterruptible */
 	SAFE_RUNNING,      /* we cannot know until we look */
-	SAFE_ASLEEP_TIMED, /* safe, but its time left would have to be guessed */
-	SAFE_ASLEEP,
+	SAFE_ASLEEP_TIMED, /* as the next, and with a time limit that would begin anew */
+	SAFE_ASLEEP_EINTR, /* the kernel breaks its call off with EINTR, which we must hide */
+	SAFE_ASLEEP,       /* the kernel itself takes its call up again */
 	SAFE_GONE,
 };
 enum safe_guess safe_guess(const struct safe_rules *rules, pid_t pid, pid_t tid);

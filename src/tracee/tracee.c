@@ -13,6 +13,7 @@
 
 #define SPINS_HARD    400      /* some 100 us: the usual stop comes within these */
 #define SPIN_NS       200000
+#define INTERRUPT_GRACE_NS (2 * NS_PER_S)
 #define NAP_FIRST_NS  20000
 #define NAP_LONGEST_NS 500000
 
@@ -29,6 +30,7 @@ void tracee_init(struct tracee *tracee, pid_t pid, pid_t tid, int mem)
 	tracee->interrupted = false;
 	tracee->stopped_at_ns = 0;
 	tracee->stopped_ns = 0;
+	tracee->original.xstate_bytes = 0;
 }
 
 /*
@@ -73,6 +75,8 @@ static int gone(struct tracee *tracee)
 {
 	siginfo_t info;
 
+	if (!has_died(tracee))
+		return -ESRCH; /* ptrace(2) says so of one that runs, too: it is still ours */
 	if (tracee->seized && (tracee->tid != tracee->pid || !is_own_child(tracee)))
 		(void)waitid(P_PID, (id_t)tracee->tid, &info, WEXITED | WNOHANG | __WALL);
 	tracee->seized = false;
@@ -107,7 +111,7 @@ static int wait_for_stop(struct tracee *tracee, int64_t deadline_ns, siginfo_t *
 			tracee->stopped_at_ns = now_ns();
 			return 0;
 		}
-		if (i < SPINS_HARD && i % 64 != 63)
+		if (i < SPINS_HARD && i % 16 != 15)
 			continue;
 		now = now_ns();
 		if (has_died(tracee))
@@ -157,8 +161,18 @@ int tracee_wait(struct tracee *tracee, int64_t deadline_ns, enum tracee_event *r
 	}
 }
 
-/* Stopped at last: what we find is what has to be there when we leave. */
-static int take_state(struct tracee *tracee)
+/* An interrupted call will be taken up again when the thread goes on, whoever lets it. */
+static int write_hidden(struct tracee *tracee)
+{
+	int r;
+
+	arch_hide_interruption(&tracee->original);
+	r = arch_write_registers(tracee->tid, &tracee->original);
+	return r == -ESRCH ? gone(tracee) : r;
+}
+
+/* Stopped: what we find is what has to be there when we leave. */
+static int take_state(struct tracee *tracee, enum tracee_event event)
 {
 	int r = arch_read_registers(tracee->tid, &tracee->original);
 
@@ -166,28 +180,37 @@ static int take_state(struct tracee *tracee)
 		return gone(tracee);
 	if (r < 0)
 		return r;
-	tracee->at_entry = false;
-	tracee->interrupted = arch_is_interrupted(&tracee->original);
+	/* At the entry of a call its result is not there yet; the kernel has put -ENOSYS. */
+	tracee->at_entry = event == TRACEE_SYSCALL_STOP &&
+			   arch_syscall_result(&tracee->original) == -ENOSYS;
+	tracee->interrupted = !tracee->at_entry && arch_is_interrupted(&tracee->original);
+	/* At once: were we to die now, the thread must not see an EINTR of our making. */
+	if (tracee->interrupted)
+		return write_hidden(tracee);
 	return 0;
+}
+
+int tracee_await(struct tracee *tracee, int64_t deadline_ns)
+{
+	enum tracee_event event;
+	int r = tracee_wait(tracee, deadline_ns, &event);
+
+	if (r < 0)
+		return r;
+	if (event == TRACEE_GROUP_STOP)
+		return -EBUSY;
+	return take_state(tracee, event);
 }
 
 int tracee_interrupt(struct tracee *tracee, int64_t deadline_ns)
 {
-	enum tracee_event event;
-	int r;
-
 	if (ptrace(PTRACE_INTERRUPT, tracee->tid, 0, 0) < 0)
 		return gone(tracee);
-	do {
-		r = tracee_wait(tracee, deadline_ns, &event);
-		if (r < 0)
-			return r;
-		if (event == TRACEE_GROUP_STOP)
-			return -EBUSY;
-		if (event == TRACEE_SYSCALL_STOP && tracee_resume(tracee, false) < 0)
-			return gone(tracee);
-	} while (event != TRACEE_INTERRUPTED);
-	return take_state(tracee);
+	/* Whatever the deadline: what has been interrupted has to be seen stopped, to be let go. */
+	if (deadline_ns < now_ns() + INTERRUPT_GRACE_NS)
+		deadline_ns = now_ns() + INTERRUPT_GRACE_NS;
+	/* A stop at a system call that comes first uses the interrupt up; it will do as well. */
+	return tracee_await(tracee, deadline_ns);
 }
 
 int tracee_stop(struct tracee *tracee, int64_t deadline_ns)
@@ -236,13 +259,10 @@ int tracee_restore(struct tracee *tracee)
 
 	if (!tracee->seized)
 		return -ESRCH;
-	arch_hide_interruption(&tracee->original);
 	r = arch_write_registers(tracee->tid, &tracee->original);
 	if (r == -ESRCH)
 		return gone(tracee);
-	if (r < 0)
-		return r;
-	return tracee_detach(tracee);
+	return r < 0 ? r : tracee_detach(tracee);
 }
 
 int tracee_write(const struct tracee *tracee, raddr_t address, const void *data, size_t bytes)

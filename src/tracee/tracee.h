@@ -39,6 +39,8 @@ int tracee_stop(struct tracee *tracee, int64_t deadline_ns);
 
 /* Again, for a thread that is seized and runs. */
 int tracee_interrupt(struct tracee *tracee, int64_t deadline_ns);
+/* Wait for a stop of a thread that was let run to its next system call; as tracee_stop(). */
+int tracee_await(struct tracee *tracee, int64_t deadline_ns);
 
 /* Let it run on, still seized; to the next system call if @to_syscall. */
 int tracee_resume(struct tracee *tracee, bool to_syscall);

@@ -32,7 +32,7 @@ static int create(const struct object *process, struct object *object, uint64_t 
 	if (r == 0)
 		r = tendril_create(target, start, param, options, &object->thread, error);
 	if (r < 0)
-		return r;
+		return r == -EINVAL ? -ENOMEM : r; /* a size that no address space has */
 	/* It exists: nothing may fail from here on. */
 	object->fd = tendril_thread_fd(object->thread);
 	object->id = tendril_thread_tid(object->thread);

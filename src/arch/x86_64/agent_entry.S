@@ -6,7 +6,7 @@
  * outside the section "tendril_agent".
  */
 #include <asm/unistd.h>
-#include "remote/agent_layout.h"
+#include "arch/agent_layout.h"
 
 #define PROT_READ_WRITE 3
 

@@ -52,6 +52,8 @@ int arch_write_extended(pid_t tid, const struct arch_state *state)
 {
 	struct iovec iov = { .iov_base = (void *)state->xstate, .iov_len = state->xstate_bytes };
 
+	if (state->xstate_bytes == 0) /* it was never read, so nothing was changed */
+		return 0;
 	if (ptrace(PTRACE_SETREGSET, tid, (void *)NT_X86_XSTATE, &iov) < 0)
 		return errno_of_ptrace();
 	if (ptrace(PTRACE_SETSIGMASK, tid, (void *)sizeof(state->sigmask), &state->sigmask) < 0)
@@ -94,21 +96,45 @@ uint64_t arch_syscall_argument(const struct arch_state *state, unsigned n)
 
 /* Calls that answer a ptrace stop with EINTR though no signal was delivered (signal(7), "Interruption
  * of system calls ... by stop signals"). */
-static bool reports_eintr_at_stop(long number)
+bool arch_reports_eintr(long number)
 {
-	static const short numbers[] = {
-		__NR_epoll_wait, __NR_epoll_pwait, __NR_epoll_pwait2, __NR_semop, __NR_semtimedop,
-		__NR_rt_sigtimedwait, __NR_io_getevents, __NR_io_pgetevents, __NR_io_uring_enter,
-		/* with SO_RCVTIMEO or SO_SNDTIMEO set */
-		__NR_accept, __NR_accept4, __NR_connect, __NR_recvfrom, __NR_recvmsg, __NR_recvmmsg,
-		__NR_sendto, __NR_sendmsg, __NR_sendmmsg, __NR_read, __NR_readv, __NR_write,
-		__NR_writev, __NR_futex, __NR_clock_nanosleep,
-	};
+	switch (number) {
+	case __NR_epoll_wait:
+	case __NR_epoll_pwait:
+	case __NR_epoll_pwait2:
+	case __NR_semop:
+	case __NR_semtimedop:
+	case __NR_rt_sigtimedwait:
+	case __NR_io_getevents:
+	case __NR_io_pgetevents:
+	case __NR_io_uring_enter:
+		return true;
+	default:
+		return false;
+	}
+}
 
-	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-		if (numbers[i] == number)
-			return true;
-	return false;
+/* These do when the socket has a time limit (SO_RCVTIMEO, SO_SNDTIMEO). */
+static bool may_report_eintr(long number)
+{
+	switch (number) {
+	case __NR_accept:
+	case __NR_accept4:
+	case __NR_connect:
+	case __NR_recvfrom:
+	case __NR_recvmsg:
+	case __NR_recvmmsg:
+	case __NR_sendto:
+	case __NR_sendmsg:
+	case __NR_sendmmsg:
+	case __NR_read:
+	case __NR_readv:
+	case __NR_write:
+	case __NR_writev:
+		return true;
+	default:
+		return arch_reports_eintr(number);
+	}
 }
 
 bool arch_is_interrupted(const struct arch_state *state)
@@ -122,7 +148,7 @@ bool arch_is_interrupted(const struct arch_state *state)
 	case ERESTART_RESTARTBLOCK:
 		return true;
 	case EINTR:
-		return reports_eintr_at_stop(arch_syscall_number(state));
+		return may_report_eintr(arch_syscall_number(state));
 	default:
 		return false;
 	}

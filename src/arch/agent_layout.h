@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* agent_layout.h - offsets in struct agent that assembly uses; agent.c asserts them */
-#ifndef REMOTE_AGENT_LAYOUT_H
-#define REMOTE_AGENT_LAYOUT_H
+/* agent_layout.h - where in struct agent (remote/agent.h) the assembly of an architecture looks;
+ * remote/agent.c asserts it */
+#ifndef ARCH_AGENT_LAYOUT_H
+#define ARCH_AGENT_LAYOUT_H
 
 #define AGENT_ARENA       0
 #define AGENT_ARENA_BYTES 8
@@ -12,4 +13,4 @@
 #define AGENT_HOME_UNMAP  56
 #define AGENT_FETCH       64
 
-#endif /* REMOTE_AGENT_LAYOUT_H */
+#endif /* ARCH_AGENT_LAYOUT_H */
