@@ -122,7 +122,8 @@ struct tendril_options {
  *   -EACCES   the kernel's access rules refuse (@error->rule says which)
  *   -EINVAL   unknown option
  *   -EMFILE   the caller's limit of open handles
- *   -ENOEXEC  an architecture that is not supported
+ *   -ENOEXEC  it runs on a shadow stack
+ * Whether its architecture and its libc will do is found by the first call that needs them.
  */
 TENDRIL_API int tendril_open(pid_t pid, const struct tendril_options *options,
 			     struct tendril_target **ret_target, struct tendril_error *error);
@@ -151,7 +152,7 @@ TENDRIL_API int tendril_target_fd(const struct tendril_target *target);
  * loader's own order counts.
  *
  * Return: 0, -ENOENT (no such symbol; @error->text has near misses), -EINVAL
- * (malformed), -ESRCH, -ENOEXEC (no dynamic symbols at all).
+ * (malformed), -ESRCH, -ENOEXEC (an architecture that is not supported).
  */
 TENDRIL_API int tendril_resolve(struct tendril_target *target, const char *symbol,
 				uint64_t *ret_address, struct tendril_error *error);
@@ -211,7 +212,11 @@ struct tendril_thread_options {
  *   -ENOMEM     the target may map no more memory
  *   -EMFILE     the caller's, or the target's, limit of open handles
  *   -ENOEXEC    no libc there that could make a thread
- *   -ETIMEDOUT  the options' timeout passed; everything was taken back
+ *   -ETIMEDOUT  the options' timeout passed; @error->left says whether the target's
+ *               pthread_create() was still at work, in which case what comes of it leaves
+ *               by itself
+ *   -ECANCELED  the process that made the call on our behalf was killed (it is made by a
+ *               short-lived one where our own death would show in the target)
  */
 TENDRIL_API int tendril_create(struct tendril_target *target, uint64_t start, uint64_t param,
 			       const struct tendril_thread_options *options,

@@ -252,7 +252,7 @@ IN_AGENT struct agent *agent_thread(struct agent *agent)
 	long r;
 
 	agent->tid = (int32_t)call0(__NR_gettid);
-	r = open_mailbox(agent);
+	r = load_acquire(&agent->heard) ? -110 : open_mailbox(agent); /* ETIMEDOUT */
 	if (r < 0) {
 		agent->thread_result = (int32_t)r;
 		store_release(&agent->thread_state, AGENT_THREAD_LEAVING);

@@ -91,7 +91,7 @@ struct agent {
 	uint32_t follow_when;
 	int32_t caller_pid;      /* as the target sees it; 0: it does not */
 	char name[16];
-	uint32_t heard;          /* the caller has read why there is no thread */
+	uint32_t heard;          /* by the caller: why there is no thread, or that it is too late for one */
 	uint32_t reserved2;
 
 	/* written in the target, read by the caller */

@@ -32,6 +32,7 @@
 #define POLL_YIELDS     1000
 #define POLL_NAP_NS     20000
 #define FETCH_NAP_NS    10000
+#define FETCH_NS        (200 * NS_PER_MS)
 #define AGENT_POLL_BYTES (sizeof(struct agent) - offsetof(struct agent, created))
 #define POLL_OFFSET      offsetof(struct agent, created)
 
@@ -44,6 +45,7 @@ struct operation {
 	struct undo_log undo;
 	int64_t deadline_ns;
 	bool has_departed;
+	enum safe_guess first;
 	struct tendril_thread *thread; /* being made */
 	struct tendril_error *error;
 	int64_t decided_ns;
@@ -315,20 +317,24 @@ static int fetch(struct operation *op)
 	struct arch_state home = op->tracee.original;
 	const struct agent_time left = { 1, 0 };
 	raddr_t waiting = op->target->gadgets.syscall_ret + ARCH_SYSCALL_BYTES;
-	int64_t deadline = op->deadline_ns + NS_PER_S;
+	int64_t deadline = now_ns() + FETCH_NS;
 
 	for (;;) {
 		int r = tracee_interrupt(&op->tracee, deadline);
 		raddr_t sp = arch_sp(&op->tracee.original);
 
-		if (r < 0)
+		if (r < 0 && r != -EBUSY)
 			return r;
 		if (arch_ip(&op->tracee.original) == waiting &&
 		    (sp == op->way.leave || sp == op->way.unmap))
 			break;
-		/* Not there yet; or its patience has ended and it has gone home by itself. */
-		if (sp >= op->way.address + op->way.n_bytes)
-			return tracee_restore(&op->tracee);
+		/*
+		 * Gone home by itself, its patience at an end; or still on its way, in a process
+		 * that was stopped meanwhile, or in a pthread_create() that does not return: then
+		 * it will find home alone.
+		 */
+		if (sp >= op->way.address + op->way.n_bytes || r == -EBUSY || now_ns() > deadline)
+			return tracee_detach(&op->tracee);
 		r = tracee_resume(&op->tracee, false);
 		if (r < 0)
 			return r;
@@ -359,6 +365,10 @@ static int explain_no_thread(struct operation *op, int code, struct tendril_erro
 			    "process %d is at its limit of open handles (RLIMIT_NOFILE), and one is "
 			    "needed for a moment: prlimit --pid %d --nofile=...",
 			    op->target->pid, op->target->pid);
+	case -ETIMEDOUT:
+		return stage_fails(op, code, TENDRIL_STAGE_CREATE, TENDRIL_RULE_NONE, error,
+				   "its pthread_create() has not returned; what comes of it will leave "
+				   "by itself");
 	default:
 		return stage_fails(op, code, TENDRIL_STAGE_CREATE, TENDRIL_RULE_NONE, error,
 				   "its pthread_create()");
@@ -368,6 +378,7 @@ static int explain_no_thread(struct operation *op, int code, struct tendril_erro
 static int create_thread(struct operation *op, struct tendril_error *error)
 {
 	const uint32_t heard = 1;
+	bool is_left;
 	int r = depart(op, error);
 
 	if (r < 0)
@@ -384,11 +395,19 @@ static int create_thread(struct operation *op, struct tendril_error *error)
 		undo_note(&op->undo, "dismiss the thread", undo_thread, op);
 		return 0;
 	}
+	if (r == -ETIMEDOUT) /* should it come after all, it is to leave at once */
+		(void)tracee_write(&op->tracee, op->plan.agent_at + offsetof(struct agent, heard),
+				   &heard, sizeof(heard));
 	if (op->tracee.seized)
 		(void)fetch(op); /* first: nobody leaves the arena before the borrowed thread */
-	if (r != -ESRCH && r != -ETIMEDOUT)
-		(void)undo_thread(op); /* nothing to dismiss; but wait until all is gone */
-	return explain_no_thread(op, r, error);
+	if (r == -ESRCH)
+		return explain_no_thread(op, r, error);
+	/* There is nobody to dismiss, but wait until all is gone. */
+	is_left = r == -ETIMEDOUT || undo_thread(op) < 0;
+	r = explain_no_thread(op, r, error);
+	if (is_left && error)
+		error->left = TENDRIL_LEFT_CHANGED;
+	return r;
 }
 
 /* Attach */
@@ -485,8 +504,8 @@ static int commit(struct operation *op, struct tendril_error *error)
 static int make(struct operation *op, struct tendril_error *error)
 {
 	size_t room = sizeof(op->way.bytes) + ARCH_RED_ZONE_BYTES;
-	int r = reach(op->target, room, op->deadline_ns, &op->tracee, &op->thread->cost.attempts,
-		      error);
+	int r = reach(op->target, op->first, room, op->deadline_ns, &op->tracee,
+		      &op->thread->cost.attempts, error);
 
 	if (r < 0)
 		return r;
@@ -580,7 +599,7 @@ static bool transact_guarded(struct operation *op)
 {
 	struct tendril_target *target = op->target;
 
-	if (!reach_needs_guard(target))
+	if (!reach_needs_guard(target, op->first))
 		return false;
 	if (!target->guard_stack)
 		target->guard_stack = malloc(GUARD_STACK_BYTES);
@@ -602,6 +621,7 @@ static int run_operation(struct operation *op, int64_t started_ns, struct tendri
 	if (r < 0)
 		return r;
 	op->error = error;
+	op->first = reach_guess(op->target);
 	if (!transact_guarded(op))
 		(void)transact(op);
 	if (op->result < 0)

@@ -14,6 +14,7 @@
 struct search {
 	struct tendril_target *target;
 	struct tracee *tracee;
+	enum safe_guess first;
 	size_t stack_bytes;
 	int64_t started_ns, deadline_ns;
 	uint32_t attempts;
@@ -129,10 +130,12 @@ static int try_all(struct search *s)
 	size_t n = 0;
 	int r;
 
-	/* Most often the first thread sleeps in its event loop: no need to list the others. */
-	r = try_threads(s, &s->target->pid, 1, SAFE_ASLEEP);
-	if (r != 0)
-		return r;
+	if (s->first == SAFE_ASLEEP) {
+		s->first = SAFE_UNLIKELY; /* the next time it is one of all */
+		r = try_thread(s, s->target->pid, false);
+		if (r != 0)
+			return r;
+	}
 	r = proc_threads(s->target->pid, &tids, &n);
 	if (r < 0)
 		return r;
@@ -190,11 +193,12 @@ static int refuse(struct search *s, struct tendril_error *error)
 		    s->attempts);
 }
 
-int reach(struct tendril_target *target, size_t stack_bytes, int64_t deadline_ns,
-	  struct tracee *tracee, uint32_t *ret_attempts, struct tendril_error *error)
+int reach(struct tendril_target *target, enum safe_guess first, size_t stack_bytes,
+	  int64_t deadline_ns, struct tracee *tracee, uint32_t *ret_attempts,
+	  struct tendril_error *error)
 {
-	struct search s = { .target = target, .tracee = tracee, .stack_bytes = stack_bytes,
-			    .started_ns = now_ns(), .deadline_ns = deadline_ns };
+	struct search s = { .target = target, .tracee = tracee, .first = first,
+			    .stack_bytes = stack_bytes, .started_ns = now_ns(), .deadline_ns = deadline_ns };
 
 	for (;;) {
 		int r = try_all(&s);
@@ -218,14 +222,18 @@ int reach(struct tendril_target *target, size_t stack_bytes, int64_t deadline_ns
 	}
 }
 
-bool reach_needs_guard(const struct tendril_target *target)
+enum safe_guess reach_guess(const struct tendril_target *target)
+{
+	return safe_guess(&target->rules, target->pid, target->pid);
+}
+
+bool reach_needs_guard(const struct tendril_target *target, enum safe_guess first)
 {
 	AUTO_FREE pid_t *tids = NULL;
 	bool breaks_off = false;
 	size_t n = 0;
 
-	if (safe_guess(&target->rules, target->pid, target->pid) == SAFE_ASLEEP ||
-	    proc_threads(target->pid, &tids, &n) < 0)
+	if (first == SAFE_ASLEEP || proc_threads(target->pid, &tids, &n) < 0)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		enum safe_guess guess = safe_guess(&target->rules, target->pid, tids[i]);

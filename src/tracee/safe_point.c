@@ -209,7 +209,10 @@ enum safe_guess safe_guess(const struct safe_rules *rules, pid_t pid, pid_t tid)
 	if (sscanf(text, "%ld %lx %lx %lx %lx %lx %lx", &number, &a[0], &a[1], &a[2], &a[3], &a[4],
 		   &a[5]) < 7)
 		return SAFE_RUNNING; /* blocked outside a system call: a page fault, say */
-	if (!is_safe_call(rules, number, a[1], a[2]) || is_uninterruptible(pid, tid))
+	if (!is_safe_call(rules, number, a[1], a[2]))
+		return SAFE_UNLIKELY;
+	/* Calls on files may wait for a device, or a server, and not stop for anybody. */
+	if (!is_waiting_call(number) && number != __NR_futex && is_uninterruptible(pid, tid))
 		return SAFE_UNLIKELY;
 	if (loses_time(number, a))
 		return SAFE_ASLEEP_TIMED;

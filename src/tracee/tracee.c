@@ -195,11 +195,11 @@ int tracee_await(struct tracee *tracee, int64_t deadline_ns)
 	enum tracee_event event;
 	int r = tracee_wait(tracee, deadline_ns, &event);
 
+	if (r == 0)
+		r = take_state(tracee, event);
 	if (r < 0)
 		return r;
-	if (event == TRACEE_GROUP_STOP)
-		return -EBUSY;
-	return take_state(tracee, event);
+	return event == TRACEE_GROUP_STOP ? -EBUSY : 0;
 }
 
 int tracee_interrupt(struct tracee *tracee, int64_t deadline_ns)

@@ -96,9 +96,9 @@ static void process_free(struct process *process)
 static bool has_ended(const struct process *process)
 {
 	uint64_t field[STAT_FIELDS];
+	int r = read_stat(process->pid, field);
 
-	return read_stat(process->pid, field) == -ESRCH ||
-	       field[STAT_START_TIME] != process->start_time;
+	return r == -ESRCH || (r == 0 && field[STAT_START_TIME] != process->start_time);
 }
 
 /*

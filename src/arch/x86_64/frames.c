@@ -151,9 +151,9 @@ static size_t put_xstate(uint8_t *out, const struct arch_state *original)
  * Below the red zone, from high to low addresses:
  *
  *     original sp - 128
- *     [ home ][ leave ][ unmap ]  (frames, growing downwards in this order)
  *     [ extended state, 64-byte aligned ]
- *     way->address
+ *     [ home ][ leave ][ unmap ]  (frames, growing downwards in this order)
+ *     way->address, where the stack pointer will be: a handler's frame comes below all of it
  */
 void arch_build_way_home(struct arch_way_home *way, const struct arch_state *original,
 			 const struct arch_gadgets *gadgets, const struct arch_arena *arena)
@@ -161,12 +161,12 @@ void arch_build_way_home(struct arch_way_home *way, const struct arch_state *ori
 	struct signal_frame frames[3]; /* unmap, leave, home: ascending addresses */
 	uint64_t features;
 	size_t xstate_room = (frame_xstate_bytes(original, &features) + 4 + 63) & ~63ul;
-	raddr_t top = (original->regs.rsp - ARCH_RED_ZONE_BYTES) & ~63ul;
-	raddr_t first = (top - sizeof(frames)) & ~15ul;
+	raddr_t xstate = (original->regs.rsp - ARCH_RED_ZONE_BYTES - xstate_room) & ~63ul;
+	raddr_t first = (xstate - sizeof(frames)) & ~15ul;
 	raddr_t home = first + 2 * sizeof(frames[0]);
 
-	way->address = (first - xstate_room) & ~63ul;
-	way->n_bytes = first - way->address + sizeof(frames);
+	way->address = first;
+	way->n_bytes = xstate + xstate_room - first;
 	way->unmap = first;
 	way->leave = first + sizeof(frames[0]);
 
@@ -184,11 +184,11 @@ void arch_build_way_home(struct arch_way_home *way, const struct arch_state *ori
 	frames[1].rsp = home;
 	set_home(&frames[2], original);
 	frames[2].uc_flags |= UC_FP_XSTATE;
-	frames[2].fpstate = way->address;
+	frames[2].fpstate = xstate;
 
 	memset(way->bytes, 0, way->n_bytes);
-	(void)put_xstate(way->bytes, original);
-	memcpy(way->bytes + (first - way->address), frames, sizeof(frames));
+	memcpy(way->bytes, frames, sizeof(frames));
+	(void)put_xstate(way->bytes + (xstate - first), original);
 }
 
 bool arch_visit_signal_frames(const uint64_t *words, size_t n,
