@@ -159,7 +159,7 @@ static void end_no_right(const service *s)
 
 static HANDLE call_huge_stack(const service *s)
 {
-	return create_in(s->process, s, (SIZE_T)1 << 45);
+	return create_in(s->process, s, (SIZE_T)1 << 47);
 }
 
 static HANDLE call_plain(const service *s)
@@ -168,7 +168,7 @@ static HANDLE call_plain(const service *s)
 }
 
 #ifdef __linux__
-/* The Linux part: limits and signals, which Win32 has no names for. */
+/* The Linux part: limits, and ending a process, which Win32 has no names for. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -204,17 +204,27 @@ static void end_ended(const service *s)
 	CloseHandle(ended);
 }
 
+static rlim_t lowest_free;
+
 static BOOL begin_caller_limit(const service *s)
 {
-	int lowest_free = open("/", O_PATH | O_CLOEXEC);
-	struct rlimit limit;
+	int fd = open("/", O_PATH | O_CLOEXEC);
 
 	(void)s;
-	close(lowest_free);
-	getrlimit(RLIMIT_NOFILE, &old_limit);
-	limit = old_limit;
-	limit.rlim_cur = (rlim_t)lowest_free;
-	return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+	close(fd);
+	lowest_free = (rlim_t)fd;
+	return getrlimit(RLIMIT_NOFILE, &old_limit) == 0;
+}
+
+/* With none, one or two left, it is another stage that cannot have its handle. */
+static HANDLE call_caller_limit(const service *s)
+{
+	static unsigned n;
+	struct rlimit limit = old_limit;
+
+	limit.rlim_cur = lowest_free + n++ % 3;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return create_in(s->process, s, 0);
 }
 
 static void end_caller_limit(const service *s)
@@ -254,30 +264,20 @@ static void end_thread_limit(const service *s)
 {
 	prlimit((pid_t)s->id, RLIMIT_NPROC, &old_limit, NULL);
 }
-
-static BOOL begin_stopped(const service *s)
-{
-	return kill((pid_t)s->id, SIGSTOP) == 0;
-}
-
-static void end_stopped(const service *s)
-{
-	kill((pid_t)s->id, SIGCONT);
-}
 #endif
 
 static const stage stages[] = {
 	{ "the session does not exist (as above)", 1000, call_wrong_session, NULL, NULL },
 	{ "a value that is no handle", 1000, call_no_handle, NULL, NULL },
 	{ "a handle without the right", 1000, call_no_right, begin_no_right, end_no_right },
-	{ "a stack of 32 TiB", 500, call_huge_stack, NULL, NULL },
+	{ "a stack of 128 TiB", 500, call_huge_stack, NULL, NULL },
 #ifdef __linux__
 	{ "a process that has ended", 1000, call_ended, begin_ended, end_ended },
-	{ "the caller may open no more", 1000, call_plain, begin_caller_limit, end_caller_limit },
+	{ "the caller may open no more", 1000, call_caller_limit, begin_caller_limit,
+	  end_caller_limit },
 	{ "the service may map no more", 500, call_plain, begin_memory_limit, end_memory_limit },
 	{ "the service may have no more threads", 500, call_plain, begin_thread_limit,
 	  end_thread_limit },
-	{ "the service is stopped (SIGSTOP)", 500, call_plain, begin_stopped, end_stopped },
 #endif
 };
 

@@ -13,18 +13,17 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -79,7 +78,7 @@ static void read_answer(struct target *t, char *line, size_t bytes)
 }
 
 /* Tell it a line and return its answer as a number, 0 if it is none. */
-static int tell(struct target *t, const char *format, ...)
+static __attribute__((format(printf, 2, 3))) int tell(struct target *t, const char *format, ...)
 {
 	char line[128];
 	va_list args;
@@ -205,6 +204,16 @@ static int64_t now_ms(void)
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* Once the target has its main thread only: one whose handle was closed may still be ending. */
+static struct counts count_at_rest(pid_t pid)
+{
+	int64_t deadline = now_ms() + 10000;
+
+	while (count_entries(pid, "task") > 1 && now_ms() < deadline)
+		sched_yield();
+	return count(pid);
+}
+
 static int fd_of(HANDLE handle)
 {
 	return (int)((uintptr_t)handle / 4);
@@ -225,7 +234,7 @@ static DWORD finish(HANDLE thread)
 {
 	DWORD code = UNTOUCHED;
 
-	assert_int_equal(WaitForSingleObject(thread, INFINITE), WAIT_OBJECT_0);
+	assert_int_equal(WaitForSingleObject(thread, 20000), WAIT_OBJECT_0);
 	assert_true(GetExitCodeThread(thread, &code));
 	assert_true(CloseHandle(thread));
 	return code;
@@ -517,7 +526,7 @@ static void test_stack_has_the_size_asked_for(void **state)
 		uint64_t use;
 	} cases[] = {
 		{ 0, 0, 512 * KIB },
-		{ 1, 0, 64 * KIB },
+		{ 1, 0, 1000 * KIB },
 		{ 4095, 0, 64 * KIB },
 		{ 4097, 0, 64 * KIB },
 		{ 1000 * KIB, 0, 1000 * KIB },
@@ -538,7 +547,7 @@ static void test_stack_has_the_size_asked_for(void **state)
 static void test_suspended_thread_exists_and_waits(void **state)
 {
 	/* CRT-24, SR-02, SR-03, SR-04, SR-07, SR-09, EC-01 */
-	int runs = tell(&shared, "runs 0"), threads = count_entries(shared.pid, "task");
+	int runs = tell(&shared, "runs 0"), threads = count_at_rest(shared.pid).threads;
 	HANDLE thread = create(shared.process, function_of(&shared, "value"), 11, CREATE_SUSPENDED);
 	DWORD code = 0;
 
@@ -652,7 +661,7 @@ static void test_own_process_is_a_target_too(void **state)
 static void test_sixty_threads_live_at_once(void **state)
 {
 	/* CRT-35, WT-18, WT-10, LK-06 */
-	struct counts before = count(shared.pid);
+	struct counts before = count_at_rest(shared.pid);
 	HANDLE thread[64];
 
 	(void)state;
@@ -713,7 +722,7 @@ static void test_threads_of_the_caller_create_at_once(void **state)
 static void test_five_hundred_in_a_row_leave_nothing(void **state)
 {
 	/* CRT-41, CRT-47, LK-06 */
-	struct counts before = count(shared.pid);
+	struct counts before = count_at_rest(shared.pid);
 
 	(void)state;
 	for (uint64_t i = 0; i < 500; i++)
@@ -954,24 +963,27 @@ static void way_plain(void)
 	way_handle = shared.process;
 }
 
+/* Those that wait a while for the obstacle to go away are tried less often. */
 static const struct {
 	const char *name;
 	void (*begin)(void), (*end)(void);
 	SIZE_T stack_bytes;
 	DWORD flags, error;
+	int n_tries;
 } ways[] = {
-	{ "closed handle", way_closed, NULL, 0, 0, ERROR_INVALID_HANDLE },
-	{ "NULL", way_null, NULL, 0, 0, ERROR_INVALID_HANDLE },
-	{ "thread", way_pseudo_thread, NULL, 0, 0, ERROR_INVALID_HANDLE },
-	{ "right", way_no_right, way_close, 0, 0, ERROR_ACCESS_DENIED },
-	{ "flag", way_plain, NULL, 0, 0x40, ERROR_INVALID_PARAMETER },
-	{ "overflow", way_plain, NULL, (SIZE_T)-1, 0, ERROR_NOT_ENOUGH_MEMORY },
-	{ "absurd stack", way_plain, NULL, (SIZE_T)1 << 46, 0, ERROR_NOT_ENOUGH_MEMORY },
-	{ "ended", way_ended, way_forget, 0, 0, ERROR_ACCESS_DENIED },
-	{ "caller's handles", way_caller_limit, way_caller_unlimit, 0, 0, 4 },
-	{ "target's memory", way_target_memory, way_target_unlimit, 256 << 20, 0, 8 },
-	{ "stopped", way_stopped, way_continue, 0, 0, ERROR_BUSY },
-	{ "traced", way_traced, way_untraced, 0, 0, ERROR_ACCESS_DENIED },
+	{ "closed handle", way_closed, NULL, 0, 0, ERROR_INVALID_HANDLE, 120 },
+	{ "NULL", way_null, NULL, 0, 0, ERROR_INVALID_HANDLE, 120 },
+	{ "thread", way_pseudo_thread, NULL, 0, 0, ERROR_INVALID_HANDLE, 120 },
+	{ "right", way_no_right, way_close, 0, 0, ERROR_ACCESS_DENIED, 120 },
+	{ "flag", way_plain, NULL, 0, 0x40, ERROR_INVALID_PARAMETER, 120 },
+	{ "overflow", way_plain, NULL, (SIZE_T)-1, 0, ERROR_NOT_ENOUGH_MEMORY, 120 },
+	{ "big stack", way_plain, NULL, (SIZE_T)1 << 46, 0, ERROR_NOT_ENOUGH_MEMORY, 120 },
+	{ "absurd stack", way_plain, NULL, (SIZE_T)1 << 60, 0, ERROR_NOT_ENOUGH_MEMORY, 120 },
+	{ "ended", way_ended, way_forget, 0, 0, ERROR_ACCESS_DENIED, 120 },
+	{ "caller's handles", way_caller_limit, way_caller_unlimit, 0, 0, 4, 120 },
+	{ "target's memory", way_target_memory, way_target_unlimit, 256 << 20, 0, 8, 120 },
+	{ "stopped", way_stopped, way_continue, 0, 0, ERROR_BUSY, 20 },
+	{ "traced", way_traced, way_untraced, 0, 0, ERROR_ACCESS_DENIED, 5 },
 };
 
 static void test_no_way_of_failing_leaves_anything(void **state)
@@ -982,12 +994,12 @@ static void test_no_way_of_failing_leaves_anything(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-		struct counts before = count(shared.pid);
+		struct counts before = count_at_rest(shared.pid);
 		DWORD id = UNTOUCHED, error = 0;
 		int n_wrong = 0;
 
 		ways[i].begin();
-		for (int j = 0; j < 120; j++) {
+		for (int j = 0; j < ways[i].n_tries; j++) {
 			SetLastError(0);
 			if (CreateRemoteThread(way_handle, NULL, ways[i].stack_bytes, start, NULL,
 					       ways[i].flags, &id) || id != UNTOUCHED)
@@ -1006,6 +1018,40 @@ static void test_no_way_of_failing_leaves_anything(void **state)
 	assert_int_equal(tell(&shared, "runs 0"), runs);
 	assert_int_equal(run(&shared, "value", 77), 77);
 	tell(&shared, "runs 1");
+}
+
+static void test_each_handle_that_cannot_be_had(void **state)
+{
+	/* LK-05, LK-01 to LK-04: with no, one, two ... left, each stage that needs one fails */
+	LPTHREAD_START_ROUTINE start = function_of(&shared, "value");
+	int runs = tell(&shared, "runs 0"), n_left = 0;
+	struct counts before = count_at_rest(shared.pid);
+	HANDLE thread = NULL;
+
+	(void)state;
+	for (; !thread; n_left++) {
+		struct rlimit limit;
+
+		way_caller_limit();
+		getrlimit(RLIMIT_NOFILE, &limit);
+		limit.rlim_cur += (rlim_t)n_left;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		for (int i = 0; i < 40 && !thread; i++) {
+			thread = CreateRemoteThread(shared.process, NULL, 0, start, NULL,
+						    CREATE_SUSPENDED, NULL);
+			if (!thread)
+				assert_int_equal(GetLastError(), ERROR_TOO_MANY_OPEN_FILES);
+		}
+		way_caller_unlimit();
+		if (!thread)
+			assert_same_counts(before, count(shared.pid));
+	}
+	assert_true(n_left > 2);
+	assert_int_equal(tell(&shared, "runs 0"), runs);
+	assert_int_equal(ResumeThread(thread), 1);
+	finish(thread);
+	tell(&shared, "runs 1");
+	assert_same_counts(before, count(shared.pid));
 }
 
 static void test_failing_opens_leave_nothing(void **state)
@@ -1048,6 +1094,57 @@ static void test_each_open_is_a_new_handle(void **state)
 	assert_true(CloseHandle(second));
 	assert_true(GetProcessHandleCount(GetCurrentProcess(), &count));
 	assert_int_equal(count, before);
+}
+
+/* Start a target that gets a pid which another one had. */
+static bool start_target_as(struct target *t, pid_t pid)
+{
+	for (int i = 0; i < 20; i++) {
+		int fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+		bool is_set = fd >= 0 && dprintf(fd, "%d", pid - 1) > 0;
+
+		if (fd >= 0)
+			close(fd);
+		if (!is_set)
+			return false;
+		start_target(t);
+		if (t->pid == pid)
+			return true;
+		stop_target(t);
+	}
+	return false;
+}
+
+static void test_handle_does_not_follow_the_number(void **state)
+{
+	/* OP-13 */
+	struct target old, new;
+	LPTHREAD_START_ROUTINE start;
+	DWORD handles = UNTOUCHED;
+	char c = 0;
+
+	(void)state;
+	start_target(&old);
+	kill_target(&old);
+	if (!start_target_as(&new, old.pid)) {
+		forget_target(&old);
+		print_message("pids cannot be chosen here (ns_last_pid)\n");
+		skip();
+	}
+	start = function_of(&new, "value");
+	assert_fails(CreateRemoteThread(old.process, NULL, 0, start, NULL, 0, NULL), 5);
+	assert_fails(ReadProcessMemory(old.process, start, &c, 1, NULL), 5);
+	assert_fails(WriteProcessMemory(old.process, start, &c, 1, NULL), 5);
+	assert_fails(VirtualAllocEx(old.process, NULL, 1, MEM_COMMIT, PAGE_READWRITE), 5);
+	assert_true(GetProcessHandleCount(old.process, &handles));
+	assert_int_equal(handles, 0);
+	assert_int_equal(WaitForSingleObject(old.process, 0), WAIT_OBJECT_0);
+	assert_int_equal(WaitForSingleObject(new.process, 0), WAIT_TIMEOUT);
+	assert_true(GetExitCodeProcess(old.process, &handles));
+	assert_int_equal(handles, 128 + SIGKILL);
+	assert_int_equal(run(&new, "value", 8), 8);
+	forget_target(&old);
+	stop_target(&new);
 }
 
 static void test_handle_count_of_another_process(void **state)
@@ -1225,7 +1322,7 @@ static void test_memory_is_zeroed_aligned_and_released(void **state)
 {
 	/* VM-01, VM-08, VM-09, VM-20, LK-04 */
 	static char bytes[20000], zero[20000];
-	struct counts before = count(shared.pid);
+	struct counts before = count_at_rest(shared.pid);
 	LPVOID base[5];
 
 	(void)state;
@@ -1333,7 +1430,7 @@ static void test_code_put_there_runs(void **state)
 static void test_allocation_fails_whole_at_the_targets_limit(void **state)
 {
 	/* LK-04, VM-19 */
-	struct counts before = count(shared.pid);
+	struct counts before = count_at_rest(shared.pid);
 	struct rlimit old, low = { .rlim_cur = 1 << 20, .rlim_max = RLIM_INFINITY };
 
 	(void)state;
@@ -1491,8 +1588,10 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_ended_process_denies),
 	cmocka_unit_test(test_stopped_target_is_left_stopped),
 	cmocka_unit_test(test_no_way_of_failing_leaves_anything),
+	cmocka_unit_test(test_each_handle_that_cannot_be_had),
 	cmocka_unit_test(test_failing_opens_leave_nothing),
 	cmocka_unit_test(test_each_open_is_a_new_handle),
+	cmocka_unit_test(test_handle_does_not_follow_the_number),
 	cmocka_unit_test(test_handle_count_of_another_process),
 	cmocka_unit_test(test_descriptor_zero_is_never_a_handle),
 	cmocka_unit_test(test_foreign_descriptors_are_not_handles),

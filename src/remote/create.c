@@ -650,6 +650,7 @@ int remote_create(struct tendril_target *target, const struct plan_request *requ
 		r = fail(error, -ENOMEM, TENDRIL_STAGE_CHECK, TENDRIL_RULE_LIMIT, "out of memory");
 	if (r == 0)
 		r = run_operation(op, started_ns, error);
+	target_settle(target);
 	(void)pthread_mutex_unlock(&target->lock);
 	if (!op)
 		return r;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "remote/target.h"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -202,6 +203,28 @@ static int open_memory(struct tendril_target *target)
 	return target_has_ended(target) ? -ESRCH : 0;
 }
 
+/* Where AT_RANDOM of the auxiliary vector points. */
+static int read_mark(struct tendril_target *target)
+{
+	AUTO_CLOSE int dir = proc_open(target->pid);
+	AUTO_FREE char *text = NULL;
+	size_t bytes = 0;
+	int r = dir < 0 ? dir : proc_read_file(dir, "auxv", 65536, &text, &bytes);
+
+	for (size_t i = 0; r == 0 && i + 16 <= bytes; i += 16) {
+		uint64_t entry[2];
+
+		memcpy(entry, text + i, sizeof(entry));
+		if (entry[0] != AT_RANDOM)
+			continue;
+		target->mark_at = entry[1];
+		if (pread(target->mem, target->mark, sizeof(target->mark), (off_t)entry[1]) !=
+		    sizeof(target->mark))
+			return target_has_ended(target) ? -ESRCH : -EIO;
+	}
+	return r;
+}
+
 static int refuse_without_libc(const struct tendril_target *target, struct tendril_error *error)
 {
 	char name[64] = "it";
@@ -243,7 +266,7 @@ static int gather(struct tendril_target *target, struct tendril_error *error)
 		return has_ended_within(target, DYING_MS)
 			       ? target_explain(target, -ESRCH, TENDRIL_STAGE_CHECK, error)
 			       : r;
-	r = open_memory(target);
+	r = read_mark(target);
 	if (r < 0)
 		return target_explain(target, r, TENDRIL_STAGE_CHECK, error);
 	r = read_modules(target, error);
@@ -270,10 +293,14 @@ static int gather(struct tendril_target *target, struct tendril_error *error)
 	return 0;
 }
 
-void target_forget(struct tendril_target *target)
+void target_settle(struct tendril_target *target)
 {
 	close_keeping_errno(target->mem);
 	target->mem = -1;
+}
+
+static void forget_image(struct tendril_target *target)
+{
 	elf_modules_done(&target->modules);
 	proc_maps_done(&target->maps);
 	memset(&target->modules, 0, sizeof(target->modules));
@@ -282,12 +309,19 @@ void target_forget(struct tendril_target *target)
 	target->seccomp_checked = false;
 }
 
-/* After execve(2) the memory that we hold open belongs to nobody. */
+void target_forget(struct tendril_target *target)
+{
+	target_settle(target);
+	forget_image(target);
+}
+
+/* Another program image has other random bytes, elsewhere. */
 static bool is_same_image(const struct tendril_target *target)
 {
-	uint8_t byte;
+	uint8_t mark[sizeof(target->mark)];
 
-	return pread(target->mem, &byte, 1, (off_t)target->gadgets.syscall_ret) == 1;
+	return pread(target->mem, mark, sizeof(mark), (off_t)target->mark_at) == sizeof(mark) &&
+	       memcmp(mark, target->mark, sizeof(mark)) == 0;
 }
 
 int target_prepare(struct tendril_target *target, struct tendril_error *error)
@@ -298,9 +332,12 @@ int target_prepare(struct tendril_target *target, struct tendril_error *error)
 		return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "fault point");
 	if (target_has_ended(target))
 		return target_explain(target, -ESRCH, TENDRIL_STAGE_CHECK, error);
+	r = open_memory(target);
+	if (r < 0)
+		return target_explain(target, r, TENDRIL_STAGE_CHECK, error);
 	if (target->is_ready && is_same_image(target))
 		return 0;
-	target_forget(target);
+	forget_image(target);
 	r = gather(target, error);
 	if (r < 0)
 		target_forget(target);

@@ -25,7 +25,9 @@ struct tendril_target {
 
 	pthread_mutex_t lock; /* one call at a time makes a thread; guards all below */
 	bool is_ready;
-	int mem;                /* /proc/PID/mem; it ends with the program image (execve) */
+	int mem;                /* /proc/PID/mem, open during a call only: no handle is left */
+	raddr_t mark_at;        /* the 16 random bytes that execve(2) gives a program image */
+	uint8_t mark[16];
 	struct elf_modules modules;
 	struct proc_maps maps;
 	struct safe_rules rules;
@@ -40,6 +42,8 @@ struct tendril_target {
 
 /* Gather it, or find that what was gathered is still true.  With target->lock held. */
 int target_prepare(struct tendril_target *target, struct tendril_error *error);
+/* The end of a call: what was opened for it is closed. */
+void target_settle(struct tendril_target *target);
 /* Read the mappings again: a thread's stack was not among those known. */
 int target_refresh_maps(struct tendril_target *target);
 /* Forget it: the target has executed another program. */
