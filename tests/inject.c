@@ -29,6 +29,7 @@ void inject_mark(bool begin)
 static bool cannot_fail(const struct user_regs_struct *regs)
 {
 	switch (regs->orig_rax) {
+	case SYS_brk: /* says no in another way */
 	case SYS_close:
 	case SYS_munmap:
 	case SYS_exit:
@@ -39,8 +40,8 @@ static bool cannot_fail(const struct user_regs_struct *regs)
 	case SYS_clock_gettime:
 	case SYS_futex:
 		return true;
-	case SYS_ptrace:
-		return regs->rdi == PTRACE_DETACH;
+	case SYS_ptrace: /* of a tracee that is stopped */
+		return regs->rdi != PTRACE_SEIZE;
 	default:
 		return false;
 	}
@@ -58,7 +59,7 @@ static long error_of(const struct user_regs_struct *regs)
 	case SYS_fcntl:
 		return -EMFILE;
 	case SYS_ptrace:
-		return regs->rdi == PTRACE_SEIZE ? -EPERM : -ESRCH;
+		return -EPERM;
 	case SYS_nanosleep:
 	case SYS_clock_nanosleep:
 	case SYS_poll:
@@ -71,56 +72,46 @@ static long error_of(const struct user_regs_struct *regs)
 	}
 }
 
-/* A wait that ends at the deadline, with the child killed. */
-static bool wait_stop(pid_t child, struct inject_result *result, int64_t deadline_ns)
-{
-	for (;;) {
-		pid_t r = waitpid(child, &result->status, WNOHANG | __WALL);
+/* The caller, and the helpers that it makes its calls with. */
+#define TRACED_MAX 64
 
-		if (r == child)
-			return WIFSTOPPED(result->status);
-		if (r < 0)
-			return false;
-		if (!support_again(deadline_ns)) {
-			result->hung = true;
-			(void)kill(child, SIGKILL);
-			(void)waitpid(child, &result->status, __WALL);
-			return false;
-		}
-	}
-}
-
-struct tracing {
-	pid_t child;
-	bool between_marks, in_call, fail_now;
+struct traced {
+	pid_t tid;
+	bool gone, in_call, fail_now;
 	struct user_regs_struct regs;
 };
 
-static void at_entry(struct tracing *t, enum inject_how how, unsigned int k,
+struct tracing {
+	struct traced traced[TRACED_MAX];
+	size_t n;
+	bool between_marks;
+};
+
+static void at_entry(struct tracing *all, struct traced *t, enum inject_how how, unsigned int k,
 		     struct inject_result *result)
 {
 	long number = (long)t->regs.orig_rax;
 
 	if (number == SYS_getpriority && t->regs.rdi == MARK) {
-		t->between_marks = t->regs.rsi != 0;
+		all->between_marks = t->regs.rsi != 0;
 		return;
 	}
-	if (!t->between_marks || ++result->n_calls != k)
+	if (!all->between_marks || ++result->n_calls != k)
 		return;
 	result->number = number;
 	result->was_injected = how != INJECT_ERROR || !cannot_fail(&t->regs);
 	if (how == INJECT_KILL_BEFORE)
-		(void)kill(t->child, SIGKILL);
+		(void)kill(all->traced[0].tid, SIGKILL);
 	t->fail_now = result->was_injected && how != INJECT_KILL_BEFORE;
 	if (t->fail_now && how == INJECT_ERROR) {
 		struct user_regs_struct changed = t->regs;
 
 		changed.orig_rax = (unsigned long)-1;
-		(void)ptrace(PTRACE_SETREGS, t->child, NULL, &changed);
+		(void)ptrace(PTRACE_SETREGS, t->tid, NULL, &changed);
 	}
 }
 
-static void at_exit_of_call(struct tracing *t, enum inject_how how)
+static void at_exit_of_call(struct tracing *all, struct traced *t, enum inject_how how)
 {
 	struct user_regs_struct now;
 
@@ -128,35 +119,83 @@ static void at_exit_of_call(struct tracing *t, enum inject_how how)
 		return;
 	t->fail_now = false;
 	if (how == INJECT_KILL_AFTER) {
-		(void)kill(t->child, SIGKILL);
+		(void)kill(all->traced[0].tid, SIGKILL);
 		return;
 	}
-	(void)ptrace(PTRACE_GETREGS, t->child, NULL, &now);
+	(void)ptrace(PTRACE_GETREGS, t->tid, NULL, &now);
 	now.rax = (unsigned long)error_of(&t->regs);
-	(void)ptrace(PTRACE_SETREGS, t->child, NULL, &now);
+	(void)ptrace(PTRACE_SETREGS, t->tid, NULL, &now);
+}
+
+/* A child of a traced one is traced too, and will stop by itself. */
+static void note_child(struct tracing *all, pid_t parent)
+{
+	unsigned long tid = 0;
+
+	if (ptrace(PTRACE_GETEVENTMSG, parent, NULL, &tid) == 0 && all->n < TRACED_MAX)
+		all->traced[all->n++] = (struct traced){ .tid = (pid_t)tid };
+}
+
+static void at_stop(struct tracing *all, struct traced *t, int status, enum inject_how how,
+		    unsigned int k, struct inject_result *result)
+{
+	int signal = WSTOPSIG(status);
+
+	if (signal == (SIGTRAP | 0x80)) {
+		signal = 0;
+		if (!t->in_call && ptrace(PTRACE_GETREGS, t->tid, NULL, &t->regs) == 0)
+			at_entry(all, t, how, k, result);
+		else
+			at_exit_of_call(all, t, how);
+		t->in_call = !t->in_call;
+	} else if (status >> 16) {
+		signal = 0;
+		note_child(all, t->tid);
+	} else if (signal == SIGSTOP || signal == SIGTRAP) {
+		signal = 0;
+	}
+	(void)ptrace(PTRACE_SYSCALL, t->tid, NULL, (long)signal);
+}
+
+/* Whether one of them is still there; each that has stopped is sent on. */
+static bool look_at_all(struct tracing *all, enum inject_how how, unsigned int k,
+			struct inject_result *result, bool *ret_moved)
+{
+	bool alive = false;
+
+	*ret_moved = false;
+	for (size_t i = 0; i < all->n; i++) {
+		struct traced *t = &all->traced[i];
+		int status = 0;
+		pid_t r = t->gone ? -1 : waitpid(t->tid, &status, WNOHANG | __WALL);
+
+		alive |= r >= 0;
+		*ret_moved |= r > 0;
+		if (r > 0 && WIFSTOPPED(status)) {
+			at_stop(all, t, status, how, k, result);
+		} else if (r != 0 && !t->gone) {
+			t->gone = true;
+			if (i == 0)
+				result->status = status;
+		}
+	}
+	return alive;
 }
 
 static void follow(pid_t child, enum inject_how how, unsigned int k, struct inject_result *result)
 {
-	struct tracing t = { .child = child };
+	struct tracing all = { .traced[0].tid = child, .n = 1 };
 	int64_t deadline_ns = deadline_in_ms(HANG_MS);
+	bool moved;
 
-	while (wait_stop(child, result, deadline_ns)) {
-		int signal = WSTOPSIG(result->status);
-
-		if (signal == (SIGTRAP | 0x80)) {
-			signal = 0;
-			if (!t.in_call) {
-				(void)ptrace(PTRACE_GETREGS, child, NULL, &t.regs);
-				at_entry(&t, how, k, result);
-			} else {
-				at_exit_of_call(&t, how);
-			}
-			t.in_call = !t.in_call;
-		} else if (signal == SIGSTOP || signal == SIGTRAP) {
-			signal = 0;
-		}
-		(void)ptrace(PTRACE_SYSCALL, child, NULL, (long)signal);
+	while (look_at_all(&all, how, k, result, &moved)) {
+		if (moved || support_again(deadline_ns))
+			continue;
+		result->hung = true;
+		deadline_ns = deadline_in_ms(HANG_MS);
+		for (size_t i = 0; i < all.n; i++)
+			if (!all.traced[i].gone)
+				(void)kill(all.traced[i].tid, SIGKILL);
 	}
 }
 
@@ -174,7 +213,8 @@ void inject_run(int (*code)(void *param), void *param, enum inject_how how, unsi
 		_exit(code(param));
 	}
 	(void)waitpid(child, &ret_result->status, __WALL);
-	(void)ptrace(PTRACE_SETOPTIONS, child, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+	(void)ptrace(PTRACE_SETOPTIONS, child, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE |
+			     PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK);
 	(void)ptrace(PTRACE_SYSCALL, child, NULL, NULL);
 	follow(child, how, k, ret_result);
 }

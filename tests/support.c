@@ -175,7 +175,6 @@ int target_start(struct target *target, const struct target_start *how)
 	int in[2], out[2], r;
 
 	memset(target, 0, sizeof(*target));
-	target->in = target->out = -1;
 	if (!support_find(how->program ? how->program : "victim", path))
 		return -ENOENT;
 	(void)snprintf(target->mode, sizeof(target->mode), "%s", how->mode ? how->mode : "");
@@ -197,7 +196,12 @@ int target_start(struct target *target, const struct target_start *how)
 	target->in = in[1];
 	target->out = out[0];
 	target->pid = target->child;
-	r = target->child < 0 ? -EAGAIN : wait_ready(target, how->inner);
+	if (target->child < 0) {
+		close(in[1]);
+		close(out[0]);
+		return -EAGAIN;
+	}
+	r = wait_ready(target, how->inner);
 	if (r < 0)
 		target_end(target);
 	return r;
@@ -267,19 +271,17 @@ bool target_is_well(struct target *target, char *why)
 
 void target_end(struct target *target)
 {
-	if (target->pid > 0)
+	if (target->child <= 0)
+		return;
+	if (!target->collected) {
 		(void)kill(target->pid, SIGKILL);
-	if (target->child > 0) {
 		(void)kill(target->child, SIGKILL);
 		while (waitpid(target->child, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
-	if (target->in >= 0)
-		close(target->in);
-	if (target->out >= 0)
-		close(target->out);
+	close(target->in);
+	close(target->out);
 	target->pid = target->child = 0;
-	target->in = target->out = -1;
 }
 
 /* --- snapshots --------------------------------------------------------------------------- */
@@ -410,27 +412,28 @@ static void note_fields(struct snapshot *s, const char *who, const char *const *
 	}
 }
 
-/* Calls that a restart block may turn into restart_syscall: number and arguments may differ. */
+/* Calls that a restart block may turn into restart_syscall may differ in number; argument
+ * registers that a call does not use are whatever they are. */
 static void note_sleeper(struct snapshot *s, pid_t pid, int tid)
 {
-	long nr = -1;
-	char *rest;
+	long nr;
+	char *rest, *pc, *sp;
 
 	if (read_proc(s, "/proc/%d/task/%d/syscall", (int)pid, tid) < 0 ||
-	    !isdigit((unsigned char)s->file[0]))
+	    !isdigit((unsigned char)s->file[0])) {
+		note(s, "thread %d runs\n", tid);
 		return;
+	}
 	nr = strtol(s->file, &rest, 10);
 	rest[strcspn(rest, "\n")] = '\0';
-	if (nr == 35 || nr == 230 || nr == 7 || nr == 202 || nr == 219) {
-		char *pc = strrchr(rest, ' ');
-
-		if (!pc)
-			return;
-		*pc = '\0';
-		note(s, "thread %d sleeps at%s %s\n", tid, strrchr(rest, ' '), pc + 1);
-	} else {
-		note(s, "thread %d sleeps in %ld%s\n", tid, nr, rest);
-	}
+	pc = strrchr(rest, ' ');
+	if (!pc)
+		return;
+	*pc = '\0';
+	sp = strrchr(rest, ' ');
+	if (nr == 35 || nr == 230 || nr == 7 || nr == 202 || nr == 219)
+		nr = -1;
+	note(s, "thread %d sleeps in %ld at %s%s\n", tid, nr, pc + 1, sp ? sp : "");
 }
 
 static int note_threads(struct snapshot *s, pid_t pid, unsigned int flags)
@@ -498,6 +501,16 @@ static uint64_t checksum_memory(pid_t pid, uint64_t from, uint64_t to)
 	return sum ^ (from < to);
 }
 
+/* A heap that glibc keeps for one thread: 64 MiB on a boundary of as many, in use and reserved.
+ * The first allocation on a thread, as in a pthread_create() on its time, makes it. */
+static bool is_thread_heap(uint64_t from, uint64_t to, const char *mode)
+{
+	const uint64_t heap = UINT64_C(64) << 20;
+
+	return (from % heap == 0 && strcmp(mode, "rw-p") == 0) ||
+	       (to % heap == 0 && strcmp(mode, "---p") == 0);
+}
+
 /* Heap and stack grow by the target's own doing: where they end is not noted. */
 static void note_mapping(struct snapshot *s, pid_t pid, char *line, unsigned int flags)
 {
@@ -513,6 +526,8 @@ static void note_mapping(struct snapshot *s, pid_t pid, char *line, unsigned int
 			note(s, "mapping %s\n", line);
 		return;
 	}
+	if (name[0] == '\0' && is_thread_heap(from, to, mode))
+		return;
 	if (strcmp(name, "[heap]") == 0)
 		note(s, "mapping [heap] from %" PRIx64 "\n", from);
 	else if (strcmp(name, "[stack]") == 0)
@@ -540,7 +555,7 @@ int snapshot_take(struct snapshot *s, pid_t pid, unsigned int flags)
 						  "\nUid:", NULL };
 
 	s->used = 0;
-	if (note_mappings(s, pid, flags) < 0)
+	if (!(flags & SNAPSHOT_NO_MAPPINGS) && note_mappings(s, pid, flags) < 0)
 		return -ESRCH;
 	if (!(flags & SNAPSHOT_NO_HANDLES) && note_handles(s, pid) < 0)
 		return -ESRCH;
@@ -624,6 +639,26 @@ bool same_target(const struct snapshot *before, const struct snapshot *after, ch
 		return true;
 	(void)snprintf(why, WHY_BYTES, "%s: %.*s", how, (int)(length < 400 ? length : 400), line);
 	return false;
+}
+
+int snapshot_settle(struct snapshot *settled, struct snapshot *scratch, pid_t pid,
+		    unsigned int flags)
+{
+	int64_t deadline_ns = deadline_in_ms(5000);
+	char why[WHY_BYTES];
+	int r;
+
+	do {
+		r = snapshot_take(settled, pid, flags);
+		if (r == 0 && support_again(deadline_ns))
+			r = snapshot_take(scratch, pid, flags);
+		if (r < 0)
+			return r;
+		settled->text[settled->used] = '\0';
+		if (!strstr(settled->text, " runs\n") && same_target(settled, scratch, why))
+			return 0;
+	} while (support_again(deadline_ns));
+	return -ETIMEDOUT;
 }
 
 bool becomes_same(const struct snapshot *before, struct snapshot *after, pid_t pid,

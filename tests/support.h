@@ -48,6 +48,7 @@ struct target {
 	pid_t pid;    /* the victim itself */
 	pid_t child;  /* what was forked: the same, or a wrapper such as unshare(1) */
 	int in, out;  /* its stdin and stdout, ours to use */
+	bool collected; /* by the test itself: only the pipes are left to close */
 	char mode[64];
 	char pending[512];
 	size_t n_pending;
@@ -96,6 +97,8 @@ enum snapshot_flags {
 	SNAPSHOT_NO_HANDLES = 4,
 	/* Its threads come and go by its own doing. */
 	SNAPSHOT_NO_THREADS = 8,
+	/* Its runtime maps memory as it likes. */
+	SNAPSHOT_NO_MAPPINGS = 16,
 };
 
 struct snapshot;
@@ -105,6 +108,10 @@ struct snapshot *snapshot_new(void);
 void snapshot_free(struct snapshot *snapshot);
 /* 0, -ESRCH */
 int snapshot_take(struct snapshot *snapshot, pid_t pid, unsigned int flags);
+/* As it is when it comes to rest: two in a row are the same, and nobody is on the way to sleep.
+ * 0, -ESRCH, -ETIMEDOUT */
+int snapshot_settle(struct snapshot *settled, struct snapshot *scratch, pid_t pid,
+		    unsigned int flags);
 /* What fits a victim of that mode. */
 unsigned int snapshot_flags_of(const char *mode);
 

@@ -59,6 +59,7 @@ static struct child start_child(void (*body)(void))
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)close(ready[0]);
 		body();
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a new user id clears it */
 		(void)close(ready[1]);
 		for (;;)
 			(void)pause();

@@ -128,12 +128,13 @@ static void call_many(struct result *result, const struct options *o, struct tar
 static void torture_open(struct result *result, const struct options *o, struct target *victim,
 			 struct snapshot *before, struct snapshot *after)
 {
-	unsigned int flags = snapshot_flags_of(victim->mode);
+	unsigned int flags = SNAPSHOT_BUSY |
+			     (snapshot_flags_of(victim->mode) & ~(unsigned)SNAPSHOT_SLEEPERS);
 	int handles = count_handles(getpid());
 	struct tendril_target *target = NULL;
 	struct tendril_error error = { 0 };
 	uint64_t count = 0;
-	int r = snapshot_take(before, victim->pid, flags | SNAPSHOT_BUSY);
+	int r = snapshot_settle(before, after, victim->pid, flags);
 
 	if (r == 0)
 		r = tendril_open(victim->pid, NULL, &target, &error);
@@ -151,7 +152,7 @@ static void torture_open(struct result *result, const struct options *o, struct 
 		(void)snprintf(result->why, sizeof(result->why), "%d handles left in the caller",
 			       count_handles(getpid()) - handles);
 	}
-	if (!becomes_same(before, after, victim->pid, flags | SNAPSHOT_BUSY, 10000, result->why))
+	if (!becomes_same(before, after, victim->pid, flags, 10000, result->why))
 		result->left++;
 }
 

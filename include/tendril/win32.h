@@ -288,8 +288,9 @@ WINBASEAPI BOOL WINAPI GetExitCodeProcess(HANDLE hProcess, LPDWORD lpExitCode);
  *                      part to be committed, rounded up to a page, in at least
  *                      1 MiB, in whole MiB; with STACK_SIZE_PARAM_IS_A_RESERVATION
  *                      the whole, rounded up to 64 KiB.  So much can be used
- * @lpStartAddress:     address in the target; not checked, as on Windows: the
- *                      thread that jumps to a wrong one takes its process down
+ * @lpStartAddress:     address in the target.  Memory that is not executable
+ *                      is refused (ERROR_NOACCESS) but for a suspended thread;
+ *                      one that jumps to a wrong address ends its process
  * @lpParameter:        its argument, arrives bit for bit
  * @dwCreationFlags:    CREATE_SUSPENDED: it exists but does not run its function
  *                      until ResumeThread(); STACK_SIZE_PARAM_IS_A_RESERVATION

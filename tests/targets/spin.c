@@ -102,6 +102,7 @@ static void round_spin(struct worker *worker)
 /* --- gap: the longest time in which this thread did not run, in ticks -------------------- */
 
 volatile uint64_t victim_gap_ticks;
+volatile uint64_t victim_gap_turns; /* what was seen before a turn ends is in the ticks */
 uint64_t victim_ticks_per_ms = 1000000;
 
 static void prepare_gap(void)
@@ -126,6 +127,8 @@ static void round_gap(struct worker *worker)
 			victim_gap_ticks = now - last;
 		last = now;
 	}
+	if (worker->index == 0)
+		victim_gap_turns++;
 }
 
 const struct mode spin_modes[] = {

@@ -318,10 +318,19 @@ static void be_told(int signal)
 
 /* --- workers ----------------------------------------------------------------------------- */
 
+/* A thread's first malloc() may make an arena: that is not to happen under the test. */
+static void use_heap(void)
+{
+	void *volatile block = malloc(100);
+
+	free(block);
+}
+
 static void *work(void *param)
 {
 	struct worker *worker = param;
 
+	use_heap();
 	for (;;) {
 		mode->round(worker);
 		atomic_fetch_add_explicit(&worker->rounds, 1, memory_order_relaxed);
