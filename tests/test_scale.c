@@ -245,6 +245,20 @@ static void call_times(struct tendril_target *target, uint64_t count, unsigned i
 
 /* Half of the calls on one open target, half with a target each.  Growth of a tenth of a percent
  * of a page a call would show. */
+static void call_each_on_a_new_target(unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		struct tendril_target *other = NULL;
+		struct tendril_error error;
+		uint64_t count;
+
+		if (open_resolved(victim.pid, "victim_count", &other, &count, &error) < 0)
+			fail_msg("%s", error.text);
+		call_times(other, count, 1);
+		tendril_close(other);
+	}
+}
+
 static void test_memory_of_the_caller_stays_flat(void **state)
 {
 	struct tendril_target *target = NULL;
@@ -256,18 +270,12 @@ static void test_memory_of_the_caller_stays_flat(void **state)
 	begin("idle-epoll", 1);
 	assert_int_equal(open_resolved(victim.pid, "victim_count", &target, &count, &error), 0);
 	call_times(target, count, 500);
+	call_each_on_a_new_target(500); /* until the heap has found its size */
 	handles = count_handles(getpid());
 	before_kib = status_number(getpid(), "VmRSS");
 	target_before_kib = status_number(victim.pid, "VmRSS");
 	call_times(target, count, scale.calls / 2);
-	for (unsigned int i = 0; i < scale.calls / 2; i++) {
-		struct tendril_target *other = NULL;
-
-		if (open_resolved(victim.pid, "victim_count", &other, &count, &error) < 0)
-			fail_msg("%s", error.text);
-		call_times(other, count, 1);
-		tendril_close(other);
-	}
+	call_each_on_a_new_target(scale.calls / 2);
 	grown_kib = status_number(getpid(), "VmRSS") - before_kib;
 	target_grown_kib = status_number(victim.pid, "VmRSS") - target_before_kib;
 	printf("# %u calls: caller grew by %ld KiB, target by %ld KiB\n", scale.calls, grown_kib,

@@ -95,7 +95,10 @@ struct arch_arena {
 	raddr_t left; /* 16 bytes there become non-zero when the borrowed thread is out */
 };
 
+/* text: the bytes before the system call instruction, where it was interrupted in one. */
+#define ARCH_CALL_TEXT_BYTES 5
 void arch_build_way_home(struct arch_way_home *way, const struct arch_state *original,
+			 const uint8_t text[ARCH_CALL_TEXT_BYTES],
 			 const struct arch_gadgets *gadgets, const struct arch_arena *arena);
 
 /*

@@ -11,7 +11,7 @@
 
 /* Words of the command line and names of processes come in here: whatever they hold, one line
  * goes out. */
-static void say(const char *format, va_list args)
+static void __attribute__((format(printf, 1, 0))) say(const char *format, va_list args)
 {
 	char raw[LINE_BYTES], line[4 * LINE_BYTES];
 

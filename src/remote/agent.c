@@ -23,7 +23,7 @@
 #define FUTEX_SHARED(op) (op)
 #define SIG_SETMASK      2
 #define SPINS            200
-#define HEARING_SPINS    20000 /* about half a millisecond */
+#define HEARING_NAPS     60 /* up to some 20 ms */
 #define ESRCH            3
 
 _Static_assert(offsetof(struct agent, arena) == AGENT_ARENA, "agent_layout.h");
@@ -80,6 +80,13 @@ IN_AGENT static int create(struct agent *agent)
 							  agent);
 }
 
+IN_AGENT static void nap_for(int64_t ns)
+{
+	struct agent_time time = { 0, ns };
+
+	(void)call4(__NR_clock_nanosleep, 1, 0, &time, 0); /* CLOCK_MONOTONIC */
+}
+
 /*
  * The borrowed thread comes here, with all its signals blocked.  It must not touch the arena any
  * more once it has started home, except that the way home's "leave" writes agent->left.
@@ -92,9 +99,13 @@ IN_AGENT struct agent_way agent_borrow(struct agent *agent)
 	if (r) {
 		agent->create_result = r;
 		store_release(&agent->created, AGENT_NOT_CREATED);
-		/* The arena goes with us, and with it the reason: let it be read, but not for long. */
-		for (int i = 0; i < HEARING_SPINS && !load_acquire(&agent->heard); i++)
-			ARCH_PAUSE();
+		/*
+		 * The arena goes with us, and with it the reason: let it be read, but not for long.
+		 * (One that is fetched waits anyway, and must not sleep here: that would take the
+		 * place of the sleep that it was interrupted in.)
+		 */
+		for (int i = 0; !agent->fetch && i < HEARING_NAPS && !load_acquire(&agent->heard); i++)
+			nap_for(i < HEARING_NAPS / 2 ? 20000 : 500000);
 	} else {
 		way.sp = agent->home_leave;
 		store_release(&agent->created, AGENT_CREATED);
@@ -203,13 +214,6 @@ IN_AGENT static void run(struct agent *agent, struct mailbox *box)
 	store_release(&box->end, AGENT_RETURNED);
 }
 
-IN_AGENT static void nap(void)
-{
-	struct agent_time time = { 0, 50000 };
-
-	(void)call2(__NR_nanosleep, &time, 0);
-}
-
 /*
  * Everything of ours has to go, the stack that we stand on included.  With a stack of ours: a
  * reaper, which does it when this thread is gone; with libc's: the caller of this does.
@@ -219,7 +223,7 @@ IN_AGENT static struct agent *leave(struct agent *agent, int *ret_reaper_tid)
 	uint64_t all = ~0ul, old;
 
 	while (load_acquire(&agent->left.s) == 0 && load_acquire(&agent->left.ns) == 0)
-		nap();
+		nap_for(50000);
 	if (!agent->stack)
 		return agent;
 	/*
@@ -231,7 +235,7 @@ IN_AGENT static struct agent *leave(struct agent *agent, int *ret_reaper_tid)
 	(void)call4(__NR_rt_sigprocmask, SIG_SETMASK, &all, &old, 8); /* for the reaper */
 	while (agent_spawn_reaper(&agent->gone, agent->arena, agent->arena_bytes,
 				  agent->exit_loop, ret_reaper_tid) < 0)
-		nap(); /* no thread may be made right now: better late than a stack left behind */
+		nap_for(50000); /* no thread may be made right now: better late than a stack left behind */
 	(void)call4(__NR_rt_sigprocmask, SIG_SETMASK, &old, 0, 8);
 	return 0;
 }

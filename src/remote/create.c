@@ -171,7 +171,12 @@ static int lay_way_home(struct operation *op)
 		.left = op->plan.agent_at + offsetof(struct agent, left),
 	};
 
-	arch_build_way_home(&op->way, &op->tracee.original, &op->target->gadgets, &arena);
+	uint8_t text[ARCH_CALL_TEXT_BYTES] = { 0 };
+
+	(void)tracee_read(&op->tracee,
+			  arch_ip(&op->tracee.original) - ARCH_SYSCALL_BYTES - sizeof(text), text,
+			  sizeof(text));
+	arch_build_way_home(&op->way, &op->tracee.original, text, &op->target->gadgets, &arena);
 	return tracee_write(&op->tracee, op->way.address, op->way.bytes, op->way.n_bytes);
 }
 
@@ -318,11 +323,13 @@ static int fetch(struct operation *op)
 	const struct agent_time left = { 1, 0 };
 	raddr_t waiting = op->target->gadgets.syscall_ret + ARCH_SYSCALL_BYTES;
 	int64_t deadline = now_ns() + FETCH_NS;
+	int r;
 
 	for (;;) {
-		int r = tracee_interrupt(&op->tracee, deadline);
-		raddr_t sp = arch_sp(&op->tracee.original);
+		raddr_t sp;
 
+		r = tracee_interrupt(&op->tracee, deadline);
+		sp = arch_sp(&op->tracee.original);
 		if (r < 0 && r != -EBUSY)
 			return r;
 		if (arch_ip(&op->tracee.original) == waiting &&
@@ -342,11 +349,12 @@ static int fetch(struct operation *op)
 	}
 	op->tracee.original = home;
 	if (op->seen.created == AGENT_NOT_CREATED)
-		(void)undo_mapping(op);
+		r = undo_mapping(op);
 	else
-		(void)tracee_write(&op->tracee, op->plan.agent_at + offsetof(struct agent, left),
-				   &left, sizeof(left));
-	return undo_borrowing(op);
+		r = tracee_write(&op->tracee, op->plan.agent_at + offsetof(struct agent, left),
+				 &left, sizeof(left));
+	/* It can do that, too: on its own way home. */
+	return r < 0 ? tracee_detach(&op->tracee) : undo_borrowing(op);
 }
 
 static int explain_no_thread(struct operation *op, int code, struct tendril_error *error)

@@ -73,6 +73,8 @@ static int find_symbol(const struct tendril_target *target, const struct elf_mod
 	struct elf_module *module = NULL;
 	int r;
 
+	if (modules->libc == ELF_LIBC_NONE)
+		return refuse_without_libc(target, modules, error);
 	if (parsed->library[0]) {
 		module = elf_find_module(modules, parsed->library);
 		if (!module)

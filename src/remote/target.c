@@ -225,12 +225,13 @@ static int read_mark(struct tendril_target *target)
 	return r;
 }
 
-static int refuse_without_libc(const struct tendril_target *target, struct tendril_error *error)
+int refuse_without_libc(const struct tendril_target *target, const struct elf_modules *modules,
+			struct tendril_error *error)
 {
 	char name[64] = "it";
 
-	if (target->modules.n_modules)
-		escape_text(target->modules.module[0].name, name, sizeof(name));
+	if (modules->n_modules)
+		escape_text(modules->module[0].name, name, sizeof(name));
 	return fail(error, -ENOEXEC, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NO_LIBC,
 		    "process %d (%s) is statically linked, or has a runtime of its own: there is no "
 		    "shared libc that could make a thread",
@@ -253,7 +254,7 @@ static int read_modules(struct tendril_target *target, struct tendril_error *err
 	if (r < 0)
 		return target_explain(target, r, TENDRIL_STAGE_CHECK, error);
 	if (target->modules.libc == ELF_LIBC_NONE)
-		return refuse_without_libc(target, error);
+		return refuse_without_libc(target, &target->modules, error);
 	return 0;
 }
 

@@ -49,6 +49,8 @@ int target_refresh_maps(struct tendril_target *target);
 /* Forget it: the target has executed another program. */
 void target_forget(struct tendril_target *target);
 
+int refuse_without_libc(const struct tendril_target *target, const struct elf_modules *modules,
+			struct tendril_error *error);
 /* Why ptrace(2) or /proc refused: a sentence, or at least the errno. */
 int target_explain(const struct tendril_target *target, int code, enum tendril_stage stage,
 		   struct tendril_error *error);

@@ -60,7 +60,37 @@ static void init_frame(struct signal_frame *frame, const struct arch_gadgets *ga
 	frame->sigmask = ALL_SIGNALS;
 }
 
-static void set_home(struct signal_frame *frame, const struct arch_state *original)
+static bool is_pointer(uint64_t value)
+{
+	return value >= 65536 && value < 1ull << 47;
+}
+
+/*
+ * The number of the call that was interrupted.  After an earlier stop the kernel only knows it as
+ * restart_syscall(2), which a signal return turns into EINTR: then it is what the code loaded into
+ * eax, or else what the arguments look like of the four calls that are restarted so.
+ */
+static uint64_t call_number(const struct user_regs_struct *r,
+			    const uint8_t text[ARCH_CALL_TEXT_BYTES])
+{
+	uint32_t immediate;
+
+	if (r->orig_rax != __NR_restart_syscall)
+		return r->orig_rax;
+	memcpy(&immediate, text + 1, sizeof(immediate));
+	if (text[0] == 0xb8) /* mov $number,%eax */
+		return immediate;
+	if (!is_pointer(r->rdi) && r->rsi == 0 && is_pointer(r->rdx))
+		return __NR_clock_nanosleep;
+	if (is_pointer(r->rdi) && r->rsi < 1024 && is_pointer(r->r10))
+		return __NR_futex;
+	if (r->rsi < 65536 && (int32_t)r->rdx > 0 && r->rdx == (uint32_t)r->rdx)
+		return __NR_poll;
+	return __NR_nanosleep;
+}
+
+static void set_home(struct signal_frame *frame, const struct arch_state *original,
+		     const uint8_t text[ARCH_CALL_TEXT_BYTES])
 {
 	const struct user_regs_struct *r = &original->regs;
 
@@ -86,7 +116,7 @@ static void set_home(struct signal_frame *frame, const struct arch_state *origin
 	frame->sigmask = original->sigmask;
 	if (arch_is_interrupted(original)) {
 		/* Without the kernel's help all that can be done is to make the call again. */
-		frame->rax = r->orig_rax;
+		frame->rax = call_number(r, text);
 		frame->rip -= ARCH_SYSCALL_BYTES;
 	}
 }
@@ -156,6 +186,7 @@ static size_t put_xstate(uint8_t *out, const struct arch_state *original)
  *     way->address, where the stack pointer will be: a handler's frame comes below all of it
  */
 void arch_build_way_home(struct arch_way_home *way, const struct arch_state *original,
+			 const uint8_t text[ARCH_CALL_TEXT_BYTES],
 			 const struct arch_gadgets *gadgets, const struct arch_arena *arena)
 {
 	struct signal_frame frames[3]; /* unmap, leave, home: ascending addresses */
@@ -182,7 +213,7 @@ void arch_build_way_home(struct arch_way_home *way, const struct arch_state *ori
 	frames[1].rsi = arena->left;
 	frames[1].rip = gadgets->syscall_ret;
 	frames[1].rsp = home;
-	set_home(&frames[2], original);
+	set_home(&frames[2], original, text);
 	frames[2].uc_flags |= UC_FP_XSTATE;
 	frames[2].fpstate = xstate;
 
