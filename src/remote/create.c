@@ -11,7 +11,6 @@
 #include "remote/thread.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -28,9 +27,8 @@
 
 #define PLACES_TRIED    4
 #define UNDO_TRIES      3
-#define POLL_SPINS      20    /* then yield: the thread we wait for may want this processor */
-#define POLL_YIELDS     1000
-#define POLL_NAP_NS     20000
+#define POLL_SPINS      150 /* then sleep: an idle processor pulls the new thread from a busy one */
+#define POLL_NAP_NS     1000 /* and the kernel's timer slack, 50 us by default */
 #define FETCH_NAP_NS    10000
 #define FETCH_NS        (200 * NS_PER_MS)
 #define AGENT_POLL_BYTES (sizeof(struct agent) - offsetof(struct agent, created))
@@ -298,11 +296,8 @@ static int await_thread(struct operation *op)
 			return -ENOMEM; /* it could not be made writable, and has been unmapped */
 		if (r < 0)
 			return r;
-		if (i < POLL_YIELDS) {
-			if (i > POLL_SPINS)
-				(void)sched_yield();
+		if (i < POLL_SPINS)
 			continue;
-		}
 		if (now_ns() > op->deadline_ns)
 			return -ETIMEDOUT;
 		if (target_has_ended(op->target))
