@@ -239,8 +239,13 @@ static bool holds_word_in(const uint64_t *words, size_t n, raddr_t low, raddr_t 
 	return false;
 }
 
-/* From the stack pointer to the end of the stack, for signal frames over something critical. */
-static bool stack_is_safe(const struct safe_rules *rules, const struct tracee *tracee)
+/*
+ * From the stack pointer to the end of the stack, for signal frames over something critical, and
+ * for musl's loader where the thread may be reading files for it.  Words may be left from earlier
+ * calls: then we only think worse of the place than it is.
+ */
+static bool stack_is_safe(const struct safe_rules *rules, const struct tracee *tracee,
+			  bool may_be_loading)
 {
 	uint64_t words[STACK_CHUNK_BYTES / 8 + 64];
 	struct frame_check check = { rules };
@@ -258,8 +263,8 @@ static bool stack_is_safe(const struct safe_rules *rules, const struct tracee *t
 			return at != sp;
 		if (!arch_visit_signal_frames(words, bytes / 8, frame_is_safe, &check))
 			return false;
-		if (rules->loader_high && holds_word_in(words, bytes / 8, rules->loader_low,
-							rules->loader_high))
+		if (may_be_loading && rules->loader_high &&
+		    holds_word_in(words, bytes / 8, rules->loader_low, rules->loader_high))
 			return false;
 		if (at == sp && rules->allocator_high) {
 			size_t n = bytes < ALLOCATOR_SCAN_BYTES ? bytes / 8
@@ -287,7 +292,9 @@ bool safe_point_here(const struct safe_rules *rules, const struct tracee *tracee
 				  arch_syscall_argument(state, 2));
 	else
 		ok = !is_critical(rules, arch_ip(state));
-	return ok && stack_is_safe(rules, tracee);
+	/* Asleep in a file call: on a pipe, a socket or a terminal, which no loader reads. */
+	return ok && stack_is_safe(rules, tracee,
+				   in_call && !tracee->interrupted && is_file_call(number));
 }
 
 bool safe_stack_room(const struct safe_rules *rules, const struct tracee *tracee, size_t bytes)
