@@ -67,7 +67,7 @@ sanitize:
 	@[ -e build-sanitize/build.ninja ] || meson setup build-sanitize \
 		-Db_sanitize=address,undefined -Db_lundef=false
 	@ninja -C build-sanitize && ninja -C build-sanitize meson-test-prereq
-	@TENDRIL_SANITIZED=1 sh scripts/check.sh build-sanitize $(TEST_JOBS)
+	@sh scripts/check.sh build-sanitize $(TEST_JOBS) $$(cat scripts/sanitized-tests)
 
 # prefix is an option of the build directory: set it again, in case PREFIX differs from last time.
 install: all
