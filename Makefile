@@ -9,7 +9,7 @@ TEST_JOBS ?= 1
 # Names of single tests for `make check`; none means all.
 TESTS ?=
 
-.PHONY: all check demo demo-wine bench torture install clean sanitize help
+.PHONY: all check demo bench torture install clean sanitize help
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
