@@ -46,11 +46,6 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@sh examples/demo.sh $(BUILD)
 
-demo-wine:
-	@sh scripts/need.sh build wine
-	@$(MAKE) --no-print-directory all
-	@sh examples/demo-wine.sh $(BUILD)
-
 bench: all
 	@ninja -C $(BUILD) bench/bench tests/targets/manylibs
 	@$(BUILD)/bench/bench --targets $(BUILD)/tests/targets

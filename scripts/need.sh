@@ -78,12 +78,6 @@ group_check()
 	want libjemalloc2 has_file /usr/lib/*/libjemalloc.so.2
 }
 
-group_wine()
-{
-	need wine64 eval 'has_command wine64 || has_command wine || has_file /usr/lib/wine/wine64'
-	need gcc-mingw-w64-x86-64 has_command x86_64-w64-mingw32-gcc
-}
-
 group_clang()
 {
 	need clang has_command clang
@@ -120,7 +114,7 @@ install()
 for group in "$@"; do
 	case $group in
 	--tell) tell=1 ;;
-	build | check | wine | clang) "group_$group" ;;
+	build | check | clang) "group_$group" ;;
 	*)
 		echo "need.sh: unknown group $group" >&2
 		exit 2
