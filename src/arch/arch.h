@@ -54,9 +54,6 @@ uint64_t arch_syscall_argument(const struct arch_state *state, unsigned n);
 
 /* Was the call broken off by our stop, so that it has to be taken up again? */
 bool arch_is_interrupted(const struct arch_state *state);
-/* Will the kernel take it up with its own memory of the time left (restart_syscall(2))?  A signal
- * return would lose that. */
-bool arch_has_restart_block(const struct arch_state *state);
 /* Does this call always end with EINTR at a stop? */
 bool arch_reports_eintr(long number);
 /* epoll_wait() and a few more report EINTR at a mere ptrace stop.  Make the kernel take the call up
@@ -113,8 +110,5 @@ bool arch_visit_signal_frames(const uint64_t *words, size_t n,
 bool arch_is_syscall_instruction(const uint8_t text[2]);
 #define ARCH_SYSCALL_BYTES 2
 #define ARCH_RED_ZONE_BYTES 128
-
-/* An ELF machine number, and the reading of a thread's state by PTRACE_GET_SYSCALL_INFO. */
-bool arch_is_supported_machine(uint16_t e_machine);
 
 #endif /* ARCH_ARCH_H */

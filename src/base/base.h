@@ -52,7 +52,6 @@ static inline int take_fd(int *fd)
 	return taken;
 }
 
-#define US_PER_MS 1000
 #define NS_PER_US 1000
 #define NS_PER_MS 1000000
 #define NS_PER_S  1000000000LL

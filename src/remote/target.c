@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "base/fault.h"
@@ -148,7 +147,7 @@ static void make_rules(struct tendril_target *target)
 {
 	const struct elf_modules *modules = &target->modules;
 	struct safe_rules *rules = &target->rules;
-	struct elf_module *allocator = NULL;
+	struct elf_module *allocator = NULL, *threads;
 	raddr_t address;
 
 	memset(rules, 0, sizeof(*rules));
@@ -158,9 +157,9 @@ static void make_rules(struct tendril_target *target)
 	if (modules->loader_module)
 		safe_rules_add(rules, modules->loader_module->low, modules->loader_module->high);
 	/* Before glibc 2.34 threads had a library of their own. */
-	if (elf_find_module(modules, "libpthread.so.0"))
-		safe_rules_add(rules, elf_find_module(modules, "libpthread.so.0")->low,
-			       elf_find_module(modules, "libpthread.so.0")->high);
+	threads = elf_find_module(modules, "libpthread.so.0");
+	if (threads)
+		safe_rules_add(rules, threads->low, threads->high);
 	/* musl keeps threads out while it loads. */
 	if (modules->libc == ELF_LIBC_MUSL && elf_lookup(modules, "dlopen", &address, NULL) == 0) {
 		rules->loader_low = address;

@@ -33,7 +33,4 @@ int open_thread_fd(pid_t pid, pid_t tid, bool *ret_is_process);
 /* Compare-and-swap of the verdict; what it is now.  Wakes the thread. */
 uint32_t thread_decide(struct mailbox *box, uint32_t from, uint32_t to);
 
-/* The process's own memory, for those whose pid is ours. */
-bool thread_has_ended(const struct tendril_thread *thread);
-
 #endif /* REMOTE_THREAD_H */

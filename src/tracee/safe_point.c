@@ -219,16 +219,10 @@ enum safe_guess safe_guess(const struct safe_rules *rules, pid_t pid, pid_t tid)
 	return arch_reports_eintr(number) ? SAFE_ASLEEP_EINTR : SAFE_ASLEEP;
 }
 
-struct frame_check {
-	const struct safe_rules *rules;
-};
-
 /* A handler may have interrupted anything, so what lies below it counts as well. */
 static bool frame_is_safe(void *data, raddr_t ip)
 {
-	const struct frame_check *check = data;
-
-	return !is_critical(check->rules, ip);
+	return !is_critical(data, ip);
 }
 
 static bool holds_word_in(const uint64_t *words, size_t n, raddr_t low, raddr_t high)
@@ -248,7 +242,6 @@ static bool stack_is_safe(const struct safe_rules *rules, const struct tracee *t
 			  bool may_be_loading)
 {
 	uint64_t words[STACK_CHUNK_BYTES / 8 + 64];
-	struct frame_check check = { rules };
 	raddr_t sp = arch_sp(&tracee->original) & ~7ul;
 	const struct proc_map *map = proc_maps_find(rules->maps, sp);
 	raddr_t end = map ? map->high : 0;
@@ -261,7 +254,8 @@ static bool stack_is_safe(const struct safe_rules *rules, const struct tracee *t
 
 		if (tracee_read(tracee, at, words, bytes) < 0)
 			return at != sp;
-		if (!arch_visit_signal_frames(words, bytes / 8, frame_is_safe, &check))
+		if (!arch_visit_signal_frames(words, bytes / 8, frame_is_safe,
+					      (void *)(uintptr_t)rules))
 			return false;
 		if (may_be_loading && rules->loader_high &&
 		    holds_word_in(words, bytes / 8, rules->loader_low, rules->loader_high))

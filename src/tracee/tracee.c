@@ -3,13 +3,13 @@
 
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/fault.h"
+#include "proc/proc.h"
 
 #define SPINS_HARD    400      /* some 100 us: the usual stop comes within these */
 #define SPIN_NS       200000
@@ -53,22 +53,9 @@ static bool has_died(struct tracee *tracee)
 
 static bool is_own_child(const struct tracee *tracee)
 {
-	char path[64], line[512];
-	FILE *file;
-	const char *after;
-	int ppid = 0;
+	struct proc_process process;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", tracee->pid);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	if (fgets(line, sizeof(line), file)) {
-		after = strrchr(line, ')');
-		if (after)
-			(void)sscanf(after, ") %*c %d", &ppid);
-	}
-	(void)fclose(file);
-	return ppid == getpid();
+	return proc_process_read(tracee->pid, &process) == 0 && process.ppid == getpid();
 }
 
 static int gone(struct tracee *tracee)

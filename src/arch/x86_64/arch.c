@@ -154,12 +154,6 @@ bool arch_is_interrupted(const struct arch_state *state)
 	}
 }
 
-bool arch_has_restart_block(const struct arch_state *state)
-{
-	return arch_syscall_number(state) >= 0 &&
-	       arch_syscall_result(state) == -ERESTART_RESTARTBLOCK;
-}
-
 void arch_hide_interruption(struct arch_state *state)
 {
 	if (arch_is_interrupted(state) && arch_syscall_result(state) == -EINTR)
@@ -206,9 +200,4 @@ void arch_set_entry(struct arch_state *state, raddr_t ip, raddr_t sp, raddr_t ar
 bool arch_is_syscall_instruction(const uint8_t text[2])
 {
 	return text[0] == 0x0f && text[1] == 0x05;
-}
-
-bool arch_is_supported_machine(uint16_t e_machine)
-{
-	return e_machine == EM_X86_64;
 }
