@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* attach.c - the caller's handle to the new thread, and the page that they share */
+#include "remote/operation.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "base/fault.h"
+
+/* The page that the new thread shares with us; sealed, since the target could shorten it. */
+static int map_mailbox(struct operation *op)
+{
+	AUTO_CLOSE int fd = -1;
+	struct stat st;
+	void *page;
+	int r = FAULT_POINT("mailbox");
+
+	if (r < 0)
+		return r;
+	fd = (int)syscall(SYS_pidfd_getfd, op->target->pidfd, op->seen.memfd, 0);
+	if (fd < 0)
+		return -errno;
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || st.st_size != MAILBOX_BYTES)
+		return -EPROTO;
+	page = mmap(NULL, MAILBOX_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		return -errno;
+	op->thread->box = page;
+	return 0;
+}
+
+/* In another PID namespace the thread knows itself by another number than we do. */
+static int translate_tid(struct operation *op, pid_t *ret_tid)
+{
+	AUTO_FREE pid_t *tids = NULL;
+	struct proc_process thread;
+	size_t n = 0;
+	int r;
+
+	if (op->target->same_pid_namespace) {
+		*ret_tid = op->seen.tid;
+		return 0;
+	}
+	r = proc_threads(op->target->pid, &tids, &n);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (proc_process_read(tids[n - 1 - i], &thread) < 0 || thread.n_ns_pids == 0)
+			continue;
+		if (thread.ns_pid[thread.n_ns_pids - 1] == op->seen.tid) {
+			*ret_tid = tids[n - 1 - i];
+			return 0;
+		}
+	}
+	return r < 0 ? r : -ESRCH;
+}
+
+int operation_attach(struct operation *op, struct tendril_error *error)
+{
+	struct tendril_thread *thread = op->thread;
+	int r = FAULT_POINT("attach");
+
+	if (r == 0)
+		r = map_mailbox(op);
+	if (r == 0)
+		r = translate_tid(op, &thread->tid);
+	if (r == 0)
+		r = FAULT_POINT("handle");
+	if (r == 0)
+		r = thread->fd = open_thread_fd(op->target->pid, thread->tid,
+						&thread->fd_is_process);
+	if (r == -EMFILE || r == -ENFILE)
+		return fail(error, r, TENDRIL_STAGE_ATTACH, TENDRIL_RULE_LIMIT,
+			    "no more handles may be opened here: %s (RLIMIT_NOFILE)", strerror(-r));
+	if (r < 0)
+		return stage_fails(op, r, TENDRIL_STAGE_ATTACH, TENDRIL_RULE_NONE, error,
+				   "taking a handle to the new thread");
+	return 0;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * depart.c - the borrowed thread makes the new one, and goes home
+ *
+ * From the moment that it is set on its way (depart) it goes home by itself, whatever becomes of
+ * us, and the new thread leaves by itself when it hears nothing.
+ */
+#include "remote/operation.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "base/fault.h"
+
+#define POLL_SPINS       150 /* then sleep: an idle processor pulls the new thread from a busy one */
+#define FETCH_NAP_NS     10000
+#define FETCH_NS         (200 * NS_PER_MS)
+#define AGENT_POLL_BYTES (sizeof(struct agent) - offsetof(struct agent, created))
+#define POLL_OFFSET      offsetof(struct agent, created)
+
+_Static_assert(sizeof(((struct operation *)0)->seen) == AGENT_POLL_BYTES, "read in one piece");
+
+/* Is there still anything of ours at the arena's address? */
+static bool arena_is_gone(const struct operation *op)
+{
+	uint8_t byte;
+
+	return pread(op->target->mem, &byte, 1, (off_t)op->plan.agent_at) != 1;
+}
+
+/* The new thread hears "leave", and has left when this returns. */
+static int undo_thread(void *data)
+{
+	struct operation *op = data;
+	uint32_t leave = AGENT_VERDICT_LEAVE;
+	int64_t deadline = now_ns() + op->target->timeout_ms * (int64_t)NS_PER_MS + NS_PER_S;
+
+	if (op->thread->box)
+		(void)thread_decide(op->thread->box, AGENT_VERDICT_NONE, AGENT_VERDICT_LEAVE);
+	else
+		(void)tracee_write(&op->tracee, op->plan.mailbox_at, &leave, sizeof(leave));
+	while (!arena_is_gone(op)) {
+		if (target_has_ended(op->target))
+			return -ESRCH;
+		if (now_ns() > deadline)
+			return -ETIMEDOUT;
+		nap_ns(OPERATION_NAP_NS);
+	}
+	while (op->seen.tid && op->target->same_pid_namespace &&
+	       syscall(SYS_tgkill, op->target->pid, op->seen.tid, 0) == 0 && now_ns() < deadline)
+		nap_ns(OPERATION_NAP_NS);
+	return 0;
+}
+
+/* The borrowed thread is set on its way: one write of its registers commits it to all the rest. */
+static int depart(struct operation *op, struct tendril_error *error)
+{
+	struct arch_state state = { .regs = op->tracee.original.regs };
+	int r = FAULT_POINT("depart");
+
+	if (r == 0) {
+		arch_set_entry(&state, plan_entry(&op->plan), op->plan.scratch_top,
+			       op->plan.agent_at);
+		r = arch_write_registers(op->tracee.tid, &state);
+	}
+	if (r < 0)
+		return stage_fails(op, r, TENDRIL_STAGE_CREATE, TENDRIL_RULE_NONE, error,
+				   "setting a thread on its way");
+	op->has_departed = true;
+	undo_forget(&op->undo); /* the arena: the thread itself unmaps it, or the new one does */
+	undo_forget(&op->undo); /* the thread: it is not to be put back, it goes home */
+	(void)FAULT_POINT("departed");
+	if (op->tracee.interrupted)
+		r = tracee_resume(&op->tracee, false);
+	else
+		r = tracee_detach(&op->tracee);
+	return r < 0 ? stage_fails(op, r, TENDRIL_STAGE_CREATE, TENDRIL_RULE_NONE, error, "") : 0;
+}
+
+static bool has_news(const struct operation *op)
+{
+	return op->seen.created == AGENT_NOT_CREATED ||
+	       op->seen.thread_state != AGENT_THREAD_UNBORN;
+}
+
+/* Watch the arena until the new thread is parked, or it is clear that there will be none. */
+static int await_thread(struct operation *op)
+{
+	for (int i = 0; !has_news(op); i++) {
+		int r = tracee_read(&op->tracee, op->plan.agent_at + POLL_OFFSET, &op->seen,
+				    sizeof(op->seen));
+
+		if (r == -EFAULT)
+			return -ENOMEM; /* it could not be made writable, and has been unmapped */
+		if (r < 0)
+			return r;
+		if (i < POLL_SPINS)
+			continue;
+		if (now_ns() > op->deadline_ns)
+			return -ETIMEDOUT;
+		if (target_has_ended(op->target))
+			return -ESRCH;
+		nap_ns(OPERATION_NAP_NS);
+	}
+	return 0;
+}
+
+int operation_fetch(struct operation *op)
+{
+	struct arch_state home = op->tracee.original;
+	const struct agent_time left = { 1, 0 };
+	raddr_t waiting = op->target->gadgets.syscall_ret + ARCH_SYSCALL_BYTES;
+	int64_t deadline = now_ns() + FETCH_NS;
+	int r;
+
+	for (;;) {
+		raddr_t sp;
+
+		r = tracee_interrupt(&op->tracee, deadline);
+		sp = arch_sp(&op->tracee.original);
+		if (r < 0 && r != -EBUSY)
+			return r;
+		if (arch_ip(&op->tracee.original) == waiting &&
+		    (sp == op->way.leave || sp == op->way.unmap))
+			break;
+		/*
+		 * Gone home by itself, its patience at an end; or still on its way, in a process
+		 * that was stopped meanwhile, or in a pthread_create() that does not return: then
+		 * it will find home alone.
+		 */
+		if (sp >= op->way.address + op->way.n_bytes || r == -EBUSY || now_ns() > deadline)
+			return tracee_detach(&op->tracee);
+		r = tracee_resume(&op->tracee, false);
+		if (r < 0)
+			return r;
+		nap_ns(FETCH_NAP_NS);
+	}
+	op->tracee.original = home;
+	if (op->seen.created == AGENT_NOT_CREATED)
+		r = undo_mapping(op);
+	else
+		r = tracee_write(&op->tracee, op->plan.agent_at + offsetof(struct agent, left),
+				 &left, sizeof(left));
+	/* It can do that, too: on its own way home. */
+	return r < 0 ? tracee_detach(&op->tracee) : undo_borrowing(op);
+}
+
+static int explain_no_thread(struct operation *op, int code, struct tendril_error *error)
+{
+	switch (code) {
+	case -EAGAIN:
+		return stage_fails(op, code, TENDRIL_STAGE_CREATE, TENDRIL_RULE_LIMIT, error,
+				   "it may have no more threads (RLIMIT_NPROC, pids cgroup, "
+				   "threads-max)");
+	case -ENOMEM:
+		return stage_fails(op, code, TENDRIL_STAGE_CREATE, TENDRIL_RULE_LIMIT, error,
+				   "it may map no more memory (RLIMIT_AS, overcommit, "
+				   "max_map_count)");
+	case -EMFILE:
+		return fail(error, code, TENDRIL_STAGE_CREATE, TENDRIL_RULE_LIMIT,
+			    "process %d is at its limit of open handles (RLIMIT_NOFILE), and one is "
+			    "needed for a moment: prlimit --pid %d --nofile=...",
+			    op->target->pid, op->target->pid);
+	case -ETIMEDOUT:
+		return stage_fails(op, code, TENDRIL_STAGE_CREATE, TENDRIL_RULE_NONE, error,
+				   "its pthread_create() has not returned; what comes of it will leave "
+				   "by itself");
+	default:
+		return stage_fails(op, code, TENDRIL_STAGE_CREATE, TENDRIL_RULE_NONE, error,
+				   "its pthread_create()");
+	}
+}
+
+int operation_create(struct operation *op, struct tendril_error *error)
+{
+	const uint32_t heard = 1;
+	bool is_left;
+	int r = depart(op, error);
+
+	if (r < 0)
+		return r;
+	r = await_thread(op);
+	if (r == 0 && op->seen.created == AGENT_NOT_CREATED) {
+		(void)tracee_write(&op->tracee, op->plan.agent_at + offsetof(struct agent, heard),
+				   &heard, sizeof(heard));
+		r = -op->seen.create_result;
+	}
+	else if (r == 0 && op->seen.thread_state == AGENT_THREAD_LEAVING)
+		r = op->seen.thread_result;
+	if (r == 0) {
+		undo_note(&op->undo, "dismiss the thread", undo_thread, op);
+		return 0;
+	}
+	if (r == -ETIMEDOUT) /* should it come after all, it is to leave at once */
+		(void)tracee_write(&op->tracee, op->plan.agent_at + offsetof(struct agent, heard),
+				   &heard, sizeof(heard));
+	if (op->tracee.seized)
+		(void)operation_fetch(op); /* first: nobody leaves the arena before the borrowed thread */
+	if (r == -ESRCH)
+		return explain_no_thread(op, r, error);
+	/* There is nobody to dismiss, but wait until all is gone. */
+	is_left = r == -ETIMEDOUT || undo_thread(op) < 0;
+	r = explain_no_thread(op, r, error);
+	if (is_left && error)
+		error->left = TENDRIL_LEFT_CHANGED;
+	return r;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * operation.h - one transaction under way, and its stages
+ *
+ * create.c drives them: reach, prepare, create, attach, commit.  Each stage either succeeds, and
+ * has noted in the undo log how it is taken back, or fails and has left nothing.
+ */
+#ifndef REMOTE_OPERATION_H
+#define REMOTE_OPERATION_H
+
+#include "remote/thread.h"
+#include "tracee/undo.h"
+
+#define OPERATION_NAP_NS 1000 /* and the kernel's timer slack, 50 us by default */
+
+struct operation {
+	struct tendril_target *target;
+	const struct plan_request *request;
+	struct plan plan;
+	struct tracee tracee;
+	struct arch_way_home way;
+	struct undo_log undo;
+	int64_t deadline_ns;
+	bool has_departed;
+	enum safe_guess first;
+	struct tendril_thread *thread; /* being made */
+	struct tendril_error *error;
+	int64_t decided_ns;
+	int result;
+	struct {
+		uint32_t created;
+		int32_t create_result;
+		uint32_t thread_state;
+		int32_t thread_result;
+		int32_t tid;
+		int32_t memfd;
+		struct agent_time left;
+		int32_t gone, pad;
+	} seen; /* the part of struct agent that the target writes */
+};
+
+/* The seized and stopped thread gets everything it needs: the way home, the arena and its content. */
+int operation_prepare(struct operation *op, struct tendril_error *error);
+/* It is set on its way, and a new thread is parked in the arena. */
+int operation_create(struct operation *op, struct tendril_error *error);
+/* The caller takes a handle to that thread, and the page that they share. */
+int operation_attach(struct operation *op, struct tendril_error *error);
+
+/*
+ * The borrowed thread was in the middle of a system call: take it home ourselves, since only at a
+ * ptrace stop does the kernel take the call up again as if nothing had been, with the time it had
+ * left, and with EINTR if a signal has really come meanwhile.
+ */
+int operation_fetch(struct operation *op);
+
+/* Undo steps: the borrowed thread's own state; the arena. */
+int undo_borrowing(void *op);
+int undo_mapping(void *op);
+
+/* What went wrong at a stage; or else that the target has ended. */
+int stage_fails(struct operation *op, int code, enum tendril_stage stage, enum tendril_rule rule,
+		struct tendril_error *error, const char *what);
+
+#endif /* REMOTE_OPERATION_H */

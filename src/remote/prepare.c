@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* prepare.c - what the borrowed thread is given before it is set on its way */
+#include "remote/operation.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "base/fault.h"
+#include "tracee/seccomp.h"
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+#define PLACES_TRIED 4
+#define UNDO_TRIES   3
+
+int undo_borrowing(void *data)
+{
+	struct operation *op = data;
+	int r = -ESRCH;
+
+	/* None of these can fail while the thread lives; but if one does, much depends on it. */
+	for (int i = 0; i < UNDO_TRIES && op->tracee.seized; i++) {
+		r = arch_write_extended(op->tracee.tid, &op->tracee.original);
+		if (r == 0)
+			r = tracee_restore(&op->tracee);
+		if (r == 0)
+			return 0;
+	}
+	return r;
+}
+
+int undo_mapping(void *data)
+{
+	struct operation *op = data;
+	const uint64_t arguments[6] = { op->plan.arena, op->plan.arena_bytes };
+	int64_t result;
+	int r = tracee_syscall(&op->tracee, op->target->gadgets.syscall_ret, op->way.unmap,
+			       SYS_munmap, arguments, op->deadline_ns + NS_PER_S, &result);
+
+	return r < 0 ? r : (int)result;
+}
+
+static int check_seccomp(struct operation *op, struct tendril_error *error)
+{
+	long refused = -1;
+	int r;
+
+	if (op->target->seccomp_checked)
+		return 0;
+	r = seccomp_check(&op->tracee, &refused);
+	if (r == -EACCES)
+		return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_SECCOMP,
+			    "process %d has a seccomp filter, which only CAP_SYS_ADMIN may read: run as "
+			    "root, so that it can be known not to kill the process",
+			    op->target->pid);
+	if (r == -EPERM)
+		return fail(error, -EACCES, TENDRIL_STAGE_CHECK, TENDRIL_RULE_SECCOMP,
+			    "the seccomp filter of process %d does not permit system call %ld, which "
+			    "is needed",
+			    op->target->pid, refused);
+	if (r < 0)
+		return stage_fails(op, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_SECCOMP, error,
+				   "reading its seccomp filter");
+	op->target->seccomp_checked = true;
+	return 0;
+}
+
+/* Everything that the borrowed thread needs to put itself back, written below its stack. */
+static int lay_way_home(struct operation *op)
+{
+	const struct arch_arena arena = {
+		.address = op->plan.arena,
+		.bytes = op->plan.arena_bytes,
+		.left = op->plan.agent_at + offsetof(struct agent, left),
+	};
+
+	uint8_t text[ARCH_CALL_TEXT_BYTES] = { 0 };
+
+	(void)tracee_read(&op->tracee,
+			  arch_ip(&op->tracee.original) - ARCH_SYSCALL_BYTES - sizeof(text), text,
+			  sizeof(text));
+	arch_build_way_home(&op->way, &op->tracee.original, text, &op->target->gadgets, &arena);
+	return tracee_write(&op->tracee, op->way.address, op->way.bytes, op->way.n_bytes);
+}
+
+static int map_arena(struct operation *op, struct tendril_error *error)
+{
+	int64_t result = -ENOMEM;
+	int r = FAULT_POINT("map");
+
+	for (int i = 0; r == 0 && i < PLACES_TRIED; i++) {
+		uint64_t arguments[6] = { 0, op->plan.arena_bytes, PROT_READ | PROT_EXEC,
+					  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK |
+						  MAP_FIXED_NOREPLACE,
+					  (uint64_t)-1, 0 };
+
+		r = plan_place(&op->plan, op->target, op->request);
+		if (r == 0)
+			r = lay_way_home(op);
+		if (r < 0)
+			break;
+		arguments[0] = op->plan.arena;
+		r = tracee_syscall(&op->tracee, op->target->gadgets.syscall_ret, op->way.unmap,
+				   SYS_mmap, arguments, op->deadline_ns, &result);
+		if (r < 0 || result != -EEXIST)
+			break;
+	}
+	if (r == 0 && result < 0 && result > -4096)
+		r = (int)result;
+	else if (r == 0 && (raddr_t)result != op->plan.arena)
+		r = -EIO;
+	if (r < 0)
+		return stage_fails(op, r, TENDRIL_STAGE_PREPARE, TENDRIL_RULE_LIMIT, error,
+				   "it may map no more memory");
+	return 0;
+}
+
+static int fill_arena(struct operation *op, struct tendril_error *error)
+{
+	struct agent *agent = &op->plan.agent;
+	int r = FAULT_POINT("fill");
+
+	agent->home_unmap = op->way.unmap;
+	agent->home_leave = op->way.leave;
+	agent->fetch = op->tracee.interrupted ? op->target->gadgets.syscall_ret : 0;
+	if (r == 0)
+		r = tracee_write(&op->tracee, op->plan.arena, __start_tendril_agent,
+				 (size_t)(__stop_tendril_agent - __start_tendril_agent));
+	if (r == 0)
+		r = tracee_write(&op->tracee, op->plan.agent_at, agent, sizeof(*agent));
+	if (r == 0 && op->plan.data_bytes)
+		r = tracee_write(&op->tracee,
+				 op->plan.agent_at + ((sizeof(*agent) + 15) & ~15ul),
+				 op->plan.data, op->plan.data_bytes);
+	if (r < 0)
+		return stage_fails(op, r, TENDRIL_STAGE_PREPARE, TENDRIL_RULE_NONE, error,
+				   "writing to what was mapped");
+	return 0;
+}
+
+int operation_prepare(struct operation *op, struct tendril_error *error)
+{
+	int r = check_seccomp(op, error);
+
+	if (r < 0)
+		return r;
+	r = FAULT_POINT("save");
+	if (r == 0)
+		r = arch_read_extended(op->tracee.tid, &op->tracee.original);
+	if (r < 0)
+		return stage_fails(op, r, TENDRIL_STAGE_PREPARE, TENDRIL_RULE_NONE, error,
+				   "saving the state of a thread");
+	r = map_arena(op, error);
+	if (r < 0)
+		return r;
+	undo_note(&op->undo, "unmap the arena", undo_mapping, op);
+	return fill_arena(op, error);
+}
