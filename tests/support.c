@@ -589,6 +589,7 @@ unsigned int snapshot_flags_of(const char *mode)
 		{ "alarm-suspend", SNAPSHOT_BUSY },
 		{ "spin", 0 },
 		{ "gap", 0 },
+		{ "rseq", 0 },
 		{ "idle-epoll-timeout", 0 },
 		{ "idle-nanosleep", 0 },
 		{ "idle-poll", 0 },

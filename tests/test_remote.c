@@ -213,6 +213,16 @@ static void test_create_works_in_every_mode(void **state)
 		}
 }
 
+/* Such a sequence is to be aborted when its thread did anything else meanwhile: the kernel forgets it
+ * when the thread is borrowed there. */
+static void test_restartable_sequences_are_left_alone(void **state)
+{
+	begin("rseq", 1);
+	for (uint64_t n = 1; n <= 50; n++)
+		assert_int_equal(finish(create("victim_count", 0, NULL)), n);
+	end();
+}
+
 static void test_tid_names_the_thread_and_its_process(void **state)
 {
 	struct tendril_thread *thread;
@@ -1197,6 +1207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_create_runs_the_function_with_its_parameter),
 		TEST(test_create_works_in_every_mode),
+		TEST(test_restartable_sequences_are_left_alone),
 		TEST(test_tid_names_the_thread_and_its_process),
 		TEST(test_cost_tells_time_and_borrowed_thread),
 		TEST(test_wait_times_out_and_then_waits),

@@ -4,8 +4,11 @@
 #include <asm/unistd.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/rseq.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ptrace.h>
 
 #define STACK_CHUNK_BYTES 16384
 #define STACK_SCAN_BYTES  (256 * 1024) /* a stack in use deeper than this is not judged */
@@ -271,6 +274,29 @@ static bool stack_is_safe(const struct safe_rules *rules, const struct tracee *t
 	return true;
 }
 
+/*
+ * In the middle of a restartable sequence (rseq(2)) the kernel would have to send the thread to the
+ * abort handler, since it will have been elsewhere.  It forgets the sequence instead, as soon as it
+ * lets the thread run with another instruction pointer.
+ */
+static bool is_in_restartable_sequence(const struct tracee *tracee)
+{
+	struct __ptrace_rseq_configuration area = { 0 };
+	struct rseq_cs sequence;
+	raddr_t at = 0;
+
+	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tracee->tid, (void *)sizeof(area), &area) < 0 ||
+	    !area.rseq_abi_pointer)
+		return false;
+	if (tracee_read(tracee, area.rseq_abi_pointer + offsetof(struct rseq, rseq_cs), &at,
+			sizeof(at)) < 0 ||
+	    at == 0)
+		return false;
+	if (tracee_read(tracee, at, &sequence, sizeof(sequence)) < 0)
+		return true;
+	return arch_ip(&tracee->original) - sequence.start_ip < sequence.post_commit_offset;
+}
+
 bool safe_point_here(const struct safe_rules *rules, const struct tracee *tracee)
 {
 	const struct arch_state *state = &tracee->original;
@@ -285,7 +311,7 @@ bool safe_point_here(const struct safe_rules *rules, const struct tracee *tracee
 		ok = is_safe_call(rules, number, arch_syscall_argument(state, 1),
 				  arch_syscall_argument(state, 2));
 	else
-		ok = !is_critical(rules, arch_ip(state));
+		ok = !is_critical(rules, arch_ip(state)) && !is_in_restartable_sequence(tracee);
 	/* Asleep in a file call: on a pipe, a socket or a terminal, which no loader reads. */
 	return ok && stack_is_safe(rules, tracee,
 				   in_call && !tracee->interrupted && is_file_call(number));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* spin.c - code of its own that makes no call: known values in all registers, or looking at the clock */
+/* spin.c - code of its own that makes no call: known values in all registers, looking at the clock, restartable sequences */
 #include "victim.h"
 
 #include <stdlib.h>
@@ -131,8 +131,33 @@ static void round_gap(struct worker *worker)
 		victim_gap_turns++;
 }
 
+/* --- rseq: half of the time in a restartable sequence ------------------------------------ */
+
+#if defined(SPIN_REGISTERS) && defined(__GLIBC__)
+#include <sys/rseq.h>
+
+int spin_sequence(struct rseq *area, uint64_t loops);
+
+static void round_rseq(struct worker *worker)
+{
+	struct rseq *area = (struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
+
+	if (__rseq_size && spin_sequence(area, 20000) == 2)
+		victim_bad("a restartable sequence went on after the thread was elsewhere");
+	for (volatile int i = 0; i < 4000; i++)
+		;
+}
+#else
+static void round_rseq(struct worker *worker)
+{
+	for (volatile int i = 0; i < 4000; i++)
+		;
+}
+#endif
+
 const struct mode spin_modes[] = {
 	{ "spin", MODE_BUSY, prepare_spin, round_spin, NULL },
 	{ "gap", MODE_BUSY, prepare_gap, round_gap, NULL },
+	{ "rseq", MODE_BUSY, NULL, round_rseq, NULL },
 	{ NULL },
 };

@@ -160,4 +160,41 @@ spin_registers:
 	ret
 	.size	spin_registers, . - spin_registers
 
+/*
+ * int spin_sequence(struct rseq *area, uint64_t loops)
+ *
+ * A restartable sequence that lasts for a while.  0: it was left at its end, undisturbed; 1: it was
+ * aborted, as the kernel does when it has stopped the thread for anything; 2: neither, and yet the
+ * kernel had lost sight of it.
+ */
+	.section .data.rel.ro, "aw", @progbits
+	.balign	32
+.Lsequence:
+	.long	0, 0
+	.quad	.Lbegin, .Lend - .Lbegin, .Labort
+
+	.text
+	.globl	spin_sequence
+	.type	spin_sequence, @function
+spin_sequence:
+	leaq	.Lsequence(%rip), %rax
+	movq	%rax, 8(%rdi)
+.Lbegin:
+	decq	%rsi
+	jnz	.Lbegin
+	cmpq	%rax, 8(%rdi)
+	jne	.Llost
+.Lend:
+	movq	$0, 8(%rdi)
+	xorl	%eax, %eax
+	ret
+.Llost:
+	movl	$2, %eax
+	ret
+	.long	0x53053053
+.Labort:
+	movl	$1, %eax
+	ret
+	.size	spin_sequence, . - spin_sequence
+
 	.section .note.GNU-stack, "", @progbits
