@@ -109,27 +109,31 @@ static void assert_caller_clean(const char *when, unsigned int k)
 		fail_msg("the caller, %s %u: %s", when, k, why);
 }
 
-static int end_test(void **state)
-{
-	tendril_fault_hook = NULL;
-	target_end(&victim);
-	return 0;
-}
-
-/* --- fault points ------------------------------------------------------------------------ */
-
 /* A call may be made by a helper process of the library: the caller dies alone, or both do. */
 enum action { ACT_FAIL, ACT_KILL_TARGET, ACT_KILL_CALLER, ACT_KILL_BOTH };
 
 static struct {
 	unsigned int n_points, at;
 	enum action action;
+	bool all_are_led; /* no thread maps and fills its arena alone */
 	pid_t caller;
 	char name[64];
 } fault;
 
+static int end_test(void **state)
+{
+	tendril_fault_hook = NULL;
+	fault.all_are_led = false;
+	target_end(&victim);
+	return 0;
+}
+
+/* --- fault points ------------------------------------------------------------------------ */
+
 static int hook(const char *point)
 {
+	if (fault.all_are_led && strcmp(point, "alone") == 0)
+		return -ENOMEM;
 	if (++fault.n_points != fault.at)
 		return 0;
 	(void)snprintf(fault.name, sizeof(fault.name), "%s", point);
@@ -225,8 +229,9 @@ static const struct target_start point_victims[] = {
 
 static void test_every_fault_point_leaves_nothing(void **state)
 {
-	for (size_t v = 0; v < ARRAY_LENGTH(point_victims); v++) {
-		begin(&point_victims[v]);
+	for (size_t v = 0; v < 2 * ARRAY_LENGTH(point_victims); v++) {
+		fault.all_are_led = v % 2;
+		begin(&point_victims[v / 2]);
 		for (size_t m = 0; m < ARRAY_LENGTH(makes); m++) {
 			unsigned int k = 1;
 
@@ -314,11 +319,12 @@ static int call_to_be_killed(unsigned int k, enum action action)
 
 static void kill_at_every_point(enum action action)
 {
-	for (size_t v = 0; v < ARRAY_LENGTH(point_victims); v++) {
+	for (size_t v = 0; v < 2 * ARRAY_LENGTH(point_victims); v++) {
 		unsigned int k = 0;
 		int status;
 
-		begin(&point_victims[v]);
+		fault.all_are_led = v % 2;
+		begin(&point_victims[v / 2]);
 		do {
 			status = call_to_be_killed(k + 1, action);
 			k += WIFSIGNALED(status);

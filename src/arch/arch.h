@@ -23,6 +23,8 @@ struct arch_state {
 	_Alignas(64) uint8_t xstate[ARCH_XSTATE_BYTES_MAX]; /* as PTRACE_GETREGSET gives it */
 };
 
+#define ARCH_STORE_WORDS_MAX 16
+
 /* Where in the target's own text are the few instructions that we lean on. */
 struct arch_gadgets {
 	raddr_t syscall_ret; /* syscall; ret */
@@ -30,6 +32,13 @@ struct arch_gadgets {
 	raddr_t exit_loop;   /* the syscall of a loop that calls exit(2) for ever, which, entered
 				with another system call's number, makes that one and then exits
 				without touching a stack; 0: none found */
+	struct arch_store {
+		raddr_t at;      /* stores a system call's result at displacement from a register,
+				    drops some words from the stack, returns; 0: none found */
+		uint8_t base;    /* the register's number */
+		int8_t displacement;
+		uint8_t n_words; /* dropped */
+	} store;
 };
 
 /* Look for them in a piece of text mapped at base; fills what is still 0. */
@@ -59,6 +68,9 @@ bool arch_reports_eintr(long number);
 /* epoll_wait() and a few more report EINTR at a mere ptrace stop.  Make the kernel take the call up
  * again unless a handler really runs. */
 void arch_hide_interruption(struct arch_state *state);
+/* Does the kernel keep for this call what a signal return would make it forget: how long it has
+ * still to wait? */
+bool arch_keeps_time(const struct arch_state *state);
 /* Turn a thread stopped at the entry of a system call into one that is about to make it. */
 void arch_rewind_entry(struct arch_state *state);
 
@@ -83,6 +95,7 @@ struct arch_way_home {
 	size_t n_bytes;
 	raddr_t unmap;   /* a stack pointer: a word with the restorer, then the frame */
 	raddr_t leave;
+	raddr_t home;
 	_Alignas(64) uint8_t bytes[ARCH_WAY_HOME_BYTES_MAX];
 };
 
@@ -97,6 +110,53 @@ struct arch_arena {
 void arch_build_way_home(struct arch_way_home *way, const struct arch_state *original,
 			 const uint8_t text[ARCH_CALL_TEXT_BYTES],
 			 const struct arch_gadgets *gadgets, const struct arch_arena *arena);
+
+/*
+ * The way in: frames written below the way home, by which the thread maps the arena, fills it with
+ * what stands beside them, and enters it, without another stop:
+ *
+ *     map:     mmap(arena), read and write; its result is stored in the frame "protect"
+ *     tell:    process_vm_writev(itself): copies it to where the next one reads it
+ *     copy:    process_vm_writev(itself): the pieces go into the arena, and "protect", which was a
+ *              munmap() of what map got, and then home, becomes what its name says.  Nothing of
+ *              this happens when map has failed.
+ *     protect: mprotect(code), read and execute
+ *     check:   process_vm_writev(itself): if the code can still be written, the next frame becomes
+ *              munmap(arena), and then home
+ *     enter
+ *
+ * No step is made on memory that is not known to be ours, and each one that fails leads home.
+ */
+#define ARCH_PIECES_MAX       3
+#define ARCH_WAY_IN_BYTES_MAX 12288
+
+struct arch_way_in {
+	raddr_t address; /* where bytes[] belongs in the target; the way begins here */
+	size_t n_bytes;
+	_Alignas(16) uint8_t bytes[ARCH_WAY_IN_BYTES_MAX];
+};
+
+struct arch_entry {
+	raddr_t arena;
+	uint64_t arena_bytes, code_bytes;
+	struct arch_piece {
+		raddr_t to;
+		const void *data;
+		size_t bytes;
+	} piece[ARCH_PIECES_MAX]; /* the first one is the code */
+	size_t n_pieces;
+	raddr_t ip, sp, argument; /* where to enter, and with what */
+	pid_t pid;                /* the target's own, as it sees itself */
+	bool waits;               /* when it fails: wait at syscall_ret to be taken home */
+	int64_t patience_ns;      /* for so long */
+};
+
+/* False: it would need more than bytes[] has. */
+bool arch_build_way_in(struct arch_way_in *in, const struct arch_way_home *home,
+		       const struct arch_gadgets *gadgets, const struct arch_entry *entry);
+/* Prepare registers for a signal return with the frame at address. */
+void arch_set_signal_return(struct arch_state *state, const struct arch_gadgets *gadgets,
+			    raddr_t frame);
 
 /*
  * Look for signal frames among n words of stack at address sp.  Calls visit() with the

@@ -22,7 +22,6 @@
 #define MFD_FLAGS        3 /* MFD_CLOEXEC | MFD_ALLOW_SEALING */
 #define FUTEX_SHARED(op) (op)
 #define SIG_SETMASK      2
-#define SPINS            200
 #define HEARING_NAPS     60 /* up to some 20 ms */
 #define ESRCH            3
 
@@ -160,7 +159,7 @@ IN_AGENT static int caller_is_gone(const struct agent *agent)
 
 IN_AGENT static uint32_t wait_for_verdict(struct agent *agent, struct mailbox *box)
 {
-	for (int i = 0; i < SPINS; i++) {
+	for (uint32_t i = 0; i < agent->park_spins; i++) {
 		if (load_acquire(&box->verdict) != AGENT_VERDICT_NONE)
 			return load_acquire(&box->verdict);
 		ARCH_PAUSE();

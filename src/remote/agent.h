@@ -8,8 +8,8 @@
  *     + 1 page         the new thread's stack, thread block and TLS on top (glibc);
  *                      nothing with musl, which unmaps the stack that it allocates itself
  *     agent            struct agent, then the arguments' bytes
- *     mailbox          one page, shared with the caller: verdict, value, the loader's text
  *     scratch          the stack of the borrowed thread while it is in here
+ *     mailbox          one page, shared with the caller: verdict, value, the loader's text
  */
 #ifndef REMOTE_AGENT_H
 #define REMOTE_AGENT_H
@@ -74,8 +74,8 @@ struct agent {
 	uint64_t home_unmap;
 	uint64_t fetch;             /* a "syscall; ret" to wait at; 0: go home by itself */
 	struct agent_time park;     /* a parked thread looks for its verdict this often, */
-	uint32_t park_slices;       /* and this many times */
-	uint32_t reserved;
+	uint32_t park_slices;       /* and this many times, */
+	uint32_t park_spins;        /* after so many looks without sleeping */
 	struct agent_time suspend;  /* how often a suspended one looks for its creator */
 
 	uint64_t thread_entry, exit_entry;
@@ -94,6 +94,7 @@ struct agent {
 	uint32_t heard;          /* by the caller: why there is no thread, or that it is too late for one */
 	uint32_t reserved2;
 
+	uint64_t mark;           /* by which the caller knows that this is what it has written */
 	/* written in the target, read by the caller */
 	uint32_t created;
 	int32_t create_result;   /* errno, positive, as pthread_create() returns it */

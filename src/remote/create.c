@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/fault.h"
 
@@ -32,16 +33,19 @@ static int commit(struct operation *op, struct tendril_error *error)
 		return fail(error, r, TENDRIL_STAGE_COMMIT, TENDRIL_RULE_NONE, "fault point");
 	/* The point of no return: whoever changes the word first, this or the thread's own
 	 * impatience, decides. */
-	if (thread_decide(op->thread->box, AGENT_VERDICT_NONE, verdict) != verdict)
+	if (thread_change_verdict(op->thread->box, AGENT_VERDICT_NONE, verdict) != verdict)
 		return fail(error, -ETIMEDOUT, TENDRIL_STAGE_COMMIT, TENDRIL_RULE_NONE,
 			    "the new thread had waited too long for its verdict, and left");
+	op->decided_ns = now_ns();
 	undo_forget(&op->undo);
+	thread_wake(op->thread->box);
 	return 0;
 }
 
-static int make(struct operation *op, struct tendril_error *error)
+/* Everything up to a thread that is parked, and waits for the verdict. */
+static int make_thread(struct operation *op, struct tendril_error *error)
 {
-	size_t room = sizeof(op->way.bytes) + ARCH_RED_ZONE_BYTES;
+	size_t room = sizeof(op->way.bytes) + sizeof(op->way_in.bytes) + ARCH_RED_ZONE_BYTES;
 	int r = reach(op->target, op->first, room, op->deadline_ns, &op->tracee,
 		      &op->thread->cost.attempts, error);
 
@@ -50,8 +54,18 @@ static int make(struct operation *op, struct tendril_error *error)
 	op->thread->cost.borrowed_tid = op->tracee.tid;
 	undo_note(&op->undo, "put the borrowed thread back", undo_borrowing, op);
 	r = operation_prepare(op, error);
-	if (r == 0)
-		r = operation_create(op, error);
+	return r < 0 ? r : operation_create(op, error);
+}
+
+static int make(struct operation *op, struct tendril_error *error)
+{
+	int r = make_thread(op, error);
+
+	if (r == OPERATION_AGAIN) {
+		op->must_be_led = true;
+		op->has_departed = false;
+		r = make_thread(op, error);
+	}
 	if (r == 0)
 		r = operation_attach(op, error);
 	if (r == 0)
@@ -109,27 +123,36 @@ static struct operation *new_operation(struct tendril_target *target,
 	op->undo.n_steps = 0;
 	op->deadline_ns = started_ns + target->timeout_ms * (int64_t)NS_PER_MS;
 	op->has_departed = false;
+	op->must_be_led = false;
+	op->has_seen_arena = false;
 	op->thread = thread;
 	memset(&op->seen, 0, sizeof(op->seen));
 	tracee_init(&op->tracee, target->pid, 0, target->mem);
 	return op;
 }
 
-/* All that touches the target. */
-static int transact(void *data)
+static void run_stages(struct operation *op)
 {
-	struct operation *op = data;
-
 	op->result = make(op, op->error);
 	if (op->result < 0) {
 		take_back(op, op->error);
-		return 0;
+		return;
 	}
-	op->decided_ns = now_ns();
 	/* The call has succeeded; what is left is to take the borrowed thread home, which it would
 	 * also find by itself. */
 	if (op->tracee.seized)
 		(void)operation_fetch(op);
+}
+
+/* All that touches the target, with naps that are as short as they are meant to be. */
+static int transact(void *data)
+{
+	int slack_ns = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+
+	(void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+	run_stages(data);
+	if (slack_ns > 0)
+		(void)prctl(PR_SET_TIMERSLACK, slack_ns, 0, 0, 0);
 	return 0;
 }
 

@@ -13,11 +13,16 @@
 
 #include "base/fault.h"
 
-#define POLL_SPINS       150 /* then sleep: an idle processor pulls the new thread from a busy one */
+/* How long to look without sleeping.  A sleeper wakes on an idle processor, and is quick.  A busy
+ * thread has one, and the new thread needs another: ours. */
+#define SPINS_FOR_SLEEPER 150
+#define SPINS_FOR_BUSY    2
+#define NAP_NS            40000 /* less, and the kernel does not count us as idle */
 #define FETCH_NAP_NS     10000
 #define FETCH_NS         (200 * NS_PER_MS)
-#define AGENT_POLL_BYTES (sizeof(struct agent) - offsetof(struct agent, created))
-#define POLL_OFFSET      offsetof(struct agent, created)
+#define COME_BACK_NS     (5 * NS_PER_MS)
+#define AGENT_POLL_BYTES (sizeof(struct agent) - offsetof(struct agent, mark))
+#define POLL_OFFSET      offsetof(struct agent, mark)
 
 _Static_assert(sizeof(((struct operation *)0)->seen) == AGENT_POLL_BYTES, "read in one piece");
 
@@ -45,11 +50,11 @@ static int undo_thread(void *data)
 			return -ESRCH;
 		if (now_ns() > deadline)
 			return -ETIMEDOUT;
-		nap_ns(OPERATION_NAP_NS);
+		nap_ns(NAP_NS);
 	}
 	while (op->seen.tid && op->target->same_pid_namespace &&
 	       syscall(SYS_tgkill, op->target->pid, op->seen.tid, 0) == 0 && now_ns() < deadline)
-		nap_ns(OPERATION_NAP_NS);
+		nap_ns(NAP_NS);
 	return 0;
 }
 
@@ -59,17 +64,24 @@ static int depart(struct operation *op, struct tendril_error *error)
 	struct arch_state state = { .regs = op->tracee.original.regs };
 	int r = FAULT_POINT("depart");
 
-	if (r == 0) {
+	if (op->goes_alone)
+		arch_set_signal_return(&state, &op->target->gadgets, op->way_in.address);
+	else
 		arch_set_entry(&state, plan_entry(&op->plan), op->plan.scratch_top,
 			       op->plan.agent_at);
+	if (r == 0)
 		r = arch_write_registers(op->tracee.tid, &state);
-	}
+	/* Only now, when all ways restore it: signals wait until the thread is home. */
+	if (r == 0 && op->goes_alone)
+		r = tracee_block_signals(&op->tracee);
 	if (r < 0)
 		return stage_fails(op, r, TENDRIL_STAGE_CREATE, TENDRIL_RULE_NONE, error,
 				   "setting a thread on its way");
 	op->has_departed = true;
-	undo_forget(&op->undo); /* the arena: the thread itself unmaps it, or the new one does */
-	undo_forget(&op->undo); /* the thread: it is not to be put back, it goes home */
+	/* What was noted is not to be undone any more: the thread puts itself back, and it or the
+	 * new one unmaps the arena. */
+	while (op->undo.n_steps > 0)
+		undo_forget(&op->undo);
 	(void)FAULT_POINT("departed");
 	if (op->tracee.interrupted)
 		r = tracee_resume(&op->tracee, false);
@@ -84,52 +96,99 @@ static bool has_news(const struct operation *op)
 	       op->seen.thread_state != AGENT_THREAD_UNBORN;
 }
 
+/*
+ * What the target has written to the arena.  0: it is in op->seen; -EFAULT: there is no arena, or at
+ * its address something of a stranger's, which kept the thread from mapping it; -ESRCH.
+ */
+static int look_at_arena(struct operation *op)
+{
+	int r = tracee_read(&op->tracee, op->plan.agent_at + POLL_OFFSET, &op->seen,
+			    sizeof(op->seen));
+
+	if (r == 0 && op->seen.mark == op->plan.agent.mark) {
+		op->has_seen_arena = true;
+		return 0;
+	}
+	memset(&op->seen, 0, sizeof(op->seen));
+	return r < 0 ? r : -EFAULT;
+}
+
+/* A thread that goes alone has not mapped the arena so far: because it could not, and is back? */
+static bool has_come_back(struct operation *op)
+{
+	struct tracee *t = &op->tracee;
+	int64_t stopped_ns = t->stopped_ns;
+	raddr_t sp;
+
+	if (t->seized) {
+		(void)operation_fetch(op);
+		return look_at_arena(op) == -EFAULT && !t->seized;
+	}
+	tracee_init(t, op->target->pid, t->tid, op->target->mem);
+	t->stopped_ns = stopped_ns;
+	if (tracee_stop(t, now_ns() + FETCH_NS) < 0)
+		return false;
+	sp = arch_sp(&t->original);
+	(void)tracee_restore(t);
+	return look_at_arena(op) == -EFAULT &&
+	       (sp < op->way_in.address || sp >= op->way.address + op->way.n_bytes);
+}
+
 /* Watch the arena until the new thread is parked, or it is clear that there will be none. */
 static int await_thread(struct operation *op)
 {
-	for (int i = 0; !has_news(op); i++) {
-		int r = tracee_read(&op->tracee, op->plan.agent_at + POLL_OFFSET, &op->seen,
-				    sizeof(op->seen));
+	int spins = op->tracee.interrupted ? SPINS_FOR_SLEEPER : SPINS_FOR_BUSY;
+	int64_t next_check_ns = now_ns() + COME_BACK_NS;
 
-		if (r == -EFAULT)
-			return -ENOMEM; /* it could not be made writable, and has been unmapped */
-		if (r < 0)
+	for (int i = 0;; i++) {
+		int r = look_at_arena(op);
+
+		if (has_news(op))
+			return 0;
+		/* It could not be mapped as it has to be, and has been unmapped. */
+		if (r == -EFAULT && (!op->goes_alone || op->has_seen_arena))
+			return op->goes_alone ? OPERATION_AGAIN : -ENOMEM;
+		if (r < 0 && r != -EFAULT)
 			return r;
-		if (i < POLL_SPINS)
+		if (i < spins)
 			continue;
 		if (now_ns() > op->deadline_ns)
 			return -ETIMEDOUT;
 		if (target_has_ended(op->target))
 			return -ESRCH;
-		nap_ns(OPERATION_NAP_NS);
+		if (r == -EFAULT && now_ns() > next_check_ns) {
+			if (has_come_back(op))
+				return OPERATION_AGAIN;
+			next_check_ns = now_ns() + COME_BACK_NS;
+		}
+		nap_ns(NAP_NS);
 	}
-	return 0;
 }
 
 int operation_fetch(struct operation *op)
 {
 	struct arch_state home = op->tracee.original;
+	const struct arch_way_home *way = &op->way;
 	const struct agent_time left = { 1, 0 };
 	raddr_t waiting = op->target->gadgets.syscall_ret + ARCH_SYSCALL_BYTES;
 	int64_t deadline = now_ns() + FETCH_NS;
+	raddr_t sp;
 	int r;
 
 	for (;;) {
-		raddr_t sp;
-
 		r = tracee_interrupt(&op->tracee, deadline);
 		sp = arch_sp(&op->tracee.original);
 		if (r < 0 && r != -EBUSY)
 			return r;
 		if (arch_ip(&op->tracee.original) == waiting &&
-		    (sp == op->way.leave || sp == op->way.unmap))
+		    (sp == way->leave || sp == way->unmap || sp == way->home))
 			break;
 		/*
 		 * Gone home by itself, its patience at an end; or still on its way, in a process
 		 * that was stopped meanwhile, or in a pthread_create() that does not return: then
 		 * it will find home alone.
 		 */
-		if (sp >= op->way.address + op->way.n_bytes || r == -EBUSY || now_ns() > deadline)
+		if (sp >= way->address + way->n_bytes || r == -EBUSY || now_ns() > deadline)
 			return tracee_detach(&op->tracee);
 		r = tracee_resume(&op->tracee, false);
 		if (r < 0)
@@ -137,9 +196,9 @@ int operation_fetch(struct operation *op)
 		nap_ns(FETCH_NAP_NS);
 	}
 	op->tracee.original = home;
-	if (op->seen.created == AGENT_NOT_CREATED)
+	if (sp == way->unmap)
 		r = undo_mapping(op);
-	else
+	else if (sp == way->leave)
 		r = tracee_write(&op->tracee, op->plan.agent_at + offsetof(struct agent, left),
 				 &left, sizeof(left));
 	/* It can do that, too: on its own way home. */
@@ -181,6 +240,11 @@ int operation_create(struct operation *op, struct tendril_error *error)
 	if (r < 0)
 		return r;
 	r = await_thread(op);
+	if (r == OPERATION_AGAIN) {
+		if (op->tracee.seized)
+			(void)operation_fetch(op);
+		return r;
+	}
 	if (r == 0 && op->seen.created == AGENT_NOT_CREATED) {
 		(void)tracee_write(&op->tracee, op->plan.agent_at + offsetof(struct agent, heard),
 				   &heard, sizeof(heard));

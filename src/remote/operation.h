@@ -11,14 +11,16 @@
 #include "remote/thread.h"
 #include "tracee/undo.h"
 
-#define OPERATION_NAP_NS 1000 /* and the kernel's timer slack, 50 us by default */
-
 struct operation {
 	struct tendril_target *target;
 	const struct plan_request *request;
 	struct plan plan;
 	struct tracee tracee;
 	struct arch_way_home way;
+	struct arch_way_in way_in;
+	bool goes_alone;     /* by the way in: it maps and fills the arena itself */
+	bool must_be_led;    /* it has tried, and could not */
+	bool has_seen_arena;
 	struct undo_log undo;
 	int64_t deadline_ns;
 	bool has_departed;
@@ -28,6 +30,7 @@ struct operation {
 	int64_t decided_ns;
 	int result;
 	struct {
+		uint64_t mark;
 		uint32_t created;
 		int32_t create_result;
 		uint32_t thread_state;
@@ -36,12 +39,14 @@ struct operation {
 		int32_t memfd;
 		struct agent_time left;
 		int32_t gone, pad;
-	} seen; /* the part of struct agent that the target writes */
+	} seen; /* the end of struct agent, which the target writes */
 };
 
 /* The seized and stopped thread gets everything it needs: the way home, the arena and its content. */
 int operation_prepare(struct operation *op, struct tendril_error *error);
-/* It is set on its way, and a new thread is parked in the arena. */
+/* It is set on its way, and a new thread is parked in the arena.  OPERATION_AGAIN: it could not map
+ * or fill the arena by itself, is home, and has to be reached again, to be led. */
+#define OPERATION_AGAIN (-ECHILD)
 int operation_create(struct operation *op, struct tendril_error *error);
 /* The caller takes a handle to that thread, and the page that they share. */
 int operation_attach(struct operation *op, struct tendril_error *error);

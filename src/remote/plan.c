@@ -84,6 +84,8 @@ static void fill_constants(struct plan *plan, const struct tendril_target *targe
 	agent->follow = request->follow;
 	agent->follow_when = request->follow_when;
 	agent->caller_pid = target->caller_pid;
+	agent->mark = (uint64_t)now_ns();
+	(void)!getrandom(&agent->mark, sizeof(agent->mark), GRND_NONBLOCK);
 	memcpy(agent->name, "tendril", sizeof("tendril"));
 }
 
@@ -155,9 +157,14 @@ raddr_t plan_entry(const struct plan *plan)
 	return in_arena(plan, agent_borrow_entry);
 }
 
+raddr_t plan_data_at(const struct plan *plan)
+{
+	return plan->agent_at + ((sizeof(plan->agent) + 15) & ~15ul);
+}
+
 static void place_arguments(struct plan *plan, const struct plan_request *request)
 {
-	raddr_t at = plan->agent_at + ((sizeof(plan->agent) + 15) & ~15ul);
+	raddr_t at = plan_data_at(plan);
 
 	memcpy(plan->agent.arguments, request->arguments, sizeof(request->arguments));
 	for (size_t i = 0; i < request->n_copies; i++) {
@@ -176,8 +183,8 @@ int plan_place(struct plan *plan, const struct tendril_target *target,
 	plan->arena = choose_address(target, plan->arena_bytes);
 	if (!plan->arena)
 		return -ENOMEM;
-	plan->scratch_top = plan->arena + plan->arena_bytes;
-	plan->mailbox_at = plan->scratch_top - SCRATCH_BYTES - MAILBOX_BYTES;
+	plan->scratch_top = plan->arena + plan->arena_bytes - MAILBOX_BYTES;
+	plan->mailbox_at = plan->scratch_top;
 	plan->agent_at = plan->arena + plan->code_bytes + (agent->stack ? agent->stack_bytes : 0);
 	agent->arena = plan->arena;
 	agent->arena_bytes = plan->arena_bytes;

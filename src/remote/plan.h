@@ -39,6 +39,8 @@ int plan_place(struct plan *plan, const struct tendril_target *target,
 	       const struct plan_request *request);
 /* Where the borrowed thread begins. */
 raddr_t plan_entry(const struct plan *plan);
+/* Where the arguments' bytes belong. */
+raddr_t plan_data_at(const struct plan *plan);
 void plan_done(struct plan *plan);
 
 #endif /* REMOTE_PLAN_H */

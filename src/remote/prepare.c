@@ -15,6 +15,8 @@
 
 #define PLACES_TRIED 4
 #define UNDO_TRIES   3
+#define PARK_SPINS   100
+#define ALONE_BYTES_MAX 4096 /* of arguments, which wait below the stack of the thread */
 
 int undo_borrowing(void *data)
 {
@@ -45,26 +47,29 @@ int undo_mapping(void *data)
 
 static int check_seccomp(struct operation *op, struct tendril_error *error)
 {
-	long refused = -1;
+	struct tendril_target *target = op->target;
+	struct seccomp_verdict verdict;
 	int r;
 
-	if (op->target->seccomp_checked)
+	if (!seccomp_has_changed(&op->tracee, &target->seccomp))
 		return 0;
-	r = seccomp_check(&op->tracee, &refused);
+	r = seccomp_check(&op->tracee, &verdict);
+	target->may_copy = r == 0 && verdict.may_copy;
+	if (r < 0)
+		target->seccomp = (struct seccomp_state){ 0 };
 	if (r == -EACCES)
 		return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_SECCOMP,
 			    "process %d has a seccomp filter, which only CAP_SYS_ADMIN may read: run as "
 			    "root, so that it can be known not to kill the process",
-			    op->target->pid);
+			    target->pid);
 	if (r == -EPERM)
 		return fail(error, -EACCES, TENDRIL_STAGE_CHECK, TENDRIL_RULE_SECCOMP,
 			    "the seccomp filter of process %d does not permit system call %ld, which "
 			    "is needed",
-			    op->target->pid, refused);
+			    target->pid, verdict.refused);
 	if (r < 0)
 		return stage_fails(op, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_SECCOMP, error,
 				   "reading its seccomp filter");
-	op->target->seccomp_checked = true;
 	return 0;
 }
 
@@ -118,14 +123,23 @@ static int map_arena(struct operation *op, struct tendril_error *error)
 	return 0;
 }
 
+static void note_ways(struct operation *op)
+{
+	struct agent *agent = &op->plan.agent;
+
+	agent->home_unmap = op->way.unmap;
+	agent->home_leave = op->way.leave;
+	agent->fetch = op->tracee.interrupted ? op->target->gadgets.syscall_ret : 0;
+	/* Where the target is busy, the new thread may have the processor that we wait for. */
+	agent->park_spins = op->tracee.interrupted ? PARK_SPINS : 0;
+}
+
 static int fill_arena(struct operation *op, struct tendril_error *error)
 {
 	struct agent *agent = &op->plan.agent;
 	int r = FAULT_POINT("fill");
 
-	agent->home_unmap = op->way.unmap;
-	agent->home_leave = op->way.leave;
-	agent->fetch = op->tracee.interrupted ? op->target->gadgets.syscall_ret : 0;
+	note_ways(op);
 	if (r == 0)
 		r = tracee_write(&op->tracee, op->plan.arena, __start_tendril_agent,
 				 (size_t)(__stop_tendril_agent - __start_tendril_agent));
@@ -133,11 +147,72 @@ static int fill_arena(struct operation *op, struct tendril_error *error)
 		r = tracee_write(&op->tracee, op->plan.agent_at, agent, sizeof(*agent));
 	if (r == 0 && op->plan.data_bytes)
 		r = tracee_write(&op->tracee,
-				 op->plan.agent_at + ((sizeof(*agent) + 15) & ~15ul),
+				 plan_data_at(&op->plan),
 				 op->plan.data, op->plan.data_bytes);
 	if (r < 0)
 		return stage_fails(op, r, TENDRIL_STAGE_PREPARE, TENDRIL_RULE_NONE, error,
 				   "writing to what was mapped");
+	return 0;
+}
+
+/*
+ * Can the thread map and fill the arena by itself, so that it need be stopped only once?  It does so
+ * by signal returns, which a call that is to be restarted with the time it has left does not survive.
+ */
+static bool can_go_alone(const struct operation *op)
+{
+	const struct tendril_target *target = op->target;
+
+	return !op->must_be_led && target->gadgets.store.at && target->may_copy &&
+	       target->own_pid > 0 && op->plan.data_bytes <= ALONE_BYTES_MAX &&
+	       !arch_keeps_time(&op->tracee.original) && FAULT_POINT("alone") == 0;
+}
+
+static int lay_way_in(struct operation *op)
+{
+	struct plan *plan = &op->plan;
+	struct arch_entry entry = {
+		.piece = { { 0, __start_tendril_agent,
+			     (size_t)(__stop_tendril_agent - __start_tendril_agent) },
+			   { 0, &plan->agent, sizeof(plan->agent) },
+			   { 0, plan->data, plan->data_bytes } },
+		.n_pieces = plan->data_bytes ? 3 : 2,
+		.arena_bytes = plan->arena_bytes,
+		.code_bytes = plan->code_bytes,
+		.pid = op->target->own_pid,
+		.waits = op->tracee.interrupted,
+		.patience_ns = plan->agent.patience.ns,
+	};
+	int r = plan_place(plan, op->target, op->request);
+
+	if (r == 0)
+		r = lay_way_home(op);
+	if (r < 0)
+		return r;
+	note_ways(op);
+	plan->agent.rest_bytes = 0; /* it is writable from the beginning */
+	entry.arena = plan->arena;
+	entry.piece[0].to = plan->arena;
+	entry.piece[1].to = plan->agent_at;
+	entry.piece[2].to = plan_data_at(plan);
+	entry.ip = plan_entry(plan);
+	entry.sp = plan->scratch_top;
+	entry.argument = plan->agent_at;
+	if (!arch_build_way_in(&op->way_in, &op->way, &op->target->gadgets, &entry))
+		return -E2BIG;
+	return tracee_write(&op->tracee, op->way_in.address, op->way_in.bytes,
+			    op->way_in.n_bytes);
+}
+
+static int prepare_alone(struct operation *op, struct tendril_error *error)
+{
+	int r = FAULT_POINT("way in");
+
+	if (r == 0)
+		r = lay_way_in(op);
+	if (r < 0)
+		return stage_fails(op, r, TENDRIL_STAGE_PREPARE, TENDRIL_RULE_NONE, error,
+				   "writing below the stack of a thread");
 	return 0;
 }
 
@@ -153,6 +228,9 @@ int operation_prepare(struct operation *op, struct tendril_error *error)
 	if (r < 0)
 		return stage_fails(op, r, TENDRIL_STAGE_PREPARE, TENDRIL_RULE_NONE, error,
 				   "saving the state of a thread");
+	op->goes_alone = can_go_alone(op);
+	if (op->goes_alone)
+		return prepare_alone(op, error);
 	r = map_arena(op, error);
 	if (r < 0)
 		return r;

@@ -136,6 +136,7 @@ static int find_gadgets(struct tendril_target *target)
 				n = (ssize_t)(map->high - at);
 			arch_find_gadgets(text, (size_t)n, at, gadgets);
 			if (gadgets->syscall_ret && gadgets->sigreturn &&
+			    gadgets->store.at &&
 			    (gadgets->exit_loop || target->modules.libc != ELF_LIBC_GLIBC))
 				return 0;
 		}
@@ -257,6 +258,18 @@ static int read_modules(struct tendril_target *target, struct tendril_error *err
 	return 0;
 }
 
+/* What the target is called in its own PID namespace. */
+static pid_t own_pid(const struct tendril_target *target)
+{
+	struct proc_process process;
+
+	if (target->same_pid_namespace)
+		return target->pid;
+	if (proc_process_read(target->pid, &process) < 0 || process.n_ns_pids == 0)
+		return 0;
+	return process.ns_pid[process.n_ns_pids - 1];
+}
+
 static int gather(struct tendril_target *target, struct tendril_error *error)
 {
 	int r = proc_explain_access(target->pid, error);
@@ -289,6 +302,7 @@ static int gather(struct tendril_target *target, struct tendril_error *error)
 	target->default_stack_bytes = default_stack_bytes(target);
 	target->same_pid_namespace = same_namespace(target->pid, "pid");
 	target->caller_pid = target->same_pid_namespace ? getpid() : 0;
+	target->own_pid = own_pid(target);
 	target->is_ready = true;
 	return 0;
 }
@@ -306,7 +320,7 @@ static void forget_image(struct tendril_target *target)
 	memset(&target->modules, 0, sizeof(target->modules));
 	memset(&target->maps, 0, sizeof(target->maps));
 	target->is_ready = false;
-	target->seccomp_checked = false;
+	target->seccomp = (struct seccomp_state){ 0 };
 }
 
 void target_forget(struct tendril_target *target)

@@ -7,6 +7,7 @@
 
 #include "remote/agent.h"
 #include "tracee/safe_point.h"
+#include "tracee/seccomp.h"
 
 #define PAGE_BYTES 4096ul
 #define round_up_page(n) (((n) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1))
@@ -35,7 +36,9 @@ struct tendril_target {
 	struct arch_gadgets gadgets;
 	pid_t caller_pid;       /* ours, as the target sees it; 0: it does not */
 	bool same_pid_namespace;
-	bool seccomp_checked;
+	pid_t own_pid;          /* the target's, as it sees itself; 0: not known */
+	bool may_copy;          /* it may use process_vm_writev(2) on itself */
+	struct seccomp_state seccomp;
 	uint64_t default_stack_bytes;
 	void *guard_stack; /* guard.h; NULL until it is needed */
 };

@@ -31,13 +31,26 @@ int open_thread_fd(pid_t pid, pid_t tid, bool *ret_is_process)
 	return fd < 0 ? -errno : fd;
 }
 
-uint32_t thread_decide(struct mailbox *box, uint32_t from, uint32_t to)
+uint32_t thread_change_verdict(struct mailbox *box, uint32_t from, uint32_t to)
 {
 	if (!__atomic_compare_exchange_n(&box->verdict, &from, to, 0, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE))
 		return from;
-	(void)syscall(SYS_futex, &box->verdict, FUTEX_WAKE, 1, NULL, NULL, 0);
 	return to;
+}
+
+void thread_wake(struct mailbox *box)
+{
+	(void)syscall(SYS_futex, &box->verdict, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+uint32_t thread_decide(struct mailbox *box, uint32_t from, uint32_t to)
+{
+	uint32_t now = thread_change_verdict(box, from, to);
+
+	if (now == to)
+		thread_wake(box);
+	return now;
 }
 
 pid_t tendril_thread_tid(const struct tendril_thread *thread)

@@ -30,7 +30,11 @@ void local_release(struct local_thread *local);
 /* A descriptor that is readable when the thread has ended. */
 int open_thread_fd(pid_t pid, pid_t tid, bool *ret_is_process);
 
-/* Compare-and-swap of the verdict; what it is now.  Wakes the thread. */
+/* Compare-and-swap of the verdict; what it is now. */
+uint32_t thread_change_verdict(struct mailbox *box, uint32_t from, uint32_t to);
+/* The thread may be asleep. */
+void thread_wake(struct mailbox *box);
+/* Both. */
 uint32_t thread_decide(struct mailbox *box, uint32_t from, uint32_t to);
 
 #endif /* REMOTE_THREAD_H */

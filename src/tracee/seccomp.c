@@ -141,23 +141,27 @@ static bool passes(const struct sock_filter *program, size_t n, short number, bo
 	       (may_fail && action == SECCOMP_RET_ERRNO);
 }
 
-static int check_program(const struct sock_filter *program, size_t n, long *ret_refused)
+static int check_program(const struct sock_filter *program, size_t n,
+			 struct seccomp_verdict *verdict)
 {
+	if (!passes(program, n, __NR_process_vm_writev, false))
+		verdict->may_copy = false;
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
 		if (passes(program, n, needed[i].number, needed[i].may_fail))
 			continue;
-		*ret_refused = needed[i].number;
+		verdict->refused = needed[i].number;
 		return -EPERM;
 	}
 	return 0;
 }
 
-int seccomp_check(const struct tracee *tracee, long *ret_refused)
+int seccomp_check(const struct tracee *tracee, struct seccomp_verdict *verdict)
 {
 	AUTO_FREE struct sock_filter *program = NULL;
 	struct proc_process thread;
 	int r = proc_process_read(tracee->tid, &thread);
 
+	*verdict = (struct seccomp_verdict){ .refused = -1, .may_copy = true };
 	if (r < 0 || thread.seccomp == SECCOMP_MODE_DISABLED)
 		return r;
 	program = calloc(FILTER_LENGTH_MAX, sizeof(*program));
@@ -173,9 +177,20 @@ int seccomp_check(const struct tracee *tracee, long *ret_refused)
 			return -EACCES;
 		if (ptrace(PTRACE_SECCOMP_GET_FILTER, tracee->tid, (void *)i, program) != n)
 			return -EACCES;
-		r = check_program(program, (size_t)n, ret_refused);
+		r = check_program(program, (size_t)n, verdict);
 		if (r < 0)
 			return r;
 	}
 	return -EACCES;
+}
+
+bool seccomp_has_changed(const struct tracee *tracee, struct seccomp_state *state)
+{
+	long newest = ptrace(PTRACE_SECCOMP_GET_FILTER, tracee->tid, 0L, NULL);
+	bool is_known = newest >= 0 || errno == EINVAL; /* EINVAL: it has none */
+	struct seccomp_state now = { tracee->tid, newest };
+	bool is_same = is_known && now.tid == state->tid && now.newest == state->newest;
+
+	*state = now;
+	return !is_same;
 }

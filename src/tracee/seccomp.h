@@ -8,13 +8,28 @@
 
 #include "tracee/tracee.h"
 
+struct seccomp_verdict {
+	long refused;  /* -EPERM: this call does not pass */
+	bool may_copy; /* process_vm_writev(2), which we can do without, does */
+};
+
 /*
  * With the thread stopped.  Its filters are run, here, for every call that we and the target's
  * pthread_create() need.
- * Return: 0: nothing stands in the way (or there is no filter); -EPERM: *ret_refused does not
- * pass; -EACCES: there is a filter that we may not read.
+ * Return: 0: nothing stands in the way (or there is no filter); -EPERM; -EACCES: there is a filter
+ * that we may not read.
  */
-int seccomp_check(const struct tracee *tracee, long *ret_refused);
+int seccomp_check(const struct tracee *tracee, struct seccomp_verdict *verdict);
+
+/*
+ * Has a thread other filters than when this was last asked, of it or of another?  *state is what is
+ * remembered of that; it begins as all zero.  May say so when it is not true, where nobody may know.
+ */
+struct seccomp_state {
+	pid_t tid;
+	long newest; /* what the kernel says of the newest filter: its length, or why not */
+};
+bool seccomp_has_changed(const struct tracee *tracee, struct seccomp_state *state);
 
 /* What a filter says of a call: SECCOMP_RET_*.  A broken filter: SECCOMP_RET_KILL_PROCESS. */
 uint32_t seccomp_run(const struct sock_filter *program, size_t n, const struct seccomp_data *data);

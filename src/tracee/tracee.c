@@ -229,6 +229,15 @@ int tracee_resume(struct tracee *tracee, bool to_syscall)
 	return 0;
 }
 
+int tracee_block_signals(struct tracee *tracee)
+{
+	uint64_t all = UINT64_MAX;
+
+	if (ptrace(PTRACE_SETSIGMASK, tracee->tid, (void *)sizeof(all), &all) < 0)
+		return gone(tracee);
+	return 0;
+}
+
 int tracee_detach(struct tracee *tracee)
 {
 	if (!tracee->seized)
@@ -289,7 +298,6 @@ static int next_syscall_stop(struct tracee *tracee, int64_t deadline_ns)
 int tracee_syscall(struct tracee *tracee, raddr_t syscall_ret, raddr_t sp, long number,
 		   const uint64_t arguments[6], int64_t deadline_ns, int64_t *ret_result)
 {
-	uint64_t all = UINT64_MAX;
 	struct arch_state state;
 	int r;
 
@@ -298,12 +306,10 @@ int tracee_syscall(struct tracee *tracee, raddr_t syscall_ret, raddr_t sp, long 
 	r = arch_write_registers(tracee->tid, &state);
 	if (r < 0)
 		return r == -ESRCH ? gone(tracee) : r;
-	/*
-	 * From here on signals wait: a handler must not run, or jump away, in the middle of ours.
-	 * Only now, so that were we to die the way home, which restores the mask, has begun.
-	 */
-	if (ptrace(PTRACE_SETSIGMASK, tracee->tid, (void *)sizeof(all), &all) < 0)
-		return gone(tracee);
+	/* Only now, so that were we to die the way home, which restores the mask, has begun. */
+	r = tracee_block_signals(tracee);
+	if (r < 0)
+		return r;
 	/*
 	 * The entry, then the exit.  Where the thread stood at the entry of a call of its own, the
 	 * exit of that one, which we have turned into nothing, comes first.

@@ -49,6 +49,9 @@ int tracee_resume(struct tracee *tracee, bool to_syscall);
 /* Wait for the next stop, delivering signals that come in between. */
 int tracee_wait(struct tracee *tracee, int64_t deadline_ns, enum tracee_event *ret_event);
 
+/* From here on signals wait: a handler must not run, or jump away, in the middle of ours. */
+int tracee_block_signals(struct tracee *tracee);
+
 /* Let go; the registers are those that were last written. */
 int tracee_detach(struct tracee *tracee);
 

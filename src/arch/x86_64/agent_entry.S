@@ -23,13 +23,17 @@
 agent_borrow_entry:
 	xorl	%ebp, %ebp
 	movq	%rdi, %rbx
-	/* All but the code becomes writable, the stack that we stand on included: no push before. */
+	/* All but the code becomes writable, the stack that we stand on included: no push before.
+	 * Where there is nothing to be done, it is so already. */
+	xorl	%eax, %eax
 	movq	AGENT_REST(%rbx), %rdi
 	movq	AGENT_REST_BYTES(%rbx), %rsi
+	testq	%rsi, %rsi
+	jz	6f
 	movl	$PROT_READ_WRITE, %edx
 	movl	$__NR_mprotect, %eax
 	syscall
-	movq	%rax, %rcx
+6:	movq	%rax, %rcx
 	movq	AGENT_HOME_UNMAP(%rbx), %rax
 	movq	AGENT_FETCH(%rbx), %rdx
 	testq	%rcx, %rcx

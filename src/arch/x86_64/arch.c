@@ -160,6 +160,12 @@ void arch_hide_interruption(struct arch_state *state)
 		state->regs.rax = (uint64_t)-ERESTARTNOHAND;
 }
 
+bool arch_keeps_time(const struct arch_state *state)
+{
+	return arch_syscall_number(state) >= 0 &&
+	       arch_syscall_result(state) == -ERESTART_RESTARTBLOCK;
+}
+
 void arch_rewind_entry(struct arch_state *state)
 {
 	state->regs.rax = state->regs.orig_rax;
@@ -194,6 +200,18 @@ void arch_set_entry(struct arch_state *state, raddr_t ip, raddr_t sp, raddr_t ar
 	r->rdi = argument;
 	r->rip = ip;
 	r->rsp = sp;
+	r->eflags = EFLAGS_AT_ENTRY;
+}
+
+void arch_set_signal_return(struct arch_state *state, const struct arch_gadgets *gadgets,
+			    raddr_t frame)
+{
+	struct user_regs_struct *r = &state->regs;
+
+	r->orig_rax = (uint64_t)-1;
+	r->rax = 0;
+	r->rip = gadgets->sigreturn;
+	r->rsp = frame + 8; /* as after the return to the restorer */
 	r->eflags = EFLAGS_AT_ENTRY;
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * frames.c - signal frames as the kernel writes and reads them (arch/x86/kernel/signal_64.c)
- */
-#include "arch/arch.h"
+/* frames.c - the way home, and signal frames that are found on a stack */
+#include "arch/x86_64/signal_frame.h"
 
 #include <asm/unistd.h>
 #include <cpuid.h>
@@ -16,36 +14,12 @@
 #define XSAVE_HEADER_BYTES 64
 #define FEATURE_TILE_DATA  (1ull << 18)
 
-#define UC_FP_XSTATE          1u
-#define UC_SIGCONTEXT_SS      2u
-#define UC_STRICT_RESTORE_SS  4u
-
-#define USER_CS 0x33
-#define USER_DS 0x2b
-#define SEGMENTS_64BIT ((uint64_t)USER_DS << 48 | USER_CS) /* cs, gs = 0, fs = 0, ss */
-
 #define ALL_SIGNALS UINT64_MAX
-
-/* struct rt_sigframe, up to where rt_sigreturn(2) reads. */
-struct signal_frame {
-	uint64_t restorer;
-	uint64_t uc_flags, uc_link;
-	uint64_t ss_sp;
-	uint32_t ss_flags, pad;
-	uint64_t ss_size;
-	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
-	uint64_t rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
-	uint64_t segments;
-	uint64_t err, trapno, oldmask, cr2;
-	uint64_t fpstate;
-	uint64_t reserved[8];
-	uint64_t sigmask;
-};
 
 /* Where in it, counted in words, the segments stand, and how far before them the frame begins. */
 #define SEGMENTS_WORD (offsetof(struct signal_frame, segments) / 8)
 
-static void init_frame(struct signal_frame *frame, const struct arch_gadgets *gadgets)
+void signal_frame_init(struct signal_frame *frame, const struct arch_gadgets *gadgets)
 {
 	memset(frame, 0, sizeof(*frame));
 	frame->restorer = gadgets->sigreturn;
@@ -102,22 +76,22 @@ static void set_home(struct signal_frame *frame, const struct arch_state *origin
 	frame->r13 = r->r13;
 	frame->r14 = r->r14;
 	frame->r15 = r->r15;
-	frame->rdi = r->rdi;
-	frame->rsi = r->rsi;
-	frame->rbp = r->rbp;
-	frame->rbx = r->rbx;
-	frame->rdx = r->rdx;
-	frame->rax = r->rax;
-	frame->rcx = r->rcx;
-	frame->rsp = r->rsp;
-	frame->rip = r->rip;
+	frame->call.rdi = r->rdi;
+	frame->call.rsi = r->rsi;
+	frame->call.rbp = r->rbp;
+	frame->call.rbx = r->rbx;
+	frame->call.rdx = r->rdx;
+	frame->call.rax = r->rax;
+	frame->call.rcx = r->rcx;
+	frame->call.rsp = r->rsp;
+	frame->call.rip = r->rip;
 	frame->eflags = r->eflags;
 	frame->segments = (uint64_t)USER_DS << 48 | (r->cs & 0xffff);
 	frame->sigmask = original->sigmask;
 	if (arch_is_interrupted(original)) {
 		/* Without the kernel's help all that can be done is to make the call again. */
-		frame->rax = call_number(r, text);
-		frame->rip -= ARCH_SYSCALL_BYTES;
+		frame->call.rax = call_number(r, text);
+		frame->call.rip -= ARCH_SYSCALL_BYTES;
 	}
 }
 
@@ -200,19 +174,20 @@ void arch_build_way_home(struct arch_way_home *way, const struct arch_state *ori
 	way->n_bytes = xstate + xstate_room - first;
 	way->unmap = first;
 	way->leave = first + sizeof(frames[0]);
+	way->home = home;
 
 	for (size_t i = 0; i < ARRAY_SIZE(frames); i++)
-		init_frame(&frames[i], gadgets);
-	frames[0].rax = __NR_munmap;
-	frames[0].rdi = arena->address;
-	frames[0].rsi = arena->bytes;
-	frames[0].rip = gadgets->syscall_ret;
-	frames[0].rsp = home;
-	frames[1].rax = __NR_clock_gettime;
-	frames[1].rdi = CLOCK_MONOTONIC;
-	frames[1].rsi = arena->left;
-	frames[1].rip = gadgets->syscall_ret;
-	frames[1].rsp = home;
+		signal_frame_init(&frames[i], gadgets);
+	frames[0].call.rax = __NR_munmap;
+	frames[0].call.rdi = arena->address;
+	frames[0].call.rsi = arena->bytes;
+	frames[0].call.rip = gadgets->syscall_ret;
+	frames[0].call.rsp = home;
+	frames[1].call.rax = __NR_clock_gettime;
+	frames[1].call.rdi = CLOCK_MONOTONIC;
+	frames[1].call.rsi = arena->left;
+	frames[1].call.rip = gadgets->syscall_ret;
+	frames[1].call.rsp = home;
 	set_home(&frames[2], original, text);
 	frames[2].uc_flags |= UC_FP_XSTATE;
 	frames[2].fpstate = xstate;
@@ -233,7 +208,7 @@ bool arch_visit_signal_frames(const uint64_t *words, size_t n,
 		memcpy(&frame, &words[i - SEGMENTS_WORD], offsetof(struct signal_frame, err));
 		if (frame.uc_flags > 7 || frame.uc_link != 0)
 			continue;
-		if (!visit(data, frame.rip))
+		if (!visit(data, frame.call.rip))
 			return false;
 	}
 	return true;

@@ -7,6 +7,8 @@
 #include <asm/unistd.h>
 #include <string.h>
 
+#define STORE_TEXT_BYTES 24
+
 static const uint8_t syscall_ret[] = { 0x0f, 0x05, 0xc3 };
 static const uint8_t restorer[] = { 0x48, 0xc7, 0xc0, __NR_rt_sigreturn, 0, 0, 0, 0x0f, 0x05 };
 static const uint8_t restorer_short[] = { 0xb8, __NR_rt_sigreturn, 0, 0, 0, 0x0f, 0x05 };
@@ -64,6 +66,67 @@ static raddr_t find_exit_loop(const uint8_t *text, size_t bytes, raddr_t base)
 	return 0;
 }
 
+/* Words that "add $n,%rsp", pops and "ret" drop, that one last; -1: something else. */
+static int count_dropped(const uint8_t *i, const uint8_t *end)
+{
+	int n = 0;
+
+	if (end - i >= 4 && i[0] == 0x48 && i[1] == 0x83 && i[2] == 0xc4 && i[3] < 128 &&
+	    i[3] % 8 == 0) {
+		n = i[3] / 8;
+		i += 4;
+	}
+	for (; i < end; n++) {
+		bool extended = *i == 0x41;
+
+		if (*i == 0xc3)
+			return n;
+		if (extended && ++i == end)
+			break;
+		if ((*i & 0xf8) != 0x58 || (!extended && *i == 0x5c)) /* a pop, but of %rsp */
+			break;
+		i++;
+	}
+	return -1;
+}
+
+/* mov %rax,(base) or mov %rax,displacement(base), with a base that a system call leaves alone and
+ * that is none of its arguments. */
+static bool decode_store(const uint8_t *i, size_t bytes, struct arch_store *store)
+{
+	const uint8_t *end = i + (bytes < STORE_TEXT_BYTES ? bytes : STORE_TEXT_BYTES);
+	uint8_t mode = i[2] >> 6, base = (i[2] & 7) | (i[0] & 1) << 3;
+	int n;
+
+	if ((i[0] != 0x48 && i[0] != 0x49) || i[1] != 0x89 || (i[2] >> 3 & 7) != 0 || mode > 1)
+		return false;
+	/* %rbx, %rbp, %r13 to %r15; without a displacement the number of %rbp means another thing. */
+	if ((base != 3 && base != 5 && base < 13) || (mode == 0 && (base & 7) == 5))
+		return false;
+	n = count_dropped(i + 3 + mode, end);
+	if (n < 0 || n > ARCH_STORE_WORDS_MAX)
+		return false;
+	store->base = base;
+	store->displacement = mode ? (int8_t)i[3] : 0;
+	store->n_words = (uint8_t)n;
+	return true;
+}
+
+static void find_store(const uint8_t *text, size_t bytes, raddr_t base, struct arch_store *store)
+{
+	for (size_t i = 1; i + 8 < bytes; i++) {
+		const uint8_t *at = memchr(text + i, 0x89, bytes - 8 - i);
+
+		if (!at)
+			return;
+		i = (size_t)(at - text);
+		if (!decode_store(at - 1, bytes - i + 1, store))
+			continue;
+		store->at = base + i - 1;
+		return;
+	}
+}
+
 void arch_find_gadgets(const uint8_t *text, size_t bytes, raddr_t base,
 		       struct arch_gadgets *gadgets)
 {
@@ -76,4 +139,6 @@ void arch_find_gadgets(const uint8_t *text, size_t bytes, raddr_t base,
 			find(text, bytes, base, restorer_short, sizeof(restorer_short));
 	if (!gadgets->exit_loop)
 		gadgets->exit_loop = find_exit_loop(text, bytes, base);
+	if (!gadgets->store.at)
+		find_store(text, bytes, base, &gadgets->store);
 }
