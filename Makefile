@@ -30,7 +30,8 @@ help:
 $(BUILD)/build.ninja: Makefile
 	@sh scripts/need.sh --tell build
 	@if [ -e $@ ]; then \
-		meson configure $(BUILD) --prefix=$(abspath $(PREFIX)) $(MESON_FLAGS) && touch $@; \
+		meson configure $(BUILD) --prefix=$(abspath $(PREFIX)) $(MESON_FLAGS) && \
+		ninja -C $(BUILD) build.ninja && touch $@; \
 	else \
 		meson setup $(BUILD) --prefix=$(abspath $(PREFIX)) $(MESON_FLAGS); \
 	fi
