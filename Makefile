@@ -9,7 +9,7 @@ TEST_JOBS ?= 1
 # Names of single tests for `make check`; none means all.
 TESTS ?=
 
-.PHONY: all check demo bench torture install clean sanitize help
+.PHONY: all check demo demo-wine bench torture install clean sanitize help
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -20,6 +20,7 @@ help:
 ## make           build into build/
 ## make check     install what is missing, build, run the tests; last line: N passed, N failed, N skipped
 ## make demo      the article's story on real processes
+## make demo-wine Wine's CreateRemoteThread() beside ours; installs wine64 and mingw-w64
 ## make bench     the benchmarks, each beside its peer
 ## make torture   the long torture: 20,000 remote threads in each kind of target
 ## make sanitize  the tests once more with ASan and UBSan, in build-sanitize/
@@ -46,6 +47,11 @@ demo:
 	@sh scripts/need.sh build
 	@$(MAKE) --no-print-directory all
 	@sh examples/demo.sh $(BUILD)
+
+demo-wine:
+	@sh scripts/need.sh build wine
+	@$(MAKE) --no-print-directory all
+	@sh examples/demo-wine.sh $(BUILD)
 
 bench: all
 	@ninja -C $(BUILD) bench/bench tests/targets/manylibs

@@ -83,6 +83,13 @@ group_clang()
 	need clang has_command clang
 }
 
+# Debian keeps wine64 out of the path, and its wrapper in a package that wants the 32-bit one too.
+group_wine()
+{
+	need wine64 eval 'has_command wine64 || has_command wine || has_file /usr/lib/wine/wine64'
+	need gcc-mingw-w64-x86-64-win32 has_command x86_64-w64-mingw32-gcc
+}
+
 # Services that come with a package must not start: they are only victims here.
 hold_services()
 {
@@ -114,7 +121,7 @@ install()
 for group in "$@"; do
 	case $group in
 	--tell) tell=1 ;;
-	build | check | clang) "group_$group" ;;
+	build | check | clang | wine) "group_$group" ;;
 	*)
 		echo "need.sh: unknown group $group" >&2
 		exit 2
