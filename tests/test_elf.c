@@ -397,6 +397,7 @@ static void test_glibc_addresses_are_its_own(void **state)
 {
 	struct elf_modules modules;
 	struct child child;
+	bool is_resolver;
 	raddr_t address;
 
 	start(&child, "elf-target-glibc", NULL, NULL);
@@ -409,6 +410,14 @@ static void test_glibc_addresses_are_its_own(void **state)
 	assert_int_equal(elf_lookup(&modules, "no_such_symbol", &address, NULL), -ENOENT);
 	assert_int_equal(elf_lookup(&modules, "", &address, NULL), -ENOENT);
 	assert_int_equal(elf_lookup(&modules, "memcpy", &address, NULL), -ENOTSUP);
+	assert_int_equal(elf_lookup_or_resolver(&modules, NULL, "memcpy", &address, &is_resolver),
+			 0);
+	assert_true(is_resolver && lookup(&modules, "malloc") != address);
+	assert_int_equal(elf_lookup_or_resolver(&modules, NULL, "malloc", &address, &is_resolver),
+			 0);
+	assert_true(!is_resolver && lookup(&modules, "malloc") == address);
+	assert_int_equal(elf_lookup_or_resolver(&modules, &modules.module[0], "malloc", &address,
+						&is_resolver), -ENOENT);
 	assert_int_equal(elf_lookup(&modules, "errno", &address, NULL), -ENOENT); /* TLS */
 	assert_int_equal(elf_lookup(&modules, "GLIBC_2.2.5", &address, NULL), -ENOENT);
 	elf_modules_done(&modules);

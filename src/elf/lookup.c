@@ -230,11 +230,10 @@ static int search(const struct elf_modules *modules, struct elf_module *module, 
 	return r;
 }
 
-static int lookup_among(const struct elf_modules *modules, struct elf_module *module, size_t n,
-			const char *name, raddr_t *ret_address, struct elf_module **ret_module)
+static int match_among(const struct elf_modules *modules, struct elf_module *module, size_t n,
+		       const char *name, struct match *ret_match, struct elf_module **ret_module)
 {
 	struct query query = { name, strlen(name) + 1, hash_gnu(name), hash_sysv(name) };
-	struct elf_module *where = NULL;
 	struct match match = { 0 };
 	int r = 0;
 
@@ -242,11 +241,24 @@ static int lookup_among(const struct elf_modules *modules, struct elf_module *mo
 		return -ENOENT;
 	for (size_t at = 0; r == 0 && at < n && !is_final(&match); at += BATCH)
 		r = search(modules, module + at, n - at < BATCH ? n - at : BATCH, &query, &match,
-			   &where);
+			   ret_module);
 	if (r < 0)
 		return r;
 	if (!match.found)
 		return -ENOENT;
+	*ret_match = match;
+	return 0;
+}
+
+static int lookup_among(const struct elf_modules *modules, struct elf_module *module, size_t n,
+			const char *name, raddr_t *ret_address, struct elf_module **ret_module)
+{
+	struct elf_module *where = NULL;
+	struct match match;
+	int r = match_among(modules, module, n, name, &match, &where);
+
+	if (r < 0)
+		return r;
 	if (match.indirect)
 		return -ENOTSUP;
 	*ret_address = match.address;
@@ -266,6 +278,21 @@ int elf_lookup(const struct elf_modules *modules, const char *name, raddr_t *ret
 {
 	return lookup_among(modules, modules->module, modules->n_modules, name, ret_address,
 			    ret_module);
+}
+
+int elf_lookup_or_resolver(const struct elf_modules *modules, struct elf_module *module,
+			   const char *name, raddr_t *ret_address, bool *ret_is_resolver)
+{
+	struct elf_module *where = NULL;
+	struct match match;
+	int r = match_among(modules, module ? module : modules->module,
+			    module ? 1 : modules->n_modules, name, &match, &where);
+
+	if (r < 0)
+		return r;
+	*ret_address = match.address;
+	*ret_is_resolver = match.indirect;
+	return 0;
 }
 
 /* /usr/lib and /lib are one directory on most systems; which one the loader took is chance. */

@@ -62,6 +62,12 @@ int elf_lookup_in(const struct elf_modules *modules, struct elf_module *module, 
 int elf_lookup(const struct elf_modules *modules, const char *name, raddr_t *ret_address,
 	       struct elf_module **ret_module);
 
+/* Indirect functions too, of which it gives the resolver's address: a function without parameters
+ * that returns the address of the function.  module NULL: the first in search order.
+ * Return: 0, -ENOENT, -ESRCH. */
+int elf_lookup_or_resolver(const struct elf_modules *modules, struct elf_module *module,
+			   const char *name, raddr_t *ret_address, bool *ret_is_resolver);
+
 /* By file name, with or without directory and version suffix ("libc", "libc.so.6",
  * "/lib/x86_64-linux-gnu/libc.so.6"); NULL when there is none. */
 struct elf_module *elf_find_module(const struct elf_modules *modules, const char *name);
