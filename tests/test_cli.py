@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 TENDRIL = os.path.abspath(sys.argv[1])
@@ -490,6 +491,20 @@ def test_run_passes_arguments():
         same(tendril('run', pid, 'close', '987654', '--int', '--json').json()['return'], -1)
         same(tendril('run', pid, 'labs', str(-2**63), '--signed').out, '%d\n' % -2**63)
         same(tendril('run', pid, 'labs', 2**64 - 1).out, '1\n')
+
+
+@test
+def test_run_calls_indirect_functions():
+    """With glibc these are STT_GNU_IFUNC; with another libc, ordinary functions."""
+    can_call()
+    with Target() as target:
+        handles, threads = target.handles(), target.threads()
+        same(tendril('run', target.pid, 'strlen', 'hello').out, '5\n')
+        same(tendril('run', target.pid, 'libc!strlen', 'hello', '--json').json()['return'], 5)
+        same(tendril('run', target.pid, 'strcmp', 'a', 'b', '--int').out[0], '-')
+        now = int(tendril('run', target.pid, 'time', 0, '-t', '60').out)
+        assert abs(now - time.time()) < 60, now
+        same((target.handles(), target.threads()), (handles, threads))
 
 
 @test

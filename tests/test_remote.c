@@ -724,6 +724,81 @@ static void test_resolve_takes_every_form(void **state)
 	end();
 }
 
+static uint64_t victim_number(const char *symbol)
+{
+	uint64_t number = 0;
+
+	assert_int_equal(tendril_read(w.target, address_of(symbol), &number, 8, NULL, NULL), 0);
+	return number;
+}
+
+static void test_resolve_refuses_an_indirect_function_and_runs_nothing(void **state)
+{
+	uint64_t address = 3;
+
+	begin("idle-epoll", 1);
+	assert_int_equal(tendril_resolve(w.target, "victim_indirect", &address, &w.error), -ENOENT);
+	assert_int_equal(w.error.rule, TENDRIL_RULE_NO_SYMBOL);
+	assert_non_null(strstr(w.error.text, "tendril_resolve_function()"));
+	assert_int_equal(tendril_resolve(w.target, "libc!strlen", &address, &w.error), -ENOENT);
+	assert_int_equal(address, 3);
+	assert_int_equal(victim_number("victim_resolved"), 0);
+	end();
+}
+
+static void test_resolve_function_asks_the_resolver_in_the_target(void **state)
+{
+	static const struct tendril_argument hello = { TENDRIL_BYTES, .data = "hello", .bytes = 6 };
+	uint64_t address = 0, value = 0;
+
+	begin("idle-epoll", 1);
+	assert_int_equal(tendril_resolve_function(w.target, "victim!victim_indirect+0x1", CALL_MS,
+						  &address, &w.error), 0);
+	assert_true(address == address_of("victim_echo") + 1);
+	assert_int_equal(victim_number("victim_resolved"), 1);
+	assert_int_equal(tendril_resolve_function(w.target, "libc!strlen", CALL_MS, &address,
+						  &w.error), 0);
+	assert_int_equal(tendril_call(w.target, address, &hello, 1, CALL_MS, &value, &w.error), 0);
+	assert_int_equal(value, 5);
+	end();
+}
+
+static void test_resolve_function_of_any_other_symbol_is_resolve(void **state)
+{
+	uint64_t address = 0;
+
+	begin("idle-epoll", 1);
+	assert_int_equal(tendril_resolve_function(w.target, "victim_echo+0x10", 0, &address,
+						  &w.error), 0);
+	assert_true(address == address_of("victim_echo") + 16);
+	assert_int_equal(tendril_resolve_function(w.target, "0x1234", 0, &address, &w.error), 0);
+	assert_int_equal(address, 0x1234);
+	assert_int_equal(tendril_resolve_function(w.target, "victim_ecko", 0, &address, &w.error),
+			 -ENOENT);
+	assert_non_null(strstr(w.error.text, "victim_echo"));
+	assert_int_equal(tendril_resolve_function(w.target, "libc!", 0, &address, NULL), -EINVAL);
+	assert_int_equal(address, 0x1234);
+	end();
+}
+
+/* What a resolver returns is not to be trusted, nor that it returns. */
+static void test_resolver_that_misbehaves_is_survived(void **state)
+{
+	uint64_t address = 0, value = 0;
+
+	begin("idle-epoll", 1);
+	assert_int_equal(tendril_resolve_function(w.target, "victim_indirect_data", CALL_MS,
+						  &address, &w.error), 0);
+	assert_int_equal(tendril_call(w.target, address, NULL, 0, CALL_MS, &value, &w.error),
+			 -EFAULT);
+	assert_int_equal(tendril_resolve_function(w.target, "victim_indirect_late", 30, &address,
+						  &w.error), -ETIMEDOUT);
+	assert_int_equal(w.error.stage, TENDRIL_STAGE_WAIT);
+	wait_entered(1);
+	release();
+	end();
+}
+
 static void test_resolve_names_near_misses(void **state)
 {
 	uint64_t address = 0;
@@ -1240,6 +1315,10 @@ int main(void)
 		TEST(test_read_only_memory_needs_force),
 		TEST(test_read_of_nothing_says_how_far_it_came),
 		TEST(test_resolve_takes_every_form),
+		TEST(test_resolve_refuses_an_indirect_function_and_runs_nothing),
+		TEST(test_resolve_function_asks_the_resolver_in_the_target),
+		TEST(test_resolve_function_of_any_other_symbol_is_resolve),
+		TEST(test_resolver_that_misbehaves_is_survived),
 		TEST(test_resolve_names_near_misses),
 		TEST(test_resolve_works_when_the_files_are_deleted),
 		TEST(test_own_process_is_a_target_too),

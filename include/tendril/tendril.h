@@ -149,13 +149,31 @@ TENDRIL_API int tendril_target_fd(const struct tendril_target *target);
  *          `libc.so.6`; the program itself by its own file name.
  *
  * Only dynamic symbols are seen.  Without a library the first definition in the
- * loader's own order counts.
+ * loader's own order counts.  Nothing is run in the target: an indirect function,
+ * whose address only its resolver knows, is refused (see
+ * tendril_resolve_function()).
  *
- * Return: 0, -ENOENT (no such symbol; @error->text has near misses), -EINVAL
- * (malformed), -ESRCH, -ENOEXEC (an architecture that is not supported).
+ * Return: 0, -ENOENT (no such symbol, @error->text has near misses; or an
+ * indirect function), -EINVAL (malformed), -ESRCH, -ENOEXEC (an architecture
+ * that is not supported).
  */
 TENDRIL_API int tendril_resolve(struct tendril_target *target, const char *symbol,
 				uint64_t *ret_address, struct tendril_error *error);
+
+/**
+ * tendril_resolve_function() - find a function, also one that only the target itself can name
+ * @symbol:     as tendril_resolve() takes it
+ * @timeout_ms: how long an indirect function's resolver may run; negative: without limit
+ *
+ * As tendril_resolve(), which only reads.  But where the symbol is an indirect
+ * function (STT_GNU_IFUNC; glibc's strlen() is one), its resolver is called in
+ * the target, as by tendril_call(), and the address is what that returns.
+ *
+ * Return: as tendril_resolve(), and of an indirect function as tendril_call()
+ */
+TENDRIL_API int tendril_resolve_function(struct tendril_target *target, const char *symbol,
+					 int64_t timeout_ms, uint64_t *ret_address,
+					 struct tendril_error *error);
 
 /**
  * tendril_read() - copy memory out of the target

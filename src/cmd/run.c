@@ -192,7 +192,8 @@ static int call(const struct request *request, struct tendril_target *target,
 {
 	struct tendril_thread *thread = NULL;
 	uint64_t function;
-	int r = tendril_resolve(target, request->function, &function, error);
+	int r = tendril_resolve_function(target, request->function, request->timeout_ms, &function,
+					 error);
 
 	if (r == 0)
 		r = check_code(request->pid, request->function, function, error);

@@ -25,6 +25,13 @@ static bool parse_number(const char *text, uint64_t *ret_value)
 	return errno == 0 && *end == '\0';
 }
 
+/* What a name stands for. */
+struct symbol {
+	uint64_t address; /* or that of a function which, called in the target, returns it */
+	bool is_resolver;
+	uint64_t offset;
+};
+
 /* library!name+offset */
 static int parse(const char *symbol, struct parsed *ret)
 {
@@ -67,8 +74,7 @@ static int no_such_symbol(const struct tendril_target *target, const struct pars
 }
 
 static int find_symbol(const struct tendril_target *target, const struct elf_modules *modules,
-		       const struct parsed *parsed, uint64_t *ret_address,
-		       struct tendril_error *error)
+		       const struct parsed *parsed, struct symbol *ret, struct tendril_error *error)
 {
 	struct elf_module *module = NULL;
 	int r;
@@ -81,19 +87,13 @@ static int find_symbol(const struct tendril_target *target, const struct elf_mod
 			return fail(error, -ENOENT, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NO_SYMBOL,
 				    "process %d has no library %.100s (see /proc/%d/maps)",
 				    target->pid, parsed->library, target->pid);
-		r = elf_lookup_in(modules, module, parsed->name, ret_address);
-	} else {
-		r = elf_lookup(modules, parsed->name, ret_address, NULL);
 	}
+	r = elf_lookup_or_resolver(modules, module, parsed->name, &ret->address, &ret->is_resolver);
 	if (r == -ENOENT)
 		return no_such_symbol(target, parsed, modules, module, error);
-	if (r == -ENOTSUP)
-		return fail(error, -ENOENT, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NO_SYMBOL,
-			    "%.100s is an indirect function: its address is known to its resolver only",
-			    parsed->name);
 	if (r < 0)
 		return target_explain(target, r, TENDRIL_STAGE_CHECK, error);
-	*ret_address += parsed->offset;
+	ret->offset = parsed->offset;
 	return 0;
 }
 
@@ -112,25 +112,57 @@ static int read_link_map(struct tendril_target *target, struct elf_modules *modu
 	return r < 0 ? target_explain(target, r, TENDRIL_STAGE_CHECK, error) : 0;
 }
 
-int tendril_resolve(struct tendril_target *target, const char *symbol, uint64_t *ret_address,
-		    struct tendril_error *error)
+static int read_symbol(struct tendril_target *target, const char *text, struct symbol *ret,
+		       struct tendril_error *error)
 {
 	struct elf_modules modules;
 	struct parsed parsed;
 	int r;
 
-	if (parse_number(symbol, ret_address))
+	memset(ret, 0, sizeof(*ret));
+	if (parse_number(text, &ret->address))
 		return 0;
-	if (parse(symbol, &parsed) < 0)
+	if (parse(text, &parsed) < 0)
 		return fail(error, -EINVAL, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NO_SYMBOL,
 			    "%.100s is not a symbol: want name, library!name, name+0x10 or an address",
-			    symbol);
+			    text);
 	r = read_link_map(target, &modules, error);
 	if (r < 0)
 		return r;
-	r = find_symbol(target, &modules, &parsed, ret_address, error);
+	r = find_symbol(target, &modules, &parsed, ret, error);
 	elf_modules_done(&modules);
 	return r;
+}
+
+int tendril_resolve(struct tendril_target *target, const char *symbol, uint64_t *ret_address,
+		    struct tendril_error *error)
+{
+	struct symbol found;
+	int r = read_symbol(target, symbol, &found, error);
+
+	if (r < 0)
+		return r;
+	if (found.is_resolver)
+		return fail(error, -ENOENT, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NO_SYMBOL,
+			    "%.100s is an indirect function: its address is known to its resolver "
+			    "only, which tendril_resolve_function() calls",
+			    symbol);
+	*ret_address = found.address + found.offset;
+	return 0;
+}
+
+int tendril_resolve_function(struct tendril_target *target, const char *symbol, int64_t timeout_ms,
+			     uint64_t *ret_address, struct tendril_error *error)
+{
+	struct symbol found;
+	int r = read_symbol(target, symbol, &found, error);
+
+	if (r == 0 && found.is_resolver)
+		r = tendril_call(target, found.address, NULL, 0, timeout_ms, &found.address, error);
+	if (r < 0)
+		return r;
+	*ret_address = found.address + found.offset;
+	return 0;
 }
 
 /* Run dlopen() or dlclose(), and dlerror() in the same thread when it fails. */

@@ -144,6 +144,33 @@ uint64_t victim_mixed(const char *a, const unsigned char *bytes, size_t n, const
 	return (uint64_t)strlen(a) * 1000000 + sum * 1000 + strlen(b);
 }
 
+#ifdef __GLIBC__
+/* Indirect functions, which nobody calls here: only what asks for them by name runs a resolver. */
+typedef void *start_routine(void *param);
+atomic_ulong victim_resolved;
+
+start_routine *victim_resolver(void)
+{
+	atomic_fetch_add(&victim_resolved, 1);
+	return victim_echo;
+}
+
+start_routine *victim_resolver_of_data(void)
+{
+	return (start_routine *)(uintptr_t)&victim_word;
+}
+
+start_routine *victim_resolver_that_blocks(void)
+{
+	(void)victim_block(NULL);
+	return victim_echo;
+}
+
+void *victim_indirect(void *param) __attribute__((ifunc("victim_resolver")));
+void *victim_indirect_data(void *param) __attribute__((ifunc("victim_resolver_of_data")));
+void *victim_indirect_late(void *param) __attribute__((ifunc("victim_resolver_that_blocks")));
+#endif
+
 uint64_t victim_wide(void)
 {
 	return 0xfedcba9876543210u;
