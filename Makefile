@@ -9,6 +9,9 @@ TEST_JOBS ?= 1
 # Names of single tests for `make check`; none means all.
 TESTS ?=
 
+# The packages that are not there.
+MISSING = sh scripts/need.sh --missing build check
+
 .PHONY: all check demo demo-wine bench torture install clean sanitize help
 
 all: $(BUILD)/build.ninja
@@ -34,11 +37,19 @@ $(BUILD)/build.ninja: Makefile
 		meson configure $(BUILD) --prefix=$(abspath $(PREFIX)) $(MESON_FLAGS) && \
 		ninja -C $(BUILD) build.ninja && touch $@; \
 	else \
-		meson setup $(BUILD) --prefix=$(abspath $(PREFIX)) $(MESON_FLAGS); \
+		meson setup $(BUILD) --prefix=$(abspath $(PREFIX)) $(MESON_FLAGS) && \
+			$(MISSING) >$(BUILD)/missing; \
 	fi
 
+# Meson looks for the tools of the tests once.  What came since, it would never see, and would leave
+# out most tests.
 check:
 	@sh scripts/need.sh build check
+	@$(MAKE) -s --no-print-directory $(BUILD)/build.ninja
+	@if [ "$$($(MISSING))" != "$$(cat $(BUILD)/missing 2>&1)" ]; then \
+		meson configure $(BUILD) --clearcache && meson setup --reconfigure $(BUILD) && \
+			$(MISSING) >$(BUILD)/missing; \
+	fi
 	@$(MAKE) --no-print-directory all
 	@ninja -C $(BUILD) meson-test-prereq
 	@sh scripts/check.sh $(BUILD) $(TEST_JOBS) $(TESTS)

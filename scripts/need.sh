@@ -1,14 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# need.sh [--tell] GROUP... - see that the tools of the groups are there
+# need.sh [--tell | --missing] GROUP... - see that the tools of the groups are there
 #
 # Looks for each by what it provides, not by a package database.  What is missing is installed by
 # apt-get when we are root; otherwise, and with --tell, the command that installs it is printed and
-# the exit status is 1.  Nothing here calls sudo.  Tools marked "optional" are for tests that are
-# skipped without them: failing to install one is no error.
+# the exit status is 1.  With --missing the packages are printed, and that is all.  Nothing here
+# calls sudo.  Tools marked "optional" are for tests that are skipped without them: failing to
+# install one is no error.
 set -u
 
 tell=0
+list=0
 missing=
 optional=
 
@@ -121,6 +123,7 @@ install()
 for group in "$@"; do
 	case $group in
 	--tell) tell=1 ;;
+	--missing) list=1 ;;
 	build | check | clang | wine) "group_$group" ;;
 	*)
 		echo "need.sh: unknown group $group" >&2
@@ -129,6 +132,10 @@ for group in "$@"; do
 	esac
 done
 
+if [ "$list" = 1 ]; then
+	echo "$missing$optional"
+	exit 0
+fi
 [ -z "$missing$optional" ] && exit 0
 if [ "$tell" = 0 ] && [ "$(id -u)" = 0 ] && has_command apt-get; then
 	install
