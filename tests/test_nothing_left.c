@@ -6,6 +6,7 @@
  * once; the target dies there, or the caller does; each limit of both is reached; the caller is
  * killed at moments of chance.  Afterwards both sides must look as before.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -28,6 +29,7 @@
 #include "support.h"
 
 #define CALL_MS	 10000
+#define HASTY_MS 300
 #define CLEAN_MS 10000 /* a parked thread that hears nothing leaves within this */
 
 static struct snapshot *before, *after, *own_before, *own_after;
@@ -721,6 +723,165 @@ static void test_caller_killed_at_random_moments(void **state)
 	}
 }
 
+/* --- a pthread_create() that hangs ------------------------------------------------------- */
+
+/* No thread of the victim may be traced when a call has returned, however it went. */
+static void assert_nobody_is_traced(const char *when, unsigned int k)
+{
+	char path[64];
+	DIR *tasks;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)victim.pid);
+	tasks = opendir(path);
+	assert_non_null(tasks);
+	for (struct dirent *task; (task = readdir(tasks));) {
+		pid_t tid = (pid_t)atoi(task->d_name);
+
+		if (tid > 0 && status_number(tid, "TracerPid") > 0)
+			fail_msg("%s, %s %u: thread %d is still traced", victim.mode, when, k,
+				 (int)tid);
+	}
+	(void)closedir(tasks);
+}
+
+static int preload_hang(void *param)
+{
+	return setenv("LD_PRELOAD", param, 1);
+}
+
+static void begin_hang(const char *mode, unsigned int threads)
+{
+	static char path[4096];
+	const struct target_start how = { .mode = mode, .threads = threads,
+					  .in_child = preload_hang, .param = path };
+
+	assert_true(support_find("hang.so", path));
+	begin(&how);
+}
+
+static void set_hang(bool is_on)
+{
+	struct tendril_target *target = NULL;
+	struct tendril_error error;
+	uint64_t address, word = is_on;
+
+	if (tendril_open(victim.pid, NULL, &target, &error) < 0 ||
+	    tendril_resolve(target, "hang_is_on", &address, &error) < 0 ||
+	    tendril_write(target, address, &word, sizeof(word), 0, NULL, &error) < 0)
+		fail_msg("%s", error.text);
+	tendril_close(target);
+}
+
+static void read_of_hang(const char *symbol, void *data, size_t bytes)
+{
+	struct tendril_target *target = NULL;
+	struct tendril_error error;
+	uint64_t address;
+
+	if (tendril_open(victim.pid, NULL, &target, &error) < 0 ||
+	    tendril_resolve(target, symbol, &address, &error) < 0 ||
+	    tendril_read(target, address, data, bytes, NULL, &error) < 0)
+		fail_msg("%s", error.text);
+	tendril_close(target);
+}
+
+/* Also when it is the victim's only thread that hangs. */
+static void let_go(void)
+{
+	char path[64];
+	int gate[2], fd;
+
+	set_hang(false);
+	read_of_hang("hang_gate", gate, sizeof(gate));
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)victim.pid, gate[1]);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "g", 1), 1);
+	close(fd);
+}
+
+static void wait_until_it_hangs(void)
+{
+	int64_t deadline_ns = deadline_in_ms(CALL_MS);
+	uint64_t n_entered = 0;
+
+	do {
+		assert_true(support_again(deadline_ns));
+		read_of_hang("hang_entered", &n_entered, sizeof(n_entered));
+	} while (n_entered == 0);
+}
+
+/* A creation that is given up: -ETIMEDOUT, at the time that was asked for. */
+static void call_that_hangs(void)
+{
+	const struct tendril_options hasty = { .size = sizeof(hasty), .timeout_ms = HASTY_MS };
+	struct tendril_target *target = NULL;
+	struct tendril_thread *thread = NULL;
+	struct tendril_error error = { 0 };
+	int64_t begin_ns = support_now_ns(), took_ms;
+	int r = tendril_open(victim.pid, &hasty, &target, &error);
+
+	if (r == 0)
+		r = tendril_create(target, count_address, 0, NULL, &thread, &error);
+	took_ms = (support_now_ns() - begin_ns) / 1000000;
+	if (r != -ETIMEDOUT || thread || error.stage != TENDRIL_STAGE_CREATE ||
+	    error.left != TENDRIL_LEFT_CHANGED)
+		fail_msg("%s: %d, stage %d, left %d: %s", victim.mode, r, (int)error.stage,
+			 (int)error.left, error.text);
+	printf("# %s: gave up after %d ms of %d\n", victim.mode, (int)took_ms, HASTY_MS);
+	assert_true(took_ms >= HASTY_MS && took_ms < HASTY_MS + 1000);
+	tendril_close(target);
+}
+
+static const struct target_start hang_victims[] = {
+	{ .mode = "idle-read" },
+	{ .mode = "idle-nanosleep" },
+	{ .mode = "idle-epoll" }, /* by a helper process */
+	{ .mode = "idle-cond", .threads = 4 },
+	{ .mode = "spin" },
+};
+
+static void test_pthread_create_that_hangs_is_given_up_and_leaves_when_it_returns(void **state)
+{
+	for (size_t v = 0; v < ARRAY_LENGTH(hang_victims); v++) {
+		long count;
+
+		begin_hang(hang_victims[v].mode, hang_victims[v].threads);
+		count = target_ask_number(&victim, "count");
+		set_hang(true);
+		call_that_hangs();
+		assert_nobody_is_traced("given up", 0);
+		assert_caller_clean("given up", 0);
+		let_go();
+		assert_target_clean("let go", 0);
+		assert_nobody_is_traced("let go", 0);
+		assert_int_equal(target_ask_number(&victim, "count"), count);
+		assert_int_equal(one_call(NULL), 0);
+		assert_target_clean("another call", 0);
+		target_end(&victim);
+	}
+}
+
+static void test_caller_killed_while_pthread_create_hangs(void **state)
+{
+	for (size_t v = 0; v < ARRAY_LENGTH(hang_victims); v++) {
+		pid_t child;
+
+		begin_hang(hang_victims[v].mode, hang_victims[v].threads);
+		set_hang(true);
+		child = fork();
+		if (child == 0)
+			_exit(one_call(NULL) < 0);
+		wait_until_it_hangs();
+		(void)kill(child, SIGKILL);
+		assert_int_equal(waitpid(child, NULL, 0), child);
+		let_go();
+		assert_target_clean("caller killed, let go", 0);
+		assert_nobody_is_traced("caller killed, let go", 0);
+		target_end(&victim);
+	}
+}
+
 static int setup_group(void **state)
 {
 	before = snapshot_new();
@@ -750,6 +911,8 @@ int main(int argc, char **argv)
 		TEST(test_target_at_its_limit_of_handles),
 		TEST(test_caller_at_its_limit_of_handles),
 		TEST(test_caller_killed_at_random_moments),
+		TEST(test_pthread_create_that_hangs_is_given_up_and_leaves_when_it_returns),
+		TEST(test_caller_killed_while_pthread_create_hangs),
 	};
 
 	verbose = getenv("TENDRIL_VERBOSE") != NULL;
