@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "remote/target.h" /* before cmocka, whose fail() is another */
 #include <cmocka.h>
 
 #include <tendril/tendril.h>
@@ -882,6 +883,41 @@ static void test_caller_killed_while_pthread_create_hangs(void **state)
 	}
 }
 
+/* --- stopped and let run again ----------------------------------------------------------- */
+
+/*
+ * A thread that was stopped and let run again takes its sleep up by restart_syscall(2).  Borrowed
+ * at the entry of that, it would go home to an EINTR.
+ */
+static void test_thread_is_not_borrowed_on_its_way_into_restart_syscall(void **state)
+{
+	static struct tracee tracee;
+	struct tendril_target *target = NULL;
+	struct tendril_thread *thread = NULL;
+	struct tendril_error error;
+	char path[64];
+	int mem;
+
+	begin_mode("idle-nanosleep", 1);
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)victim.pid);
+	mem = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(tendril_open(victim.pid, NULL, &target, &error), 0);
+	assert_int_equal(make_plain(target, &thread, &error), 0); /* what is safe is known now */
+	assert_int_equal(tendril_thread_wait(thread, CALL_MS), 0);
+	tendril_thread_close(thread);
+	assert_int_equal(snapshot_settle(own_after, after, victim.pid, SNAPSHOT_SLEEPERS), 0);
+	tracee_init(&tracee, victim.pid, victim.pid, mem);
+	assert_int_equal(tracee_stop(&tracee, deadline_in_ms(CALL_MS)), 0);
+	assert_true(tracee.interrupted && safe_point_here(&target->rules, &tracee));
+	assert_int_equal(tracee_resume(&tracee, true), 0);
+	assert_int_equal(tracee_await(&tracee, deadline_in_ms(CALL_MS)), 0);
+	assert_true(tracee.at_entry && !safe_point_here(&target->rules, &tracee));
+	assert_int_equal(tracee_detach(&tracee), 0);
+	tendril_close(target);
+	close(mem);
+	assert_target_clean("in restart_syscall", 0);
+}
+
 static int setup_group(void **state)
 {
 	before = snapshot_new();
@@ -913,6 +949,7 @@ int main(int argc, char **argv)
 		TEST(test_caller_killed_at_random_moments),
 		TEST(test_pthread_create_that_hangs_is_given_up_and_leaves_when_it_returns),
 		TEST(test_caller_killed_while_pthread_create_hangs),
+		TEST(test_thread_is_not_borrowed_on_its_way_into_restart_syscall),
 	};
 
 	verbose = getenv("TENDRIL_VERBOSE") != NULL;

@@ -297,6 +297,23 @@ static bool is_in_restartable_sequence(const struct tracee *tracee)
 	return arch_ip(&tracee->original) - sequence.start_ip < sequence.post_commit_offset;
 }
 
+/*
+ * Just before restart_syscall(2), or at its entry: how the call that was interrupted goes on is
+ * known to the kernel only, and a signal return, by which a borrowed thread that does not sleep
+ * goes home, drops that.
+ */
+static bool is_restarting(const struct tracee *tracee)
+{
+	const struct arch_state *state = &tracee->original;
+	uint8_t text[ARCH_SYSCALL_BYTES];
+
+	if (tracee->at_entry)
+		return arch_syscall_number(state) == __NR_restart_syscall;
+	return arch_syscall_result(state) == __NR_restart_syscall &&
+	       tracee_read(tracee, arch_ip(state), text, sizeof(text)) == 0 &&
+	       arch_is_syscall_instruction(text);
+}
+
 bool safe_point_here(const struct safe_rules *rules, const struct tracee *tracee)
 {
 	const struct arch_state *state = &tracee->original;
@@ -304,6 +321,8 @@ bool safe_point_here(const struct safe_rules *rules, const struct tracee *tracee
 	uint8_t text[ARCH_SYSCALL_BYTES];
 	bool in_call = false, ok;
 
+	if (is_restarting(tracee))
+		return false;
 	if (number >= 0 &&
 	    tracee_read(tracee, arch_ip(state) - ARCH_SYSCALL_BYTES, text, sizeof(text)) == 0)
 		in_call = arch_is_syscall_instruction(text);
