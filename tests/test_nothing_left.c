@@ -12,8 +12,10 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -30,6 +32,7 @@
 #include "support.h"
 
 #define CALL_MS	 10000
+#define RAIN_MS	 1000
 #define HASTY_MS 300
 #define CLEAN_MS 10000 /* a parked thread that hears nothing leaves within this */
 
@@ -918,6 +921,101 @@ static void test_thread_is_not_borrowed_on_its_way_into_restart_syscall(void **s
 	assert_target_clean("in restart_syscall", 0);
 }
 
+static void spin_for_us(unsigned int us)
+{
+	int64_t until_ns = support_now_ns() + 1000 * (int64_t)us;
+
+	while (support_now_ns() < until_ns)
+		;
+}
+
+struct rain {
+	pid_t pid; /* who stops and continues the victim, as fast as it can */
+	atomic_uint *n_drops;
+};
+
+static void start_rain(struct rain *rain)
+{
+	int64_t deadline_ns = deadline_in_ms(5000);
+
+	rain->n_drops = mmap(NULL, sizeof(*rain->n_drops), PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(rain->n_drops != MAP_FAILED);
+	rain->pid = fork();
+	if (rain->pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;; atomic_fetch_add(rain->n_drops, 1)) {
+			(void)kill(victim.pid, SIGSTOP);
+			spin_for_us(random_below(100));
+			(void)kill(victim.pid, SIGCONT);
+			spin_for_us(random_below(300));
+		}
+	}
+	while (atomic_load(rain->n_drops) == 0)
+		assert_true(support_again(deadline_ns));
+}
+
+static unsigned int end_rain(struct rain *rain)
+{
+	unsigned int n_drops = atomic_load(rain->n_drops);
+
+	(void)kill(rain->pid, SIGKILL);
+	assert_int_equal(waitpid(rain->pid, NULL, 0), rain->pid);
+	(void)munmap(rain->n_drops, sizeof(*rain->n_drops));
+	(void)kill(victim.pid, SIGCONT);
+	return n_drops;
+}
+
+/* 1 when the call was good; 0 when it was refused as it may be: nothing done, and it says why. */
+static unsigned int call_in_the_rain(unsigned int k)
+{
+	struct tendril_error error = { 0 };
+	int r = one_call(&error);
+
+	assert_nobody_is_traced("call", k);
+	if (r == 0)
+		return 1;
+	if (error.left != TENDRIL_LEFT_NOTHING || error.code != r ||
+	    !((r == -EBUSY && error.rule == TENDRIL_RULE_STOPPED) ||
+	      (r == -EAGAIN && error.rule == TENDRIL_RULE_NO_SAFE_POINT)))
+		fail_msg("%s, call %u: %d, rule %d, left %d: %s", victim.mode, k, r,
+			 (int)error.rule, (int)error.left, error.text);
+	return 0;
+}
+
+static void test_target_that_is_stopped_and_continued_all_the_time(void **state)
+{
+	static const struct target_start victims[] = {
+		{ .mode = "idle-read" },
+		{ .mode = "idle-nanosleep" },
+		{ .mode = "idle-cond", .threads = 4 },
+		{ .mode = "spin" },
+		{ .mode = "stdio", .threads = 4 },
+	};
+
+	for (size_t v = 0; v < ARRAY_LENGTH(victims); v++) {
+		int64_t deadline_ns;
+		unsigned int k = 0, n_good = 0, n_drops;
+		struct rain rain;
+		long count;
+
+		begin(&victims[v]);
+		count = target_ask_number(&victim, "count");
+		start_rain(&rain);
+		deadline_ns = deadline_in_ms(RAIN_MS);
+		do
+			n_good += call_in_the_rain(++k);
+		while (support_now_ns() < deadline_ns);
+		n_drops = end_rain(&rain);
+		printf("# %s: %u stops, %u of %u calls good\n", victim.mode, n_drops, n_good, k);
+		assert_target_clean("after the rain", k);
+		assert_caller_clean("after the rain", k);
+		assert_true(n_drops >= k && n_good > 0);
+		assert_int_equal(target_ask_number(&victim, "count"), count + (long)n_good);
+		target_end(&victim);
+	}
+}
+
 static int setup_group(void **state)
 {
 	before = snapshot_new();
@@ -950,6 +1048,7 @@ int main(int argc, char **argv)
 		TEST(test_pthread_create_that_hangs_is_given_up_and_leaves_when_it_returns),
 		TEST(test_caller_killed_while_pthread_create_hangs),
 		TEST(test_thread_is_not_borrowed_on_its_way_into_restart_syscall),
+		TEST(test_target_that_is_stopped_and_continued_all_the_time),
 	};
 
 	verbose = getenv("TENDRIL_VERBOSE") != NULL;

@@ -152,6 +152,8 @@ static int await_thread(struct operation *op)
 			return r;
 		if (i < spins)
 			continue;
+		if (op->tracee.seized)
+			(void)tracee_keep_running(&op->tracee);
 		if (now_ns() > op->deadline_ns)
 			return -ETIMEDOUT;
 		if (target_has_ended(op->target))

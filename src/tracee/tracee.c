@@ -238,6 +238,20 @@ int tracee_block_signals(struct tracee *tracee)
 	return 0;
 }
 
+int tracee_keep_running(struct tracee *tracee)
+{
+	siginfo_t info = { 0 };
+	int signal = 0;
+
+	if (look(tracee, &info) < 0)
+		return 0;
+	if (classify(&info) == TRACEE_SIGNAL)
+		signal = info.si_signo;
+	if (ptrace(PTRACE_CONT, tracee->tid, 0, (void *)(intptr_t)signal) < 0)
+		return gone(tracee);
+	return 0;
+}
+
 int tracee_detach(struct tracee *tracee)
 {
 	if (!tracee->seized)

@@ -46,6 +46,13 @@ int tracee_await(struct tracee *tracee, int64_t deadline_ns);
 /* Let it run on, still seized; to the next system call if @to_syscall. */
 int tracee_resume(struct tracee *tracee, bool to_syscall);
 
+/*
+ * Look at a thread that was let run: should it have stopped for a signal (SIGSTOP cannot be
+ * blocked), or with the whole process, let it run on.  It stops with the others when it is let go;
+ * but a traced one that nobody lets run would stay stopped, though the others are continued.
+ */
+int tracee_keep_running(struct tracee *tracee);
+
 /* Wait for the next stop, delivering signals that come in between. */
 int tracee_wait(struct tracee *tracee, int64_t deadline_ns, enum tracee_event *ret_event);
 
