@@ -26,7 +26,7 @@ has_module()
 
 has_32_bit()
 {
-	[ -e /usr/lib32/libc.so.6 ] || [ -e /usr/lib32/libc.so ]
+	has_file /usr/lib32/libc.so.6 /usr/lib32/libc.so && has_file /usr/include/asm/errno.h
 }
 
 has_file()
