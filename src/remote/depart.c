@@ -7,17 +7,20 @@
  */
 #include "remote/operation.h"
 
+#include <sched.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 #include "base/fault.h"
 
-/* How long to look without sleeping.  A sleeper wakes on an idle processor, and is quick.  A busy
- * thread has one, and the new thread needs another: ours. */
-#define SPINS_FOR_SLEEPER 150
-#define SPINS_FOR_BUSY    2
-#define NAP_NS            40000 /* less, and the kernel does not count us as idle */
+/*
+ * The new thread needs a processor.  The kernel gives it one that is idle, ours if we sleep: so we do
+ * where the target is busy, and not too shortly, or it does not count us as idle.  Once the thread
+ * exists we make room for it by yielding: it may have been given ours.
+ */
+#define NAP_NS           40000
+#define YIELD_NS         100000
 #define FETCH_NAP_NS     10000
 #define FETCH_NS         (200 * NS_PER_MS)
 #define COME_BACK_NS     (5 * NS_PER_MS)
@@ -134,13 +137,39 @@ static bool has_come_back(struct operation *op)
 	       (sp < op->way_in.address || sp >= op->way.address + op->way.n_bytes);
 }
 
+/* Between two looks, after a time in which we only yield.  0: look again; an errno: it is no use;
+ * OPERATION_AGAIN: the thread is back. */
+static int pause_waiting(struct operation *op, int64_t *next_check_ns)
+{
+	if (op->tracee.seized)
+		(void)tracee_keep_running(&op->tracee);
+	if (now_ns() > op->deadline_ns)
+		return -ETIMEDOUT;
+	if (target_has_ended(op->target))
+		return -ESRCH;
+	if (!op->has_seen_arena && now_ns() > *next_check_ns) {
+		if (has_come_back(op))
+			return OPERATION_AGAIN;
+		*next_check_ns = now_ns() + COME_BACK_NS;
+	}
+	nap_ns(NAP_NS);
+	return 0;
+}
+
+static bool is_born(const struct operation *op)
+{
+	return op->seen.created || op->seen.tid;
+}
+
 /* Watch the arena until the new thread is parked, or it is clear that there will be none. */
 static int await_thread(struct operation *op)
 {
-	int spins = op->tracee.interrupted ? SPINS_FOR_SLEEPER : SPINS_FOR_BUSY;
 	int64_t next_check_ns = now_ns() + COME_BACK_NS;
+	/* Who slept is not in need of our processor, and quick. */
+	int64_t yield_until_ns = op->tracee.interrupted ? now_ns() + YIELD_NS : 0;
 
-	for (int i = 0;; i++) {
+	for (;;) {
+		bool was_born = is_born(op);
 		int r = look_at_arena(op);
 
 		if (has_news(op))
@@ -150,20 +179,15 @@ static int await_thread(struct operation *op)
 			return op->goes_alone ? OPERATION_AGAIN : -ENOMEM;
 		if (r < 0 && r != -EFAULT)
 			return r;
-		if (i < spins)
+		if (is_born(op) && !was_born)
+			yield_until_ns = now_ns() + YIELD_NS;
+		if (now_ns() < yield_until_ns) {
+			(void)sched_yield();
 			continue;
-		if (op->tracee.seized)
-			(void)tracee_keep_running(&op->tracee);
-		if (now_ns() > op->deadline_ns)
-			return -ETIMEDOUT;
-		if (target_has_ended(op->target))
-			return -ESRCH;
-		if (r == -EFAULT && now_ns() > next_check_ns) {
-			if (has_come_back(op))
-				return OPERATION_AGAIN;
-			next_check_ns = now_ns() + COME_BACK_NS;
 		}
-		nap_ns(NAP_NS);
+		r = pause_waiting(op, &next_check_ns);
+		if (r < 0)
+			return r;
 	}
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "remote/reach.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #define BETWEEN_ROUNDS_NS  200000
@@ -8,6 +10,8 @@
 #define MOMENTS            100
 #define MOMENT_FIRST_NS    7000
 #define MOMENT_LONGEST_NS  40000
+#define TURN_PATIENCE_NS   (20 * NS_PER_MS)
+#define TURN_NAP_NS        20000
 #define EXPLAIN_AFTER_NS   (100 * NS_PER_MS)
 #define SAME_TRACER_NS     (500 * NS_PER_MS)
 
@@ -41,13 +45,48 @@ static bool is_good(struct search *s)
 	return safe_point_here(&s->target->rules, s->tracee) && has_room(s);
 }
 
-/* Let a thread that was met where it must not be borrowed run on for a moment, to the next system
- * call it makes or to wherever it then is.  0, or negative errno. */
-static int run_a_moment(struct search *s, int64_t moment_ns)
+/*
+ * How often the thread was given a processor so far; -1: the kernel does not say.  A thread that
+ * waits for one is still where it was when it is interrupted, and looking at it is of no use.
+ */
+static int64_t count_turns(int schedstat)
+{
+	char text[128];
+	ssize_t n = schedstat < 0 ? -1 : pread(schedstat, text, sizeof(text) - 1, 0);
+	long ran_ns, waited_ns, turns;
+
+	if (n <= 0)
+		return -1;
+	text[n] = '\0';
+	/* Without the kernel's statistics they are all 0. */
+	return sscanf(text, "%ld %ld %ld", &ran_ns, &waited_ns, &turns) == 3 && turns > 0 ? turns : -1;
+}
+
+static int open_schedstat(const struct tracee *tracee)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", tracee->pid, tracee->tid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/*
+ * A busy thread that was met where it must not be borrowed runs on for a moment: to the next system
+ * call it makes, or to wherever it is then.  0, or negative errno.
+ */
+static int run_a_moment(struct search *s, int64_t moment_ns, bool to_syscall, int schedstat)
 {
 	struct tracee *t = s->tracee;
-	int r = tracee_resume(t, true);
+	int64_t turns = count_turns(schedstat), patience_ns = now_ns() + TURN_PATIENCE_NS;
+	int r = tracee_resume(t, to_syscall);
 
+	while (r == 0 && turns >= 0 && count_turns(schedstat) == turns && now_ns() < patience_ns) {
+		r = tracee_await(t, now_ns());
+		if (r != -ETIMEDOUT)
+			return r;
+		nap_ns(TURN_NAP_NS);
+		r = 0;
+	}
 	if (r == 0)
 		r = tracee_await(t, now_ns() + moment_ns);
 	if (r == -ETIMEDOUT)
@@ -56,15 +95,18 @@ static int run_a_moment(struct search *s, int64_t moment_ns)
 }
 
 /*
- * A busy thread: look again and again, at moments that keep no step with what it does.
+ * Look again and again, at moments that keep no step with what the thread does.  Some of its system
+ * calls are good moments; if the first one is not, its calls are the allocator's.
  * Return: 1: good; 0: not; negative errno.
  */
 static int watch(struct search *s)
 {
+	AUTO_CLOSE int schedstat = open_schedstat(s->tracee);
 	int64_t moment_ns = MOMENT_FIRST_NS;
+	bool to_syscall = true;
 
 	for (int i = 0; i < MOMENTS; i++) {
-		int r = run_a_moment(s, moment_ns);
+		int r = run_a_moment(s, moment_ns, to_syscall, schedstat);
 
 		if (r < 0)
 			return r == -EBUSY ? 0 : r;
@@ -74,6 +116,7 @@ static int watch(struct search *s)
 			return 1;
 		}
 		s->attempts++;
+		to_syscall = to_syscall && !s->tracee->at_entry;
 		moment_ns = (moment_ns * 7 + now_ns()) % MOMENT_LONGEST_NS;
 	}
 	return 0;

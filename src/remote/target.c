@@ -344,8 +344,6 @@ int target_prepare(struct tendril_target *target, struct tendril_error *error)
 
 	if (r < 0)
 		return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "fault point");
-	if (target_has_ended(target))
-		return target_explain(target, -ESRCH, TENDRIL_STAGE_CHECK, error);
 	r = open_memory(target);
 	if (r < 0)
 		return target_explain(target, r, TENDRIL_STAGE_CHECK, error);
