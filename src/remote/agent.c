@@ -35,7 +35,6 @@ _Static_assert(offsetof(struct agent, home_unmap) == AGENT_HOME_UNMAP, "agent_la
 _Static_assert(offsetof(struct agent, fetch) == AGENT_FETCH, "agent_layout.h");
 _Static_assert(sizeof(struct mailbox) <= PAGE_BYTES, "one page");
 
-#define call0(n)             raw_syscall(n, 0, 0, 0, 0, 0, 0)
 #define call1(n, a)          raw_syscall(n, (long)(a), 0, 0, 0, 0, 0)
 #define call2(n, a, b)       raw_syscall(n, (long)(a), (long)(b), 0, 0, 0, 0)
 #define call3(n, a, b, c)    raw_syscall(n, (long)(a), (long)(b), (long)(c), 0, 0, 0)
@@ -49,6 +48,7 @@ typedef int attr_int_function(void *attr, int value);
 typedef int attr_size_function(void *attr, uint64_t value);
 typedef int attr_stack_function(void *attr, uint64_t stack, uint64_t bytes);
 typedef int create_function(uint64_t *thread, void *attr, uint64_t start, void *param);
+typedef int clock_function(uint64_t thread, int *ret_clock);
 typedef void push_function(void *buffer, uint64_t routine, void *param);
 typedef void pop_function(void *buffer, int execute);
 
@@ -62,7 +62,7 @@ IN_AGENT static int create(struct agent *agent)
 {
 	struct opaque attr;
 	uint64_t thread;
-	int r;
+	int r, clock;
 
 	r = ((attr_function *)agent->attr_init)(&attr);
 	if (r)
@@ -73,10 +73,15 @@ IN_AGENT static int create(struct agent *agent)
 								  agent->stack_bytes);
 	else if (!r && agent->stack_bytes)
 		r = ((attr_size_function *)agent->attr_setstacksize)(&attr, agent->stack_bytes);
+	if (!r)
+		r = ((create_function *)agent->pthread_create)(&thread, &attr, agent->thread_entry,
+							       agent);
 	if (r)
 		return r;
-	return ((create_function *)agent->pthread_create)(&thread, &attr, agent->thread_entry,
-							  agent);
+	/* The thread's clock has its id for a number, which the thread itself may tell much later. */
+	if (((clock_function *)agent->getcpuclockid)(thread, &clock) == 0)
+		agent->tid = ~(clock >> 3);
+	return 0;
 }
 
 IN_AGENT static void nap_for(int64_t ns)
@@ -84,32 +89,6 @@ IN_AGENT static void nap_for(int64_t ns)
 	struct agent_time time = { 0, ns };
 
 	(void)call4(__NR_clock_nanosleep, 1, 0, &time, 0); /* CLOCK_MONOTONIC */
-}
-
-/*
- * The borrowed thread comes here, with all its signals blocked.  It must not touch the arena any
- * more once it has started home, except that the way home's "leave" writes agent->left.
- */
-IN_AGENT struct agent_way agent_borrow(struct agent *agent)
-{
-	struct agent_way way = { agent->home_unmap, agent->fetch };
-	int r = create(agent);
-
-	if (r) {
-		agent->create_result = r;
-		store_release(&agent->created, AGENT_NOT_CREATED);
-		/*
-		 * The arena goes with us, and with it the reason: let it be read, but not for long.
-		 * (One that is fetched waits anyway, and must not sleep here: that would take the
-		 * place of the sleep that it was interrupted in.)
-		 */
-		for (int i = 0; !agent->fetch && i < HEARING_NAPS && !load_acquire(&agent->heard); i++)
-			nap_for(i < HEARING_NAPS / 2 ? 20000 : 500000);
-	} else {
-		way.sp = agent->home_leave;
-		store_release(&agent->created, AGENT_CREATED);
-	}
-	return way;
 }
 
 /*
@@ -131,8 +110,40 @@ IN_AGENT static long open_mailbox(struct agent *agent)
 		(void)call1(__NR_close, fd);
 		return r;
 	}
-	agent->memfd = (int32_t)fd;
+	((struct mailbox *)agent->mailbox)->mark = agent->mark;
+	__atomic_store_n(&agent->memfd, (int32_t)fd, __ATOMIC_RELEASE);
 	return 0;
+}
+
+/*
+ * The borrowed thread comes here, with all its signals blocked.  It must not touch the arena any
+ * more once it has started home, except that the way home's "leave" writes agent->left.
+ */
+IN_AGENT struct agent_way agent_borrow(struct agent *agent)
+{
+	struct agent_way way = { agent->home_unmap, agent->fetch };
+	int r = (int)-open_mailbox(agent);
+
+	if (!r) {
+		r = create(agent);
+		if (r)
+			(void)call1(__NR_close, agent->memfd);
+	}
+	if (r) {
+		agent->create_result = r;
+		store_release(&agent->created, AGENT_NOT_CREATED);
+		/*
+		 * The arena goes with us, and with it the reason: let it be read, but not for long.
+		 * (One that is fetched waits anyway, and must not sleep here: that would take the
+		 * place of the sleep that it was interrupted in.)
+		 */
+		for (int i = 0; !agent->fetch && i < HEARING_NAPS && !load_acquire(&agent->heard); i++)
+			nap_for(i < HEARING_NAPS / 2 ? 20000 : 500000);
+	} else {
+		way.sp = agent->home_leave;
+		store_release(&agent->created, AGENT_CREATED);
+	}
+	return way;
 }
 
 IN_AGENT static uint32_t change_verdict(struct mailbox *box, uint32_t from, uint32_t to)
@@ -250,19 +261,10 @@ IN_AGENT static void show_names(const struct agent *agent)
 IN_AGENT struct agent *agent_thread(struct agent *agent)
 {
 	struct mailbox *box = (struct mailbox *)agent->mailbox;
-	uint32_t verdict;
-	int reaper_tid;
-	long r;
+	/* One that comes when nobody waits for it any more leaves at once. */
+	uint32_t verdict = load_acquire(&agent->heard) ? AGENT_VERDICT_LEAVE
+						       : wait_for_verdict(agent, box);
 
-	agent->tid = (int32_t)call0(__NR_gettid);
-	r = load_acquire(&agent->heard) ? -110 : open_mailbox(agent); /* ETIMEDOUT */
-	if (r < 0) {
-		agent->thread_result = (int32_t)r;
-		store_release(&agent->thread_state, AGENT_THREAD_LEAVING);
-		return leave(agent, &reaper_tid);
-	}
-	store_release(&agent->thread_state, AGENT_THREAD_PARKED);
-	verdict = wait_for_verdict(agent, box);
 	(void)call1(__NR_close, agent->memfd);
 	show_names(agent);
 	if (verdict == AGENT_VERDICT_SUSPEND)

@@ -24,12 +24,6 @@ enum agent_create { /* agent.created, written by the borrowed thread */
 	AGENT_NOT_CREATED = 2, /* agent.create_result says why */
 };
 
-enum agent_thread_state { /* agent.thread_state, written by the new thread */
-	AGENT_THREAD_UNBORN = 0,
-	AGENT_THREAD_PARKED = 1,
-	AGENT_THREAD_LEAVING = 2, /* without a verdict; agent.thread_result says why */
-};
-
 enum agent_verdict { /* mailbox.verdict, changed by compare-and-swap on both sides */
 	AGENT_VERDICT_NONE = 0,
 	AGENT_VERDICT_RUN = 1,
@@ -58,6 +52,7 @@ struct mailbox {
 	uint64_t value;
 	int32_t reaper_tid;
 	uint32_t reserved;
+	uint64_t mark; /* the agent's */
 	char text[AGENT_TEXT_BYTES];
 };
 
@@ -80,7 +75,7 @@ struct agent {
 
 	uint64_t thread_entry, exit_entry;
 	uint64_t attr_init, attr_setdetachstate, attr_setstack, attr_setstacksize;
-	uint64_t pthread_create, cleanup_push, cleanup_pop;
+	uint64_t pthread_create, getcpuclockid, cleanup_push, cleanup_pop;
 	uint64_t stack, stack_bytes; /* stack 0: libc allocates; stack_bytes 0: its default */
 	uint64_t mailbox;
 	uint64_t exit_loop;
@@ -98,10 +93,8 @@ struct agent {
 	/* written in the target, read by the caller */
 	uint32_t created;
 	int32_t create_result;   /* errno, positive, as pthread_create() returns it */
-	uint32_t thread_state;
-	int32_t thread_result;   /* negative errno */
 	int32_t tid;
-	int32_t memfd;
+	int32_t memfd;           /* -1: there is no mailbox so far */
 	struct agent_time left;  /* non-zero: the borrowed thread is out of the arena */
 	int32_t gone;            /* the kernel clears it at the end of the thread */
 };

@@ -3,6 +3,7 @@
 #include "remote/operation.h"
 
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -10,7 +11,18 @@
 
 #include "base/fault.h"
 
-/* The page that the new thread shares with us; sealed, since the target could shorten it. */
+/* Is this descriptor the mailbox's?  The target may have closed that, and opened something else. */
+static bool is_mailbox(const struct operation *op, int fd)
+{
+	struct stat st;
+	uint64_t mark = 0;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == MAILBOX_BYTES &&
+	       pread(fd, &mark, sizeof(mark), offsetof(struct mailbox, mark)) == sizeof(mark) &&
+	       mark == op->plan.agent.mark;
+}
+
+/* Sealed, since the target could shorten it. */
 static int map_mailbox(struct operation *op)
 {
 	AUTO_CLOSE int fd = -1;
@@ -23,15 +35,23 @@ static int map_mailbox(struct operation *op)
 	fd = (int)syscall(SYS_pidfd_getfd, op->target->pidfd, op->seen.memfd, 0);
 	if (fd < 0)
 		return -errno;
+	if (!is_mailbox(op, fd))
+		return -EPROTO;
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0 || st.st_size != MAILBOX_BYTES)
 		return -EPROTO;
-	page = mmap(NULL, MAILBOX_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	page = mmap(NULL, MAILBOX_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (page == MAP_FAILED)
 		return -errno;
 	op->thread->box = page;
 	return 0;
+}
+
+void operation_take_mailbox(struct operation *op)
+{
+	if (op->mailbox_result == MAILBOX_UNTRIED)
+		op->mailbox_result = map_mailbox(op);
 }
 
 /* In another PID namespace the thread knows itself by another number than we do. */
@@ -64,7 +84,7 @@ int operation_attach(struct operation *op, struct tendril_error *error)
 	int r = FAULT_POINT("attach");
 
 	if (r == 0)
-		r = map_mailbox(op);
+		r = op->mailbox_result;
 	if (r == 0)
 		r = translate_tid(op, &thread->tid);
 	if (r == 0)

@@ -127,6 +127,8 @@ static struct operation *new_operation(struct tendril_target *target,
 	op->has_seen_arena = false;
 	op->thread = thread;
 	memset(&op->seen, 0, sizeof(op->seen));
+	op->seen.memfd = -1;
+	op->mailbox_result = MAILBOX_UNTRIED;
 	tracee_init(&op->tracee, target->pid, 0, target->mem);
 	return op;
 }

@@ -14,13 +14,9 @@
 
 #include "base/fault.h"
 
-/*
- * The new thread needs a processor.  The kernel gives it one that is idle, ours if we sleep: so we do
- * where the target is busy, and not too shortly, or it does not count us as idle.  Once the thread
- * exists we make room for it by yielding: it may have been given ours.
- */
-#define NAP_NS           40000
-#define YIELD_NS         100000
+#define YIELD_NS         200000 /* longer than it takes where there is a processor for everybody */
+#define NAP_NS           50000
+#define LOOK_NS          10000
 #define FETCH_NAP_NS     10000
 #define FETCH_NS         (200 * NS_PER_MS)
 #define COME_BACK_NS     (5 * NS_PER_MS)
@@ -93,12 +89,6 @@ static int depart(struct operation *op, struct tendril_error *error)
 	return r < 0 ? stage_fails(op, r, TENDRIL_STAGE_CREATE, TENDRIL_RULE_NONE, error, "") : 0;
 }
 
-static bool has_news(const struct operation *op)
-{
-	return op->seen.created == AGENT_NOT_CREATED ||
-	       op->seen.thread_state != AGENT_THREAD_UNBORN;
-}
-
 /*
  * What the target has written to the arena.  0: it is in op->seen; -EFAULT: there is no arena, or at
  * its address something of a stranger's, which kept the thread from mapping it; -ESRCH.
@@ -113,6 +103,7 @@ static int look_at_arena(struct operation *op)
 		return 0;
 	}
 	memset(&op->seen, 0, sizeof(op->seen));
+	op->seen.memfd = -1;
 	return r < 0 ? r : -EFAULT;
 }
 
@@ -156,33 +147,35 @@ static int pause_waiting(struct operation *op, int64_t *next_check_ns)
 	return 0;
 }
 
-static bool is_born(const struct operation *op)
+/* A look takes the lock of the target's memory, which the thread needs to map its own. */
+static void yield_for(int64_t ns)
 {
-	return op->seen.created || op->seen.tid;
+	for (int64_t until_ns = now_ns() + ns; now_ns() < until_ns;)
+		(void)sched_yield();
 }
 
-/* Watch the arena until the new thread is parked, or it is clear that there will be none. */
+/*
+ * Watch the arena until the new thread exists, or it is clear that there will be none.  It need not
+ * have run: by then the mailbox is there, in which it will find its verdict.
+ */
 static int await_thread(struct operation *op)
 {
-	int64_t next_check_ns = now_ns() + COME_BACK_NS;
-	/* Who slept is not in need of our processor, and quick. */
-	int64_t yield_until_ns = op->tracee.interrupted ? now_ns() + YIELD_NS : 0;
+	int64_t next_check_ns = now_ns() + COME_BACK_NS, yield_until_ns = now_ns() + YIELD_NS;
 
 	for (;;) {
-		bool was_born = is_born(op);
 		int r = look_at_arena(op);
 
-		if (has_news(op))
-			return 0;
 		/* It could not be mapped as it has to be, and has been unmapped. */
 		if (r == -EFAULT && (!op->goes_alone || op->has_seen_arena))
 			return op->goes_alone ? OPERATION_AGAIN : -ENOMEM;
 		if (r < 0 && r != -EFAULT)
 			return r;
-		if (is_born(op) && !was_born)
-			yield_until_ns = now_ns() + YIELD_NS;
+		if (op->seen.memfd >= 0 && op->seen.created != AGENT_NOT_CREATED)
+			operation_take_mailbox(op);
+		if (op->seen.created != AGENT_CREATE_PENDING)
+			return 0;
 		if (now_ns() < yield_until_ns) {
-			(void)sched_yield();
+			yield_for(LOOK_NS);
 			continue;
 		}
 		r = pause_waiting(op, &next_check_ns);
@@ -276,8 +269,6 @@ int operation_create(struct operation *op, struct tendril_error *error)
 				   &heard, sizeof(heard));
 		r = -op->seen.create_result;
 	}
-	else if (r == 0 && op->seen.thread_state == AGENT_THREAD_LEAVING)
-		r = op->seen.thread_result;
 	if (r == 0) {
 		undo_note(&op->undo, "dismiss the thread", undo_thread, op);
 		return 0;

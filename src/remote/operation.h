@@ -21,6 +21,7 @@ struct operation {
 	bool goes_alone;     /* by the way in: it maps and fills the arena itself */
 	bool must_be_led;    /* it has tried, and could not */
 	bool has_seen_arena;
+	int mailbox_result;  /* of taking the mailbox; MAILBOX_UNTRIED */
 	struct undo_log undo;
 	int64_t deadline_ns;
 	bool has_departed;
@@ -33,8 +34,6 @@ struct operation {
 		uint64_t mark;
 		uint32_t created;
 		int32_t create_result;
-		uint32_t thread_state;
-		int32_t thread_result;
 		int32_t tid;
 		int32_t memfd;
 		struct agent_time left;
@@ -44,11 +43,14 @@ struct operation {
 
 /* The seized and stopped thread gets everything it needs: the way home, the arena and its content. */
 int operation_prepare(struct operation *op, struct tendril_error *error);
-/* It is set on its way, and a new thread is parked in the arena.  OPERATION_AGAIN: it could not map
+/* It is set on its way, and a new thread exists, which waits for its verdict.  OPERATION_AGAIN: it could not map
  * or fill the arena by itself, is home, and has to be reached again, to be led. */
 #define OPERATION_AGAIN (-ECHILD)
 int operation_create(struct operation *op, struct tendril_error *error);
-/* The caller takes a handle to that thread, and the page that they share. */
+/* The page that the caller and the thread share, as soon as it is there; what came of it is noted. */
+#define MAILBOX_UNTRIED 1
+void operation_take_mailbox(struct operation *op);
+/* The caller takes a handle to that thread. */
 int operation_attach(struct operation *op, struct tendril_error *error);
 
 /*

@@ -77,6 +77,7 @@ static void fill_constants(struct plan *plan, const struct tendril_target *targe
 	agent->attr_setstack = libc->attr_setstack;
 	agent->attr_setstacksize = libc->attr_setstacksize;
 	agent->pthread_create = libc->create;
+	agent->getcpuclockid = libc->getcpuclockid;
 	agent->cleanup_push = libc->cleanup_push;
 	agent->cleanup_pop = libc->cleanup_pop;
 	agent->exit_loop = target->gadgets.exit_loop;
@@ -84,6 +85,7 @@ static void fill_constants(struct plan *plan, const struct tendril_target *targe
 	agent->follow = request->follow;
 	agent->follow_when = request->follow_when;
 	agent->caller_pid = target->caller_pid;
+	agent->memfd = -1;
 	agent->mark = (uint64_t)now_ns();
 	(void)!getrandom(&agent->mark, sizeof(agent->mark), GRND_NONBLOCK);
 	memcpy(agent->name, "tendril", sizeof("tendril"));

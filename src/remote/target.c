@@ -93,6 +93,7 @@ static int find_functions(struct tendril_target *target, struct tendril_error *e
 		{ "pthread_attr_setstack", &libc->attr_setstack },
 		{ "pthread_attr_setstacksize", &libc->attr_setstacksize },
 		{ "pthread_create", &libc->create },
+		{ "pthread_getcpuclockid", &libc->getcpuclockid },
 		{ "_pthread_cleanup_push", &libc->cleanup_push },
 		{ "_pthread_cleanup_pop", &libc->cleanup_pop },
 		{ "munmap", &libc->munmap },

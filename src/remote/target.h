@@ -15,7 +15,7 @@
 /* Functions of the target's own libc, as the rest of the target would find them. */
 struct libc_functions {
 	raddr_t attr_init, attr_setdetachstate, attr_setstack, attr_setstacksize;
-	raddr_t create, cleanup_push, cleanup_pop, munmap;
+	raddr_t create, getcpuclockid, cleanup_push, cleanup_pop, munmap;
 };
 
 struct tendril_target {
