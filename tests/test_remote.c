@@ -1243,6 +1243,42 @@ static void *call_often(void *param)
 	return (void *)failed;
 }
 
+/* A shell that becomes another program, met anywhere on the way: an honest answer, soon, and no harm. */
+static void test_target_is_met_in_the_middle_of_execve(void **state)
+{
+	for (unsigned int i = 0; i < 60; i++) {
+		struct timespec later = { 0, i * 50000 };
+		struct tendril_target *target = NULL;
+		struct tendril_error error = { 0 };
+		int64_t begin_ns;
+		uint64_t address, value;
+		pid_t child = fork();
+		int r, status;
+
+		if (child == 0) {
+			(void)execl("/bin/sh", "sh", "-c", "exec sleep 100", (char *)NULL);
+			_exit(127);
+		}
+		(void)nanosleep(&later, NULL); /* not to wait for anything: another moment each time */
+		begin_ns = support_now_ns();
+		r = tendril_open(child, NULL, &target, &error);
+		for (int n = 0; r == 0 && n < 4; n++) {
+			r = tendril_resolve(target, "getpid", &address, &error);
+			if (r == 0)
+				r = tendril_call(target, address, NULL, 0, 10000, &value, &error);
+			if (r == 0)
+				assert_int_equal(value, child);
+		}
+		if (r != 0 && error.rule == TENDRIL_RULE_NO_SAFE_POINT)
+			fail_msg("%s", error.text);
+		assert_true(support_now_ns() - begin_ns < INT64_C(4000000000));
+		tendril_close(target);
+		assert_int_equal(waitpid(child, &status, WNOHANG), 0);
+		(void)kill(child, SIGKILL);
+		assert_int_equal(waitpid(child, &status, 0), child);
+	}
+}
+
 static void test_threads_share_one_target(void **state)
 {
 	pthread_t threads[4];
@@ -1339,6 +1375,7 @@ int main(void)
 		TEST(test_ordinary_user_reaches_own_processes),
 		TEST(test_musl_target),
 		TEST(test_musl_target_in_every_mode),
+		TEST(test_target_is_met_in_the_middle_of_execve),
 		TEST(test_threads_share_one_target),
 	};
 

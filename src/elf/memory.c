@@ -149,6 +149,8 @@ int elf_auxv_read(pid_t pid, pid_t *ret_reader, struct elf_auxv *ret_auxv)
 		else if (words[i] == AT_SYSINFO_EHDR)
 			auxv.vdso = words[i + 1];
 	}
+	if (words[0] == AT_NULL)
+		return -EAGAIN; /* in the middle of execve(2): the vector is written near its end */
 	/* A 32-bit (or x32) process has a vector of 32-bit words: no AT_PHENT is found in it.
 	 * This needs no permission on the file, as a look at its ELF header would. */
 	if (phdr_bytes != sizeof(Elf64_Phdr))

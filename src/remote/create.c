@@ -17,9 +17,14 @@
 int stage_fails(struct operation *op, int code, enum tendril_stage stage, enum tendril_rule rule,
 		struct tendril_error *error, const char *what)
 {
-	if (code == -ESRCH || target_has_ended(op->target))
+	if (target_has_ended(op->target))
 		return fail(error, -ESRCH, stage, TENDRIL_RULE_NO_PROCESS,
 			    "process %d ended during the call", op->target->pid);
+	if (code == -ESRCH || !target_is_same_image(op->target))
+		return fail(error, -ESRCH, stage, TENDRIL_RULE_NO_PROCESS,
+			    "process %d executed another program during the call, and what was being "
+			    "done in the old one ended with that",
+			    op->target->pid);
 	return fail(error, code, stage, rule, "process %d: %s: %s", op->target->pid, what,
 		    strerror(-code));
 }

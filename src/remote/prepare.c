@@ -113,7 +113,9 @@ static int map_arena(struct operation *op, struct tendril_error *error)
 		if (r < 0 || result != -EEXIST)
 			break;
 	}
-	if (r == 0 && result < 0 && result > -4096)
+	if (r == 0 && result == -EEXIST)
+		r = -ENOMEM; /* so large that there is always something in the way */
+	else if (r == 0 && result < 0 && result > -4096)
 		r = (int)result;
 	else if (r == 0 && (raddr_t)result != op->plan.arena)
 		r = -EIO;

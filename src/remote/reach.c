@@ -255,6 +255,10 @@ int reach(struct tendril_target *target, enum safe_guess first, size_t stack_byt
 			return target_explain(target, r, TENDRIL_STAGE_REACH, error);
 		if (target_has_ended(target))
 			return target_explain(target, -ESRCH, TENDRIL_STAGE_REACH, error);
+		if (!target_is_same_image(target))
+			return fail(error, -ESRCH, TENDRIL_STAGE_REACH, TENDRIL_RULE_NO_PROCESS,
+				    "process %d executed another program during the call",
+				    target->pid);
 		r = give_up_early(&s, error);
 		if (r < 0)
 			return r;

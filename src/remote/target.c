@@ -219,6 +219,7 @@ static int read_mark(struct tendril_target *target)
 		if (entry[0] != AT_RANDOM)
 			continue;
 		target->mark_at = entry[1];
+		target->has_mark = true;
 		if (pread(target->mem, target->mark, sizeof(target->mark), (off_t)entry[1]) !=
 		    sizeof(target->mark))
 			return target_has_ended(target) ? -ESRCH : -EIO;
@@ -321,6 +322,7 @@ static void forget_image(struct tendril_target *target)
 	memset(&target->modules, 0, sizeof(target->modules));
 	memset(&target->maps, 0, sizeof(target->maps));
 	target->is_ready = false;
+	target->has_mark = false;
 	target->seccomp = (struct seccomp_state){ 0 };
 }
 
@@ -330,8 +332,8 @@ void target_forget(struct tendril_target *target)
 	forget_image(target);
 }
 
-/* Another program image has other random bytes, elsewhere. */
-static bool is_same_image(const struct tendril_target *target)
+/* Another program image has other random bytes, elsewhere, and the memory of the old one is gone. */
+bool target_is_same_image(const struct tendril_target *target)
 {
 	uint8_t mark[sizeof(target->mark)];
 
@@ -348,10 +350,18 @@ int target_prepare(struct tendril_target *target, struct tendril_error *error)
 	r = open_memory(target);
 	if (r < 0)
 		return target_explain(target, r, TENDRIL_STAGE_CHECK, error);
-	if (target->is_ready && is_same_image(target))
+	if (target->is_ready && target_is_same_image(target))
 		return 0;
 	forget_image(target);
 	r = gather(target, error);
+	/* What was gathered of a program that is being replaced is nonsense: begin anew. */
+	for (int64_t deadline = now_ns() + target->timeout_ms * (int64_t)NS_PER_MS;
+	     r < 0 && target->has_mark && !target_is_same_image(target) && now_ns() < deadline;) {
+		target_forget(target);
+		r = open_memory(target);
+		r = r < 0 ? target_explain(target, r, TENDRIL_STAGE_CHECK, error)
+			  : gather(target, error);
+	}
 	if (r < 0)
 		target_forget(target);
 	return r;

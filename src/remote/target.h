@@ -27,6 +27,7 @@ struct tendril_target {
 	pthread_mutex_t lock; /* one call at a time makes a thread; guards all below */
 	bool is_ready;
 	int mem;                /* /proc/PID/mem, open during a call only: no handle is left */
+	bool has_mark;
 	raddr_t mark_at;        /* the 16 random bytes that execve(2) gives a program image */
 	uint8_t mark[16];
 	struct elf_modules modules;
@@ -62,5 +63,7 @@ int target_explain(const struct tendril_target *target, int code, enum tendril_s
 int descriptor_above_stdio(int fd);
 
 bool target_has_ended(const struct tendril_target *target);
+/* Does it still run the program that target->mem belongs to? */
+bool target_is_same_image(const struct tendril_target *target);
 
 #endif /* REMOTE_TARGET_H */
