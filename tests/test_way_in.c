@@ -59,6 +59,9 @@ static void begin(const struct target_start *how)
 		fail_msg("%s", error.text);
 	assert_int_equal(target_prepare(target, &error), 0);
 	assert_true(target->gadgets.store.at != 0);
+	/* Its first answer makes it allocate a heap, which it keeps. */
+	if (!target_is_well(&victim, why))
+		fail_msg("%s", why);
 }
 
 static uint64_t sign(void)

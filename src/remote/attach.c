@@ -48,6 +48,18 @@ static int map_mailbox(struct operation *op)
 	return 0;
 }
 
+void operation_forget_attempt(struct operation *op)
+{
+	memset(&op->seen, 0, sizeof(op->seen));
+	op->seen.memfd = -1;
+	op->has_departed = false;
+	op->has_seen_arena = false;
+	op->mailbox_result = MAILBOX_UNTRIED;
+	if (op->thread->box)
+		(void)munmap(op->thread->box, MAILBOX_BYTES);
+	op->thread->box = NULL;
+}
+
 void operation_take_mailbox(struct operation *op)
 {
 	if (op->mailbox_result == MAILBOX_UNTRIED)

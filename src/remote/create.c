@@ -67,8 +67,8 @@ static int make(struct operation *op, struct tendril_error *error)
 	int r = make_thread(op, error);
 
 	if (r == OPERATION_AGAIN) {
+		operation_forget_attempt(op);
 		op->must_be_led = true;
-		op->has_departed = false;
 		r = make_thread(op, error);
 	}
 	if (r == 0)
@@ -127,13 +127,9 @@ static struct operation *new_operation(struct tendril_target *target,
 	op->plan.data = NULL;
 	op->undo.n_steps = 0;
 	op->deadline_ns = started_ns + target->timeout_ms * (int64_t)NS_PER_MS;
-	op->has_departed = false;
 	op->must_be_led = false;
-	op->has_seen_arena = false;
 	op->thread = thread;
-	memset(&op->seen, 0, sizeof(op->seen));
-	op->seen.memfd = -1;
-	op->mailbox_result = MAILBOX_UNTRIED;
+	operation_forget_attempt(op);
 	tracee_init(&op->tracee, target->pid, 0, target->mem);
 	return op;
 }

@@ -26,25 +26,44 @@
 _Static_assert(sizeof(((struct operation *)0)->seen) == AGENT_POLL_BYTES, "read in one piece");
 
 /* Is there still anything of ours at the arena's address? */
-static bool arena_is_gone(const struct operation *op)
+static bool has_arena(const struct operation *op)
 {
-	uint8_t byte;
+	uint64_t mark;
 
-	return pread(op->target->mem, &byte, 1, (off_t)op->plan.agent_at) != 1;
+	return tracee_read(&op->tracee, op->plan.agent_at + offsetof(struct agent, mark), &mark,
+			   sizeof(mark)) == 0 &&
+	       mark == op->plan.agent.mark;
+}
+
+/* A word in the arena, if that is there: at its address may be something of somebody else's. */
+static void tell(const struct operation *op, raddr_t at, uint32_t word)
+{
+	if (has_arena(op))
+		(void)tracee_write(&op->tracee, at, &word, sizeof(word));
+}
+
+static void say_heard(const struct operation *op)
+{
+	tell(op, op->plan.agent_at + offsetof(struct agent, heard), 1);
+}
+
+static void say_leave(const struct operation *op)
+{
+	if (op->thread->box)
+		(void)thread_decide(op->thread->box, AGENT_VERDICT_NONE, AGENT_VERDICT_LEAVE);
+	else
+		tell(op, op->plan.mailbox_at + offsetof(struct mailbox, verdict),
+		     AGENT_VERDICT_LEAVE);
 }
 
 /* The new thread hears "leave", and has left when this returns. */
 static int undo_thread(void *data)
 {
 	struct operation *op = data;
-	uint32_t leave = AGENT_VERDICT_LEAVE;
 	int64_t deadline = now_ns() + op->target->timeout_ms * (int64_t)NS_PER_MS + NS_PER_S;
 
-	if (op->thread->box)
-		(void)thread_decide(op->thread->box, AGENT_VERDICT_NONE, AGENT_VERDICT_LEAVE);
-	else
-		(void)tracee_write(&op->tracee, op->plan.mailbox_at, &leave, sizeof(leave));
-	while (!arena_is_gone(op)) {
+	say_leave(op);
+	while (has_arena(op)) {
 		if (target_has_ended(op->target))
 			return -ESRCH;
 		if (now_ns() > deadline)
@@ -252,7 +271,6 @@ static int explain_no_thread(struct operation *op, int code, struct tendril_erro
 
 int operation_create(struct operation *op, struct tendril_error *error)
 {
-	const uint32_t heard = 1;
 	bool is_left;
 	int r = depart(op, error);
 
@@ -265,17 +283,17 @@ int operation_create(struct operation *op, struct tendril_error *error)
 		return r;
 	}
 	if (r == 0 && op->seen.created == AGENT_NOT_CREATED) {
-		(void)tracee_write(&op->tracee, op->plan.agent_at + offsetof(struct agent, heard),
-				   &heard, sizeof(heard));
+		say_heard(op);
 		r = -op->seen.create_result;
 	}
 	if (r == 0) {
 		undo_note(&op->undo, "dismiss the thread", undo_thread, op);
 		return 0;
 	}
-	if (r == -ETIMEDOUT) /* should it come after all, it is to leave at once */
-		(void)tracee_write(&op->tracee, op->plan.agent_at + offsetof(struct agent, heard),
-				   &heard, sizeof(heard));
+	if (r == -ETIMEDOUT) { /* should it come after all, it is to leave at once */
+		say_heard(op);
+		say_leave(op);
+	}
 	if (op->tracee.seized)
 		(void)operation_fetch(op); /* first: nobody leaves the arena before the borrowed thread */
 	if (r == -ESRCH)

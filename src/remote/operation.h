@@ -47,6 +47,8 @@ int operation_prepare(struct operation *op, struct tendril_error *error);
  * or fill the arena by itself, is home, and has to be reached again, to be led. */
 #define OPERATION_AGAIN (-ECHILD)
 int operation_create(struct operation *op, struct tendril_error *error);
+/* As before the first attempt: nobody is on the way, nothing was seen, no mailbox is held. */
+void operation_forget_attempt(struct operation *op);
 /* The page that the caller and the thread share, as soon as it is there; what came of it is noted. */
 #define MAILBOX_UNTRIED 1
 void operation_take_mailbox(struct operation *op);
