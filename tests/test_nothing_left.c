@@ -763,14 +763,14 @@ static void begin_hang(const char *mode, unsigned int threads)
 	begin(&how);
 }
 
-static void set_hang(bool is_on)
+static void set_switch(const char *name, bool is_on)
 {
 	struct tendril_target *target = NULL;
 	struct tendril_error error;
 	uint64_t address, word = is_on;
 
 	if (tendril_open(victim.pid, NULL, &target, &error) < 0 ||
-	    tendril_resolve(target, "hang_is_on", &address, &error) < 0 ||
+	    tendril_resolve(target, name, &address, &error) < 0 ||
 	    tendril_write(target, address, &word, sizeof(word), 0, NULL, &error) < 0)
 		fail_msg("%s", error.text);
 	tendril_close(target);
@@ -795,7 +795,7 @@ static void let_go(void)
 	char path[64];
 	int gate[2], fd;
 
-	set_hang(false);
+	set_switch("hang_is_on", false);
 	read_of_hang("hang_gate", gate, sizeof(gate));
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)victim.pid, gate[1]);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -837,6 +837,33 @@ static void call_that_hangs(void)
 	tendril_close(target);
 }
 
+/* The target closes what it does not know, and opens something else at that number: neither side may
+ * take that for the mailbox. */
+static void test_handle_that_took_the_mailboxes_number_stays_open(void **state)
+{
+	static const char *const modes[] = { "idle-read", "spin" };
+
+	for (size_t m = 0; m < ARRAY_LENGTH(modes); m++) {
+		char path[64], link[64] = "";
+		struct tendril_error error;
+		int number = -1;
+
+		begin_hang(modes[m], 1);
+		set_switch("steal_is_on", true);
+		/* Good, if the caller was quick enough to take it; else an honest failure. */
+		if (one_call(&error) < 0)
+			assert_int_equal(error.left, TENDRIL_LEFT_NOTHING);
+		read_of_hang("stolen", &number, sizeof(number));
+		assert_true(number > 2);
+		(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)victim.pid, number);
+		assert_true(readlink(path, link, sizeof(link) - 1) > 0);
+		assert_string_equal(link, "/dev/null");
+		if (!target_is_well(&victim, why))
+			fail_msg("%s", why);
+		target_end(&victim);
+	}
+}
+
 static const struct target_start hang_victims[] = {
 	{ .mode = "idle-read" },
 	{ .mode = "idle-nanosleep" },
@@ -852,7 +879,7 @@ static void test_pthread_create_that_hangs_is_given_up_and_leaves_when_it_return
 
 		begin_hang(hang_victims[v].mode, hang_victims[v].threads);
 		count = target_ask_number(&victim, "count");
-		set_hang(true);
+		set_switch("hang_is_on", true);
 		call_that_hangs();
 		assert_nobody_is_traced("given up", 0);
 		assert_caller_clean("given up", 0);
@@ -872,7 +899,7 @@ static void test_caller_killed_while_pthread_create_hangs(void **state)
 		pid_t child;
 
 		begin_hang(hang_victims[v].mode, hang_victims[v].threads);
-		set_hang(true);
+		set_switch("hang_is_on", true);
 		child = fork();
 		if (child == 0)
 			_exit(one_call(NULL) < 0);
@@ -1047,6 +1074,7 @@ int main(int argc, char **argv)
 		TEST(test_caller_killed_at_random_moments),
 		TEST(test_pthread_create_that_hangs_is_given_up_and_leaves_when_it_returns),
 		TEST(test_caller_killed_while_pthread_create_hangs),
+		TEST(test_handle_that_took_the_mailboxes_number_stays_open),
 		TEST(test_thread_is_not_borrowed_on_its_way_into_restart_syscall),
 		TEST(test_target_that_is_stopped_and_continued_all_the_time),
 	};

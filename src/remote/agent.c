@@ -9,6 +9,7 @@
 #include "remote/agent.h"
 
 #include <stddef.h>
+#include <asm/stat.h>
 #include <linux/futex.h>
 #include <linux/prctl.h>
 
@@ -91,6 +92,21 @@ IN_AGENT static void nap_for(int64_t ns)
 	(void)call4(__NR_clock_nanosleep, 1, 0, &time, 0); /* CLOCK_MONOTONIC */
 }
 
+IN_AGENT static uint64_t inode_of(long fd)
+{
+	struct stat st;
+
+	st.st_ino = 0;
+	return call2(__NR_fstat, fd, &st) < 0 ? 0 : st.st_ino;
+}
+
+/* Unless the program has closed that number itself, and has something else there now. */
+IN_AGENT static void close_mailbox(const struct agent *agent)
+{
+	if (inode_of(agent->memfd) == agent->mailbox_inode)
+		(void)call1(__NR_close, agent->memfd);
+}
+
 /*
  * The mailbox page: memory shared with the caller, which takes the descriptor by pidfd_getfd(2).
  * It is the only thing that outlives the thread, in the caller, where the value is read.
@@ -110,6 +126,7 @@ IN_AGENT static long open_mailbox(struct agent *agent)
 		(void)call1(__NR_close, fd);
 		return r;
 	}
+	agent->mailbox_inode = inode_of(fd);
 	((struct mailbox *)agent->mailbox)->mark = agent->mark;
 	__atomic_store_n(&agent->memfd, (int32_t)fd, __ATOMIC_RELEASE);
 	return 0;
@@ -127,7 +144,7 @@ IN_AGENT struct agent_way agent_borrow(struct agent *agent)
 	if (!r) {
 		r = create(agent);
 		if (r)
-			(void)call1(__NR_close, agent->memfd);
+			close_mailbox(agent);
 	}
 	if (r) {
 		agent->create_result = r;
@@ -265,7 +282,7 @@ IN_AGENT struct agent *agent_thread(struct agent *agent)
 	uint32_t verdict = load_acquire(&agent->heard) ? AGENT_VERDICT_LEAVE
 						       : wait_for_verdict(agent, box);
 
-	(void)call1(__NR_close, agent->memfd);
+	close_mailbox(agent);
 	show_names(agent);
 	if (verdict == AGENT_VERDICT_SUSPEND)
 		verdict = wait_for_resume(agent, box);

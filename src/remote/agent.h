@@ -89,6 +89,7 @@ struct agent {
 	uint32_t heard;          /* by the caller: why there is no thread, or that it is too late for one */
 	uint32_t reserved2;
 
+	uint64_t mailbox_inode;  /* by which the target knows that memfd still is the mailbox's */
 	uint64_t mark;           /* by which the caller knows that this is what it has written */
 	/* written in the target, read by the caller */
 	uint32_t created;

@@ -24,8 +24,9 @@ static const struct {
 	{ __NR_rseq, true },		{ __NR_futex, false },
 	{ __NR_gettid, false },		{ __NR_prctl, true },
 	{ __NR_memfd_create, false },	{ __NR_ftruncate, false },
-	{ __NR_close, false },		{ __NR_clock_nanosleep, true },
-	{ __NR_clock_gettime, false },	{ __NR_ppoll, true },
+	{ __NR_close, false },		{ __NR_fstat, true },
+	{ __NR_clock_nanosleep, true },	{ __NR_ppoll, true },
+	{ __NR_clock_gettime, false },
 	{ __NR_set_tid_address, false }, { __NR_exit, false },
 	{ __NR_madvise, true },		{ __NR_process_vm_readv, true },
 };

@@ -2,6 +2,8 @@
 /*
  * hang.c - preloaded into a victim: a pthread_create() that does not return before it is let
  *
+ * With steal_is_on it also closes the call's mailbox, and opens something else at that number.
+ *
  * Whoever tests sets hang_is_on, and lets each call go by a byte into the pipe hang_gate, which
  * can be opened from outside: the thread that hangs may be the victim's only one.
  */
@@ -9,6 +11,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 typedef int create_function(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
@@ -25,6 +29,25 @@ __attribute__((constructor)) static void prepare(void)
 		_exit(1);
 }
 
+atomic_ulong steal_is_on;
+atomic_int stolen = -1;
+
+static void steal_mailbox(void)
+{
+	for (int fd = 3; fd < 256; fd++) {
+		char path[64], link[64] = "";
+		int null;
+
+		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (readlink(path, link, sizeof(link) - 1) <= 0 || !strstr(link, "memfd:tendril"))
+			continue;
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		(void)dup3(null, fd, O_CLOEXEC);
+		(void)close(null);
+		atomic_store(&stolen, fd);
+	}
+}
+
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
 		   void *param)
 {
@@ -35,5 +58,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)
 		while (read(hang_gate[0], &go, 1) != 1)
 			;
 	}
+	if (atomic_load(&steal_is_on))
+		steal_mailbox();
 	return next_create(thread, attr, start, param);
 }
