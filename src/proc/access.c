@@ -85,7 +85,8 @@ static int judge_state(const struct proc_access_facts *facts, const char *label,
 			      "%s is traced by %s: only one can be; end that one first", label,
 			      other);
 	}
-	if (target->state == 'T' || target->state == 't')
+	/* 't' without a tracer: one has let go between two looks at the process. */
+	if (target->state == 'T')
 		return refuse(error, -EBUSY, TENDRIL_RULE_STOPPED,
 			      "%s is stopped by a signal: continue it with `kill -CONT %d`", label,
 			      (int)target->pid);

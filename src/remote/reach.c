@@ -26,7 +26,7 @@ struct search {
 	int64_t stopped_ns; /* by attempts that came to nothing */
 	/* who kept us out */
 	pid_t tracer;
-	int64_t tracer_since_ns;
+	int64_t tracer_turns, tracer_since_ns;
 };
 
 /* A stack that was not there when the mappings were read, or has grown since. */
@@ -62,11 +62,11 @@ static int64_t count_turns(int schedstat)
 	return sscanf(text, "%ld %ld %ld", &ran_ns, &waited_ns, &turns) == 3 && turns > 0 ? turns : -1;
 }
 
-static int open_schedstat(const struct tracee *tracee)
+static int open_schedstat(pid_t tid)
 {
 	char path[64];
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", tracee->pid, tracee->tid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/schedstat", tid);
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
@@ -101,7 +101,7 @@ static int run_a_moment(struct search *s, int64_t moment_ns, bool to_syscall, in
  */
 static int watch(struct search *s)
 {
-	AUTO_CLOSE int schedstat = open_schedstat(s->tracee);
+	AUTO_CLOSE int schedstat = open_schedstat(s->tracee->tid);
 	int64_t moment_ns = MOMENT_FIRST_NS;
 	bool to_syscall = true;
 
@@ -190,9 +190,23 @@ static int try_all(struct search *s)
 	return 0;
 }
 
+/* For how long the same tracer has been there without doing anything: a debugger whose user thinks. */
+static int64_t tracer_idle_ns(struct search *s, pid_t tracer, int64_t now)
+{
+	AUTO_CLOSE int schedstat = open_schedstat(tracer);
+	int64_t turns = count_turns(schedstat);
+
+	if (tracer != s->tracer || turns != s->tracer_turns) {
+		s->tracer = tracer;
+		s->tracer_turns = turns;
+		s->tracer_since_ns = now;
+	}
+	return now - s->tracer_since_ns;
+}
+
 /*
- * Nobody could be borrowed in this round.  Somebody else's tracer that stays, or a process that is
- * stopped, will be no different in the next; another call like ours is gone by then.
+ * Nobody could be borrowed in this round.  A tracer that does nothing, or a process that is stopped,
+ * will be no different in the next; another call like ours is gone by then, or works at it.
  */
 static int give_up_early(struct search *s, struct tendril_error *error)
 {
@@ -204,16 +218,10 @@ static int give_up_early(struct search *s, struct tendril_error *error)
 		return 0;
 	if (proc_explain_access(s->target->pid, &why) == 0)
 		return 0;
-	if (why.rule == TENDRIL_RULE_TRACED) {
-		if (proc_process_read(s->target->pid, &process) < 0)
-			return 0;
-		if (process.tracer_pid != s->tracer) {
-			s->tracer = process.tracer_pid;
-			s->tracer_since_ns = now;
-		}
-		if (now - s->tracer_since_ns < SAME_TRACER_NS)
-			return 0;
-	}
+	if (why.rule == TENDRIL_RULE_TRACED &&
+	    (proc_process_read(s->target->pid, &process) < 0 || process.tracer_pid == 0 ||
+	     tracer_idle_ns(s, process.tracer_pid, now) < SAME_TRACER_NS))
+		return 0;
 	why.stage = TENDRIL_STAGE_REACH;
 	if (error)
 		*error = why;
