@@ -748,6 +748,33 @@ static void assert_nobody_is_traced(const char *when, unsigned int k)
 	(void)closedir(tasks);
 }
 
+/* A timeout that passes anywhere on the way is no reason to leave a thread stopped. */
+static void test_shortest_timeouts_leave_nobody_stopped(void **state)
+{
+	static const char *const modes[] = { "idle-nanosleep", "idle-epoll", "spin" };
+	const struct tendril_options options = { .size = sizeof(options), .timeout_ms = 1 };
+
+	for (size_t m = 0; m < ARRAY_LENGTH(modes); m++) {
+		struct tendril_target *target = NULL;
+		struct tendril_error error;
+
+		begin_mode(modes[m], 1);
+		assert_int_equal(tendril_open(victim.pid, &options, &target, &error), 0);
+		for (unsigned int i = 0; i < 300; i++) {
+			struct tendril_thread *thread = NULL;
+
+			if (tendril_create(target, count_address, 0, NULL, &thread, &error) == 0) {
+				assert_int_equal(tendril_thread_wait(thread, CALL_MS), 0);
+				tendril_thread_close(thread);
+			}
+			assert_nobody_is_traced("short timeout", i);
+		}
+		tendril_close(target);
+		assert_target_clean("short timeouts", 0);
+		target_end(&victim);
+	}
+}
+
 static int preload_hang(void *param)
 {
 	return setenv("LD_PRELOAD", param, 1);
@@ -1075,6 +1102,7 @@ int main(int argc, char **argv)
 		TEST(test_pthread_create_that_hangs_is_given_up_and_leaves_when_it_returns),
 		TEST(test_caller_killed_while_pthread_create_hangs),
 		TEST(test_handle_that_took_the_mailboxes_number_stays_open),
+		TEST(test_shortest_timeouts_leave_nobody_stopped),
 		TEST(test_thread_is_not_borrowed_on_its_way_into_restart_syscall),
 		TEST(test_target_that_is_stopped_and_continued_all_the_time),
 	};

@@ -95,6 +95,67 @@ static void test_filter_that_would_kill_is_refused_and_names_the_call(void **sta
 	}
 }
 
+static void start_filtered(struct target *victim, const char *mode, struct tendril_target **ret_target,
+			   uint64_t *ret_address)
+{
+	struct target_start how = { .program = "filtered", .mode = mode };
+	struct tendril_error error;
+
+	assert_int_equal(target_start(victim, &how), 0);
+	if (tendril_open(victim->pid, NULL, ret_target, &error) < 0 ||
+	    tendril_resolve(*ret_target, "getpid", ret_address, &error) < 0)
+		fail_msg("%s", error.text);
+}
+
+static void end_filtered(struct target *victim, struct tendril_target *target)
+{
+	tendril_close(target);
+	/* What would kill it may come when it is let go: its next step has to be seen. */
+	assert_true(target_is_alive(victim));
+	target_end(victim);
+}
+
+/* Its filters permit what a thread needs, and not what a tracer can lead to besides: a call whose number
+ * was taken away, and restart_syscall(2). */
+static void test_program_that_any_other_call_kills_lives_on(void **state)
+{
+	static const char *const modes[] = { "busy", "sleep" };
+	struct tendril_target *target;
+	struct tendril_error error;
+	struct target victim;
+	uint64_t address, value;
+
+	if (geteuid() != 0)
+		SKIP_BECAUSE("only CAP_SYS_ADMIN may read a filter");
+	for (size_t m = 0; m < ARRAY_LENGTH(modes); m++) {
+		start_filtered(&victim, modes[m], &target, &address);
+		for (unsigned int i = 0; i < 50; i++) {
+			if (tendril_call(target, address, NULL, 0, 5000, &value, &error) < 0)
+				fail_msg("%s: %s", modes[m], error.text);
+			assert_int_equal(value, victim.pid);
+		}
+		end_filtered(&victim, target);
+	}
+}
+
+static void test_filter_that_was_added_later_is_judged(void **state)
+{
+	struct tendril_target *target;
+	struct tendril_error error;
+	struct target victim;
+	uint64_t address, value;
+	char answer[16];
+
+	if (geteuid() != 0)
+		SKIP_BECAUSE("only CAP_SYS_ADMIN may read a filter");
+	start_filtered(&victim, "later", &target, &address);
+	assert_int_equal(tendril_call(target, address, NULL, 0, 5000, &value, &error), 0);
+	assert_int_equal(target_ask(&victim, "now", answer, sizeof(answer)), 0);
+	assert_int_equal(tendril_call(target, address, NULL, 0, 5000, &value, &error), -EACCES);
+	assert_int_equal(error.rule, TENDRIL_RULE_SECCOMP);
+	end_filtered(&victim, target);
+}
+
 static uint32_t run(const struct sock_filter *program, size_t n, int number)
 {
 	const struct seccomp_data data = { .nr = number, .args = { 7 } };
@@ -141,6 +202,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_filter_that_lets_pass_what_is_needed_is_no_obstacle),
 		cmocka_unit_test(test_filter_that_would_kill_is_refused_and_names_the_call),
+		cmocka_unit_test(test_program_that_any_other_call_kills_lives_on),
+		cmocka_unit_test(test_filter_that_was_added_later_is_judged),
 		cmocka_unit_test(test_interpreter_computes_and_jumps),
 		cmocka_unit_test(test_interpreter_takes_a_broken_program_for_one_that_kills),
 	};

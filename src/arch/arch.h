@@ -71,6 +71,8 @@ void arch_hide_interruption(struct arch_state *state);
 /* Does the kernel keep for this call what a signal return would make it forget: how long it has
  * still to wait? */
 bool arch_keeps_time(const struct arch_state *state);
+/* Make the kernel take it up again as if it had not begun, instead. */
+void arch_make_anew(struct arch_state *state);
 /* Turn a thread stopped at the entry of a system call into one that is about to make it. */
 void arch_rewind_entry(struct arch_state *state);
 

@@ -96,7 +96,8 @@ int operation_attach(struct operation *op, struct tendril_error *error)
 	int r = FAULT_POINT("attach");
 
 	if (r == 0)
-		r = op->mailbox_result;
+		r = op->mailbox_result == MAILBOX_UNTRIED || op->seen.tid <= 0 ? -EPROTO
+									     : op->mailbox_result;
 	if (r == 0)
 		r = translate_tid(op, &thread->tid);
 	if (r == 0)
@@ -107,6 +108,10 @@ int operation_attach(struct operation *op, struct tendril_error *error)
 	if (r == -EMFILE || r == -ENFILE)
 		return fail(error, r, TENDRIL_STAGE_ATTACH, TENDRIL_RULE_LIMIT,
 			    "no more handles may be opened here: %s (RLIMIT_NOFILE)", strerror(-r));
+	if ((r == -ESRCH || r == -EBADF) && !target_has_ended(op->target) &&
+	    target_is_same_image(op->target))
+		return fail(error, -ETIMEDOUT, TENDRIL_STAGE_ATTACH, TENDRIL_RULE_NONE,
+			    "the new thread had waited too long for its verdict, and left");
 	if (r < 0)
 		return stage_fails(op, r, TENDRIL_STAGE_ATTACH, TENDRIL_RULE_NONE, error,
 				   "taking a handle to the new thread");

@@ -20,7 +20,7 @@ int stage_fails(struct operation *op, int code, enum tendril_stage stage, enum t
 	if (target_has_ended(op->target))
 		return fail(error, -ESRCH, stage, TENDRIL_RULE_NO_PROCESS,
 			    "process %d ended during the call", op->target->pid);
-	if (code == -ESRCH || !target_is_same_image(op->target))
+	if (!target_is_same_image(op->target))
 		return fail(error, -ESRCH, stage, TENDRIL_RULE_NO_PROCESS,
 			    "process %d executed another program during the call, and what was being "
 			    "done in the old one ended with that",
@@ -71,6 +71,9 @@ static int make(struct operation *op, struct tendril_error *error)
 		op->must_be_led = true;
 		r = make_thread(op, error);
 	}
+	if (r == OPERATION_AGAIN)
+		r = stage_fails(op, -EAGAIN, TENDRIL_STAGE_REACH, TENDRIL_RULE_NO_SAFE_POINT, error,
+				"no thread could be borrowed");
 	if (r == 0)
 		r = operation_attach(op, error);
 	if (r == 0)
@@ -173,6 +176,9 @@ static bool transact_guarded(struct operation *op)
 			  "the process that made the call on our behalf was killed");
 	if (guard_run(target->guard_stack, transact, op) < 0)
 		return false;
+	/* It was killed: before the verdict, or after. */
+	if (op->result == -ECANCELED && operation_dismiss(op) == 1)
+		op->result = 0;
 	/* Yama lets only an ancestor trace, which the guard is not. */
 	return op->result != -EACCES;
 }

@@ -76,6 +76,19 @@ static int undo_thread(void *data)
 	return 0;
 }
 
+int operation_dismiss(struct operation *op)
+{
+	uint32_t verdict = op->thread->box ? thread_change_verdict(op->thread->box, AGENT_VERDICT_NONE,
+								   AGENT_VERDICT_LEAVE)
+					   : AGENT_VERDICT_LEAVE;
+
+	if (verdict == AGENT_VERDICT_RUN || verdict == AGENT_VERDICT_SUSPEND)
+		return 1;
+	say_heard(op);
+	(void)undo_thread(op);
+	return 0;
+}
+
 /* The borrowed thread is set on its way: one write of its registers commits it to all the rest. */
 static int depart(struct operation *op, struct tendril_error *error)
 {
@@ -126,33 +139,38 @@ static int look_at_arena(struct operation *op)
 	return r < 0 ? r : -EFAULT;
 }
 
+/* Is a thread with that stack pointer neither on the ways that we have laid nor in the arena? */
+static bool is_elsewhere(const struct operation *op, raddr_t sp)
+{
+	raddr_t low = op->goes_alone ? op->way_in.address : op->way.address;
+
+	return (sp < low || sp >= op->way.address + op->way.n_bytes) &&
+	       (sp < op->plan.arena || sp > op->plan.arena + op->plan.arena_bytes);
+}
+
 /* A thread that goes alone has not mapped the arena so far: because it could not, and is back? */
 static bool has_come_back(struct operation *op)
 {
-	struct tracee *t = &op->tracee;
-	int64_t stopped_ns = t->stopped_ns;
+	struct tracee look;
 	raddr_t sp;
 
-	if (t->seized) {
-		(void)operation_fetch(op);
-		return look_at_arena(op) == -EFAULT && !t->seized;
-	}
-	tracee_init(t, op->target->pid, t->tid, op->target->mem);
-	t->stopped_ns = stopped_ns;
-	if (tracee_stop(t, now_ns() + FETCH_NS) < 0)
+	if (op->tracee.seized)
+		return operation_fetch(op) == 1 && look_at_arena(op) == -EFAULT;
+	tracee_init(&look, op->target->pid, op->tracee.tid, op->target->mem);
+	if (tracee_stop(&look, now_ns() + FETCH_NS) < 0)
 		return false;
-	sp = arch_sp(&t->original);
-	(void)tracee_restore(t);
-	return look_at_arena(op) == -EFAULT &&
-	       (sp < op->way_in.address || sp >= op->way.address + op->way.n_bytes);
+	sp = arch_sp(&look.original);
+	(void)tracee_restore(&look);
+	op->tracee.stopped_ns += look.stopped_ns;
+	return look_at_arena(op) == -EFAULT && is_elsewhere(op, sp);
 }
 
 /* Between two looks, after a time in which we only yield.  0: look again; an errno: it is no use;
  * OPERATION_AGAIN: the thread is back. */
 static int pause_waiting(struct operation *op, int64_t *next_check_ns)
 {
-	if (op->tracee.seized)
-		(void)tracee_keep_running(&op->tracee);
+	if (op->tracee.seized && tracee_keep_running(&op->tracee) < 0 && !op->tracee.seized)
+		return -ESRCH; /* perhaps by an execve(2), which waits for us to notice */
 	if (now_ns() > op->deadline_ns)
 		return -ETIMEDOUT;
 	if (target_has_ended(op->target))
@@ -208,39 +226,48 @@ int operation_fetch(struct operation *op)
 	struct arch_state home = op->tracee.original;
 	const struct arch_way_home *way = &op->way;
 	const struct agent_time left = { 1, 0 };
-	raddr_t waiting = op->target->gadgets.syscall_ret + ARCH_SYSCALL_BYTES;
+	raddr_t waiting = op->target->gadgets.syscall_ret + ARCH_SYSCALL_BYTES, ip, sp;
 	int64_t deadline = now_ns() + FETCH_NS;
-	raddr_t sp;
 	int r;
 
 	for (;;) {
 		r = tracee_interrupt(&op->tracee, deadline);
+		ip = arch_ip(&op->tracee.original);
 		sp = arch_sp(&op->tracee.original);
 		if (r < 0 && r != -EBUSY)
-			return r;
-		if (arch_ip(&op->tracee.original) == waiting &&
-		    (sp == way->leave || sp == way->unmap || sp == way->home))
+			break;
+		if (ip == waiting && (sp == way->leave || sp == way->unmap || sp == way->home))
 			break;
 		/*
 		 * Gone home by itself, its patience at an end; or still on its way, in a process
 		 * that was stopped meanwhile, or in a pthread_create() that does not return: then
 		 * it will find home alone.
 		 */
-		if (sp >= way->address + way->n_bytes || r == -EBUSY || now_ns() > deadline)
-			return tracee_detach(&op->tracee);
+		if (is_elsewhere(op, sp) || r == -EBUSY || now_ns() > deadline) {
+			r = tracee_detach(&op->tracee);
+			op->tracee.original = home;
+			return r < 0 ? r : is_elsewhere(op, sp);
+		}
 		r = tracee_resume(&op->tracee, false);
 		if (r < 0)
-			return r;
+			break;
 		nap_ns(FETCH_NAP_NS);
 	}
 	op->tracee.original = home;
+	if (r < 0 && r != -EBUSY)
+		return r;
 	if (sp == way->unmap)
 		r = undo_mapping(op);
 	else if (sp == way->leave)
 		r = tracee_write(&op->tracee, op->plan.agent_at + offsetof(struct agent, left),
 				 &left, sizeof(left));
+	else
+		r = 0;
 	/* It can do that, too: on its own way home. */
-	return r < 0 ? tracee_detach(&op->tracee) : undo_borrowing(op);
+	if (r < 0)
+		return tracee_detach(&op->tracee);
+	r = undo_borrowing(op);
+	return r < 0 ? r : 1;
 }
 
 static int explain_no_thread(struct operation *op, int code, struct tendril_error *error)

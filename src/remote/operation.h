@@ -59,8 +59,13 @@ int operation_attach(struct operation *op, struct tendril_error *error);
  * The borrowed thread was in the middle of a system call: take it home ourselves, since only at a
  * ptrace stop does the kernel take the call up again as if nothing had been, with the time it had
  * left, and with EINTR if a signal has really come meanwhile.
+ * Return: 1: it is home; 0: it was let go on its way; negative errno.
  */
 int operation_fetch(struct operation *op);
+
+/* Whoever made the call is gone: the thread is told to leave, if it has not been told to run.
+ * Return: 1: it runs; 0: it has left, or will by itself. */
+int operation_dismiss(struct operation *op);
 
 /* Undo steps: the borrowed thread's own state; the arena. */
 int undo_borrowing(void *op);

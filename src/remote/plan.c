@@ -70,7 +70,8 @@ static void fill_constants(struct plan *plan, const struct tendril_target *targe
 	agent->munmap = libc->munmap;
 	agent->patience = (struct agent_time){ 0, PATIENCE_NS };
 	agent->park = (struct agent_time){ 0, PARK_SLICE_NS };
-	agent->park_slices = (uint32_t)(target->timeout_ms * (uint64_t)NS_PER_MS / PARK_SLICE_NS);
+	agent->park_slices =
+		(uint32_t)(1 + target->timeout_ms * (uint64_t)NS_PER_MS / PARK_SLICE_NS);
 	agent->suspend = (struct agent_time){ 0, SUSPEND_SLICE_NS };
 	agent->attr_init = libc->attr_init;
 	agent->attr_setdetachstate = libc->attr_setdetachstate;

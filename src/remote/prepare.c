@@ -55,6 +55,7 @@ static int check_seccomp(struct operation *op, struct tendril_error *error)
 		return 0;
 	r = seccomp_check(&op->tracee, &verdict);
 	target->may_copy = r == 0 && verdict.may_copy;
+	target->refuses_skip = r == 0 && !verdict.may_skip;
 	if (r < 0)
 		target->seccomp = (struct seccomp_state){ 0 };
 	if (r == -EACCES)
@@ -112,6 +113,7 @@ static int map_arena(struct operation *op, struct tendril_error *error)
 				   SYS_mmap, arguments, op->deadline_ns, &result);
 		if (r < 0 || result != -EEXIST)
 			break;
+		(void)target_refresh_maps(op->target);
 	}
 	if (r == 0 && result == -EEXIST)
 		r = -ENOMEM; /* so large that there is always something in the way */
@@ -224,6 +226,13 @@ int operation_prepare(struct operation *op, struct tendril_error *error)
 
 	if (r < 0)
 		return r;
+	if (op->tracee.at_entry && op->target->refuses_skip) {
+		undo_forget(&op->undo);
+		(void)tracee_detach(&op->tracee); /* unchanged: it makes its call */
+		return OPERATION_AGAIN;
+	}
+	if (op->tracee.at_entry)
+		arch_rewind_entry(&op->tracee.original);
 	r = FAULT_POINT("save");
 	if (r == 0)
 		r = arch_read_extended(op->tracee.tid, &op->tracee.original);

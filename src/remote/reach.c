@@ -103,18 +103,15 @@ static int watch(struct search *s)
 {
 	AUTO_CLOSE int schedstat = open_schedstat(s->tracee->tid);
 	int64_t moment_ns = MOMENT_FIRST_NS;
-	bool to_syscall = true;
+	bool to_syscall = !s->target->refuses_skip;
 
 	for (int i = 0; i < MOMENTS; i++) {
 		int r = run_a_moment(s, moment_ns, to_syscall, schedstat);
 
 		if (r < 0)
 			return r == -EBUSY ? 0 : r;
-		if (is_good(s)) {
-			if (s->tracee->at_entry)
-				arch_rewind_entry(&s->tracee->original);
+		if (is_good(s))
 			return 1;
-		}
 		s->attempts++;
 		to_syscall = to_syscall && !s->tracee->at_entry;
 		moment_ns = (moment_ns * 7 + now_ns()) % MOMENT_LONGEST_NS;
@@ -244,6 +241,19 @@ static int refuse(struct search *s, struct tendril_error *error)
 		    s->attempts);
 }
 
+/* It was asked to stop, and cannot be asked back: only the end of our thread would let go of it. */
+static int refuse_to_stop(struct search *s, struct tendril_error *error)
+{
+	int r = fail(error, -ETIMEDOUT, TENDRIL_STAGE_REACH, TENDRIL_RULE_NO_SAFE_POINT,
+		     "thread %d of process %d does not stop: it is asleep uninterruptibly, and will be "
+		     "stopped when it wakes, until the calling thread ends",
+		     s->tracee->tid, s->target->pid);
+
+	if (error)
+		error->left = TENDRIL_LEFT_CHANGED;
+	return r;
+}
+
 int reach(struct tendril_target *target, enum safe_guess first, size_t stack_bytes,
 	  int64_t deadline_ns, struct tracee *tracee, uint32_t *ret_attempts,
 	  struct tendril_error *error)
@@ -259,6 +269,8 @@ int reach(struct tendril_target *target, enum safe_guess first, size_t stack_byt
 			*ret_attempts = s.attempts;
 			return 0;
 		}
+		if (r == -ETIMEDOUT && tracee->seized)
+			return refuse_to_stop(&s, error);
 		if (r < 0 && r != -ESRCH)
 			return target_explain(target, r, TENDRIL_STAGE_REACH, error);
 		if (target_has_ended(target))

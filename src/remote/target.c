@@ -324,6 +324,7 @@ static void forget_image(struct tendril_target *target)
 	target->is_ready = false;
 	target->has_mark = false;
 	target->seccomp = (struct seccomp_state){ 0 };
+	target->refuses_skip = false;
 }
 
 void target_forget(struct tendril_target *target)

@@ -38,6 +38,7 @@ struct tendril_target {
 	pid_t caller_pid;       /* ours, as the target sees it; 0: it does not */
 	bool same_pid_namespace;
 	pid_t own_pid;          /* the target's, as it sees itself; 0: not known */
+	bool refuses_skip;      /* a filter would kill a thread that is borrowed at the entry of a call */
 	bool may_copy;          /* it may use process_vm_writev(2) on itself */
 	struct seccomp_state seccomp;
 	uint64_t default_stack_bytes;

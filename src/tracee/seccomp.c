@@ -29,7 +29,12 @@ static const struct {
 	{ __NR_clock_gettime, false },
 	{ __NR_set_tid_address, false }, { __NR_exit, false },
 	{ __NR_madvise, true },		{ __NR_process_vm_readv, true },
+	/* The first malloc() and the first pthread_create() of a program. */
+	{ __NR_brk, true },		{ __NR_getrandom, true },
+	{ __NR_rt_sigaction, true },
 };
+
+#define SKIPPED_CALL (-1)
 
 static bool load(const struct sock_filter *i, const struct seccomp_data *data, uint32_t *a)
 {
@@ -130,7 +135,7 @@ uint32_t seccomp_run(const struct sock_filter *program, size_t n, const struct s
 	return SECCOMP_RET_KILL_PROCESS;
 }
 
-static bool passes(const struct sock_filter *program, size_t n, short number, bool may_fail)
+static bool passes(const struct sock_filter *program, size_t n, int number, bool may_fail)
 {
 	struct seccomp_data data = { .nr = number, .arch = AUDIT_ARCH_X86_64 };
 	uint32_t action;
@@ -147,6 +152,8 @@ static int check_program(const struct sock_filter *program, size_t n,
 {
 	if (!passes(program, n, __NR_process_vm_writev, false))
 		verdict->may_copy = false;
+	if (!passes(program, n, SKIPPED_CALL, true))
+		verdict->may_skip = false;
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
 		if (passes(program, n, needed[i].number, needed[i].may_fail))
 			continue;
@@ -162,13 +169,14 @@ int seccomp_check(const struct tracee *tracee, struct seccomp_verdict *verdict)
 	struct proc_process thread;
 	int r = proc_process_read(tracee->tid, &thread);
 
-	*verdict = (struct seccomp_verdict){ .refused = -1, .may_copy = true };
+	*verdict = (struct seccomp_verdict){ .refused = -1, .may_copy = true,
+					       .may_skip = true };
 	if (r < 0 || thread.seccomp == SECCOMP_MODE_DISABLED)
 		return r;
 	program = calloc(FILTER_LENGTH_MAX, sizeof(*program));
 	if (!program)
 		return -ENOMEM;
-	/* The newest filter is number 0; all of them are asked, and all have to agree. */
+	/* All of them are asked, and all have to agree. */
 	for (long i = 0; i < FILTERS_MAX; i++) {
 		long n = ptrace(PTRACE_SECCOMP_GET_FILTER, tracee->tid, (void *)i, NULL);
 
@@ -185,13 +193,37 @@ int seccomp_check(const struct tracee *tracee, struct seccomp_verdict *verdict)
 	return -EACCES;
 }
 
+bool seccomp_refuses(pid_t tid, int number)
+{
+	AUTO_FREE struct sock_filter *program = NULL;
+
+	for (long i = 0; i < FILTERS_MAX; i++) {
+		long n = ptrace(PTRACE_SECCOMP_GET_FILTER, tid, (void *)i, NULL);
+
+		if (n < 0 || n > FILTER_LENGTH_MAX)
+			return false;
+		if (!program)
+			program = calloc(FILTER_LENGTH_MAX, sizeof(*program));
+		if (!program ||
+		    ptrace(PTRACE_SECCOMP_GET_FILTER, tid, (void *)i, program) != n)
+			return false;
+		if (!passes(program, (size_t)n, number, true))
+			return true;
+	}
+	return false;
+}
+
 bool seccomp_has_changed(const struct tracee *tracee, struct seccomp_state *state)
 {
-	long newest = ptrace(PTRACE_SECCOMP_GET_FILTER, tracee->tid, 0L, NULL);
-	bool is_known = newest >= 0 || errno == EINVAL; /* EINVAL: it has none */
-	struct seccomp_state now = { tracee->tid, newest };
-	bool is_same = is_known && now.tid == state->tid && now.newest == state->newest;
+	struct seccomp_state now = { tracee->tid, 0 };
+	bool is_known, is_same;
 
+	/* Number 0 is the oldest one: only their number tells. */
+	while (now.n_filters < FILTERS_MAX &&
+	       ptrace(PTRACE_SECCOMP_GET_FILTER, tracee->tid, (void *)now.n_filters, NULL) >= 0)
+		now.n_filters++;
+	is_known = errno == ENOENT || errno == EINVAL; /* EINVAL: it has none */
+	is_same = is_known && now.tid == state->tid && now.n_filters == state->n_filters;
 	*state = now;
 	return !is_same;
 }

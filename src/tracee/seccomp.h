@@ -11,6 +11,8 @@
 struct seccomp_verdict {
 	long refused;  /* -EPERM: this call does not pass */
 	bool may_copy; /* process_vm_writev(2), which we can do without, does */
+	bool may_skip; /* and so does what a thread does that is borrowed where it enters a call: its number
+			  is taken away, and -1 is what the filters see */
 };
 
 /*
@@ -21,13 +23,16 @@ struct seccomp_verdict {
  */
 int seccomp_check(const struct tracee *tracee, struct seccomp_verdict *verdict);
 
+/* Would a filter of the thread refuse this call?  False also where nobody may know. */
+bool seccomp_refuses(pid_t tid, int number);
+
 /*
  * Has a thread other filters than when this was last asked, of it or of another?  *state is what is
  * remembered of that; it begins as all zero.  May say so when it is not true, where nobody may know.
  */
 struct seccomp_state {
 	pid_t tid;
-	long newest; /* what the kernel says of the newest filter: its length, or why not */
+	long n_filters; /* they can only become more */
 };
 bool seccomp_has_changed(const struct tracee *tracee, struct seccomp_state *state);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "tracee/tracee.h"
+#include "tracee/seccomp.h"
 
+#include <asm/unistd.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -63,7 +64,7 @@ static int gone(struct tracee *tracee)
 	siginfo_t info;
 
 	if (!has_died(tracee))
-		return -ESRCH; /* ptrace(2) says so of one that runs, too: it is still ours */
+		return -EIO; /* ptrace(2) says ESRCH of one that runs, too: it is still ours */
 	if (tracee->seized && (tracee->tid != tracee->pid || !is_own_child(tracee)))
 		(void)waitid(P_PID, (id_t)tracee->tid, &info, WEXITED | WNOHANG | __WALL);
 	tracee->seized = false;
@@ -171,6 +172,11 @@ static int take_state(struct tracee *tracee, enum tracee_event event)
 	tracee->at_entry = event == TRACEE_SYSCALL_STOP &&
 			   arch_syscall_result(&tracee->original) == -ENOSYS;
 	tracee->interrupted = !tracee->at_entry && arch_is_interrupted(&tracee->original);
+	/* The kernel restarts some calls by restart_syscall(2).  Where that would kill the thread, the
+	 * call is made anew instead: better its full time once more than none at all. */
+	if (tracee->interrupted && arch_keeps_time(&tracee->original) &&
+	    seccomp_refuses(tracee->tid, __NR_restart_syscall))
+		arch_make_anew(&tracee->original);
 	/* At once: were we to die now, the thread must not see an EINTR of our making. */
 	if (tracee->interrupted)
 		return write_hidden(tracee);
@@ -244,7 +250,7 @@ int tracee_keep_running(struct tracee *tracee)
 	int signal = 0;
 
 	if (look(tracee, &info) < 0)
-		return 0;
+		return has_died(tracee) ? gone(tracee) : 0;
 	if (classify(&info) == TRACEE_SIGNAL)
 		signal = info.si_signo;
 	if (ptrace(PTRACE_CONT, tracee->tid, 0, (void *)(intptr_t)signal) < 0)
@@ -315,6 +321,9 @@ int tracee_syscall(struct tracee *tracee, raddr_t syscall_ret, raddr_t sp, long 
 	struct arch_state state;
 	int r;
 
+	/* Whatever the deadline: it has to be seen through, or nobody could put the thread back. */
+	if (deadline_ns < now_ns() + INTERRUPT_GRACE_NS)
+		deadline_ns = now_ns() + INTERRUPT_GRACE_NS;
 	state.regs = tracee->original.regs;
 	arch_set_syscall(&state, syscall_ret, sp, number, arguments);
 	r = arch_write_registers(tracee->tid, &state);

@@ -33,7 +33,7 @@ void tracee_init(struct tracee *tracee, pid_t pid, pid_t tid, int mem);
 /*
  * Seize and interrupt; on success it is stopped and ->original has the general registers.
  * Return: 0; -EPERM: traced by somebody, or not permitted; -ESRCH: gone; -ETIMEDOUT: it does not
- * stop (uninterruptible), and is let go as soon as it does; -EBUSY: the process is stopped, and with
+ * stop (uninterruptible), and is ours until it does, or we end; -EBUSY: the process is stopped, and with
  * it the thread (from tracee_stop(): let go; from the others: still ours).
  */
 int tracee_stop(struct tracee *tracee, int64_t deadline_ns);

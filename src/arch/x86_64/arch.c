@@ -166,6 +166,11 @@ bool arch_keeps_time(const struct arch_state *state)
 	       arch_syscall_result(state) == -ERESTART_RESTARTBLOCK;
 }
 
+void arch_make_anew(struct arch_state *state)
+{
+	state->regs.rax = (uint64_t)-ERESTARTNOHAND;
+}
+
 void arch_rewind_entry(struct arch_state *state)
 {
 	state->regs.rax = state->regs.orig_rax;

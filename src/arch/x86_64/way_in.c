@@ -117,7 +117,7 @@ static void build_copy(const struct builder *b, const raddr_t pieces[])
 	const struct arch_entry *entry = b->entry;
 	size_t n = 0;
 
-	image->from[n] = vector(0, 1);
+	image->from[n] = vector(UINT64_MAX, 1); /* no address, until it is told */
 	image->to[n++] = vector(there(b, &image->gate), 1);
 	for (size_t i = 0; i < entry->n_pieces; i++) {
 		image->from[n] = vector(pieces[i], entry->piece[i].bytes);
