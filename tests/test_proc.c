@@ -98,7 +98,7 @@ static void test_stat_of_a_hostile_name(void **state)
 
 static void test_stat_cut_short_is_refused_at_every_byte(void **state)
 {
-	static const char text[] = "12 (a b) S 7 12 3 0 -1 2097152 1 0 0 0 0 0 0 0 20 0 5 0 34 31";
+	static const char text[] = "12 (a b) S 7 12 3 0 -1 2097152 1 0 0 0 0 0 0 0 20 0 5 0 34 31 40";
 	struct proc_process process = { 0 };
 
 	(void)state;

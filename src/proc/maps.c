@@ -185,6 +185,15 @@ void proc_maps_done(struct proc_maps *maps)
 	*maps = (struct proc_maps){ 0 };
 }
 
+/* Is the last mapping, they are in order, the page that the kernel shows to every process? */
+static bool ends_in_kernel_half(const char *text, size_t bytes)
+{
+	const char *end = bytes > 0 ? memrchr(text, '\n', bytes - 1) : NULL;
+	uint64_t low;
+
+	return bytes > 0 && proc_scan(end ? end + 1 : text, 16, &low) && low >> 63;
+}
+
 int proc_count_mappings(pid_t pid, uint64_t *ret_count)
 {
 	AUTO_FREE char *text = NULL;
@@ -196,6 +205,8 @@ int proc_count_mappings(pid_t pid, uint64_t *ret_count)
 		return r;
 	for (char *s = text; (s = memchr(s, '\n', (size_t)(text + bytes - s))); s++)
 		n++;
+	if (ends_in_kernel_half(text, bytes))
+		n--;
 	*ret_count = n;
 	return 0;
 }

@@ -63,10 +63,14 @@ struct proc_process {
 	uint64_t capabilities; /* permitted */
 	size_t n_ns_pids;
 	pid_t ns_pid[PROC_NS_PID_MAX]; /* outermost first, the process's own last */
+	uint64_t resident_pages;
+	uint64_t cpu_ticks;    /* user and system time since its start */
 };
 
 /* Return: 0, -ESRCH, -EACCES, -ENOMEM, -EIO (a /proc that we do not understand). */
 int proc_process_read(pid_t pid, struct proc_process *ret_process);
+/* Only what /proc/PID/stat tells: neither tgid nor users nor rights. */
+int proc_process_read_stat(pid_t pid, struct proc_process *ret_process);
 
 /* It has ended and waits for its parent; one whose leader alone has ended is still alive. */
 static inline bool proc_is_zombie(const struct proc_process *process)
@@ -80,6 +84,9 @@ int proc_parse_status(const char *text, struct proc_process *process);
 
 /* Return: 0, -ESRCH, -EACCES (the count cannot be seen: not zero), -ENOMEM, -EMFILE. */
 int proc_count_handles(pid_t pid, uint64_t *ret_count);
+/* The same, always by counting them one by one, as before Linux 6.2. */
+int proc_count_handle_entries(pid_t pid, uint64_t *ret_count);
+/* As vm.max_map_count counts them: the kernel's own page, [vsyscall], is none. */
 int proc_count_mappings(pid_t pid, uint64_t *ret_count);
 /* The soft RLIMIT_NOFILE, or PROC_UNLIMITED. */
 int proc_handle_limit(pid_t pid, uint64_t *ret_limit);

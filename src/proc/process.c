@@ -16,8 +16,9 @@
 #define IDS_MAX (8u << 20)
 
 /* Fields of /proc/PID/stat behind the name: the third in proc(5) is number 0 here. */
-enum { STAT_STATE, STAT_PPID, STAT_SESSION = 3, STAT_FLAGS = 6, STAT_THREADS = 17,
-       STAT_START = 19, STAT_VM = 20, STAT_N };
+enum { STAT_STATE, STAT_PPID, STAT_SESSION = 3, STAT_FLAGS = 6, STAT_USER_TIME = 11,
+       STAT_SYSTEM_TIME = 12, STAT_THREADS = 17,
+       STAT_START = 19, STAT_VM = 20, STAT_RESIDENT = 21, STAT_N };
 
 static void copy_name(struct proc_process *process, const char *name, size_t bytes)
 {
@@ -56,6 +57,8 @@ int proc_parse_stat(const char *text, size_t bytes, struct proc_process *process
 	process->n_threads = field[STAT_THREADS];
 	process->start_ticks = field[STAT_START];
 	process->vm_bytes = field[STAT_VM];
+	process->resident_pages = field[STAT_RESIDENT];
+	process->cpu_ticks = field[STAT_USER_TIME] + field[STAT_SYSTEM_TIME];
 	return 0;
 }
 
@@ -122,19 +125,37 @@ int proc_parse_status(const char *text, struct proc_process *process)
 	return 0;
 }
 
+static int read_stat(int dir, struct proc_process *process)
+{
+	AUTO_FREE char *text = NULL;
+	size_t bytes;
+	int r = proc_read_file(dir, "stat", STATUS_BYTES_MAX, &text, &bytes);
+
+	return r < 0 ? r : proc_parse_stat(text, bytes, process);
+}
+
+int proc_process_read_stat(pid_t pid, struct proc_process *ret_process)
+{
+	AUTO_CLOSE int dir = proc_open(pid);
+	struct proc_process process = { .pid = pid };
+	int r = dir < 0 ? dir : read_stat(dir, &process);
+
+	if (r == 0)
+		*ret_process = process;
+	return r;
+}
+
 int proc_process_read(pid_t pid, struct proc_process *ret_process)
 {
 	AUTO_CLOSE int dir = proc_open(pid);
-	AUTO_FREE char *stat_text = NULL, *status_text = NULL;
+	AUTO_FREE char *status_text = NULL;
 	struct proc_process process = { .pid = pid };
 	size_t bytes;
 	int r;
 
 	if (dir < 0)
 		return dir;
-	r = proc_read_file(dir, "stat", STATUS_BYTES_MAX, &stat_text, &bytes);
-	if (r == 0)
-		r = proc_parse_stat(stat_text, bytes, &process);
+	r = read_stat(dir, &process);
 	if (r == 0)
 		r = proc_read_file(dir, "status", STATUS_BYTES_MAX, &status_text, &bytes);
 	if (r == 0)
@@ -308,19 +329,38 @@ static int count_of(pid_t tid, uint64_t *ret_count)
 	return 0;
 }
 
-int proc_count_handles(pid_t pid, uint64_t *ret_count)
+static int entries_of(pid_t tid, uint64_t *ret_count)
+{
+	AUTO_CLOSE int dir = proc_open(tid);
+
+	return dir < 0 ? dir : count_entries(dir, "fd", ret_count);
+}
+
+/* By a thread that lives, when the leader alone has ended. */
+static int count_by(int (*count_handles)(pid_t tid, uint64_t *ret_count), pid_t pid,
+		    uint64_t *ret_count)
 {
 	uint64_t count = 0;
-	int r = count_of(pid, &count);
+	int r = count_handles(pid, &count);
 	pid_t other = pid;
 
 	if (r == 0 && count == 0)
 		other = proc_live_thread(pid);
 	if (other != pid)
-		r = count_of(other, &count);
+		r = count_handles(other, &count);
 	if (r == 0)
 		*ret_count = count;
 	return r;
+}
+
+int proc_count_handles(pid_t pid, uint64_t *ret_count)
+{
+	return count_by(count_of, pid, ret_count);
+}
+
+int proc_count_handle_entries(pid_t pid, uint64_t *ret_count)
+{
+	return count_by(entries_of, pid, ret_count);
 }
 
 /* "Max open files            1024                 524288               files" */
