@@ -185,18 +185,29 @@ static __always_inline __u32 count_handles(struct task_struct *task)
 
 /* Memory */
 
-static __always_inline __u64 pages_of(struct mm_struct *mm, int kind)
+/* A macro, for only where an index is a literal the kernel's size of an element is found out. */
+#define READ_COUNT(to, base, index)                                                                \
+	bpf_core_read(&(to), sizeof(to), &(base)->rss_stat[index].count)
+#define READ_COUNT_BEFORE_6_2(to, base, index)                                                     \
+	bpf_core_read(&(to), sizeof(to), &(base)->rss_stat.count[index])
+
+static __always_inline __u64 resident_pages(struct mm_struct *mm)
 {
-	__s64 n = 0;
+	__s64 file = 0, anonymous = 0, shared = 0;
 
 	if (bpf_core_type_exists(struct mm_rss_stat)) {
 		struct mm_struct___before_6_2 *old = (void *)mm;
 
-		bpf_core_read(&n, sizeof(n), &old->rss_stat.count[kind]);
+		READ_COUNT_BEFORE_6_2(file, old, MM_FILE);
+		READ_COUNT_BEFORE_6_2(anonymous, old, MM_ANONYMOUS);
+		READ_COUNT_BEFORE_6_2(shared, old, MM_SHARED);
 	} else {
-		bpf_core_read(&n, sizeof(n), &mm->rss_stat[kind].count);
+		READ_COUNT(file, mm, MM_FILE);
+		READ_COUNT(anonymous, mm, MM_ANONYMOUS);
+		READ_COUNT(shared, mm, MM_SHARED);
 	}
-	return n > 0 ? n : 0; /* what single processors hold back can make it negative */
+	/* What single processors hold back can make them negative. */
+	return (file > 0 ? file : 0) + (anonymous > 0 ? anonymous : 0) + (shared > 0 ? shared : 0);
 }
 
 static __always_inline void read_memory(struct task_struct *task, struct task_record *record)
@@ -207,12 +218,12 @@ static __always_inline void read_memory(struct task_struct *task, struct task_re
 		return;
 	record->has_memory = 1;
 	record->mappings = mm->map_count;
-	record->resident_pages = pages_of(mm, MM_FILE) + pages_of(mm, MM_ANONYMOUS) +
-				 pages_of(mm, MM_SHARED);
+	record->resident_pages = resident_pages(mm);
 }
 
 /* Identity, in the words of whoever reads */
 
+/* The index is no literal here: an upid has had this size since namespaces came. */
 static __always_inline int number_at(struct pid *pid, __u32 level, struct pid_namespace *ns)
 {
 	struct upid upid;
