@@ -25,7 +25,7 @@ _tendril() {
 	run) options+=' --string --integer --timeout --hex --signed --int' ;;
 	load|unload) options+=' --timeout' ;;
 	handles) options+=' --kind --summary --wide' ;;
-	ps) options+=' --sort --reverse --limit' ;;
+	ps) options+=' --sort --reverse --limit --above' ;;
 	esac
 	case $command:$prev in
 	handles:--kind|handles:-k)
@@ -34,7 +34,7 @@ _tendril() {
 	ps:--sort|ps:-s)
 		COMPREPLY=($(compgen -W "$columns" -- "$cur"))
 		return ;;
-	*:--timeout|ps:--limit|run:--string|run:--integer|run:-[sit]|load:-t|unload:-t|ps:-n)
+	*:--timeout|ps:--limit|ps:--above|run:--string|run:--integer|run:-[sit]|load:-t|unload:-t|ps:-[na])
 		return ;;
 	esac
 	if [[ $cur == -* ]]; then

@@ -60,3 +60,4 @@ complete -c tendril -n '__tendril_does handles' -s w -l wide -d 'Do not cut line
 complete -c tendril -n '__tendril_does ps' -s s -l sort -x -d 'Sort by' -a 'handles limit threads mappings pid name user'
 complete -c tendril -n '__tendril_does ps' -s r -l reverse -d 'The other way round'
 complete -c tendril -n '__tendril_does ps' -s n -l limit -x -d 'Only so many'
+complete -c tendril -n '__tendril_does ps' -s a -l above -x -d 'Only with more handles than'

@@ -315,7 +315,7 @@ def test_ps_of_one_process():
         same(row['handle_limit'], 777)
         same(row['threads'], 1)
         with open('/proc/%d/maps' % target.pid, encoding='utf-8') as file:
-            same(row['mappings'], len(file.readlines()))
+            same(row['mappings'], len([line for line in file if '[vsyscall]' not in line]))
         try:
             same(row['user'], pwd.getpwuid(os.getuid()).pw_name)
         except KeyError:
@@ -338,6 +338,20 @@ def test_ps_of_everything_is_sorted_by_handles():
     pids = [row['pid'] for row in tendril('ps', '-rs', 'pid', '--json').json()]
     same(pids, sorted(pids, reverse=True))
     same(len(tendril('ps', '-n1').out.splitlines()), 2)
+
+
+@test
+def test_ps_above():
+    with Target('p = [os.pipe() for _ in range(50)]') as target:
+        rows = tendril('ps', '--above', '99', '--json').json()
+        assert target.pid in [row['pid'] for row in rows]
+        same([row for row in rows if not row['handles'] or row['handles'] <= 99], [])
+        handles = target.handles()
+        same(len(tendril('ps', target.pid, '-a', handles - 1, '--json').json()), 1)
+        result = tendril('ps', target.pid, '-a', handles, '--json')
+        same((result.code, result.json()), (0, []))
+    bad_usage('no number of handles', 'ps', '--above', 'x')
+    bad_usage('no number of handles', 'ps', '--above', '-1')
 
 
 @test

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ps.c - tendril ps: handle, thread and mapping counts of processes, now */
-#include "proc/select.h"
+#include "monitor/sample.h"
 
 #include <pwd.h>
 #include <string.h>
@@ -8,13 +8,14 @@
 
 #include "cmd/cmd.h"
 
-enum { OPTION_SORT, OPTION_REVERSE, OPTION_LIMIT };
+enum { OPTION_SORT, OPTION_REVERSE, OPTION_LIMIT, OPTION_ABOVE };
 
 static const struct cmd_option options[] = {
 	[OPTION_SORT] = { "sort", 's', "COLUMN", "handles (default), limit, threads, mappings: "
 						 "most first" },
 	[OPTION_REVERSE] = { "reverse", 'r', NULL, "the other way round" },
 	[OPTION_LIMIT] = { "limit", 'n', "N", "only the first N" },
+	[OPTION_ABOVE] = { "above", 'a', "N", "only those with more than N handles" },
 };
 
 static const char *const examples[] = {
@@ -22,6 +23,7 @@ static const char *const examples[] = {
 	"tendril ps 'ngi*' user:postgres", "those of that name, and those of that user",
 	"tendril ps cgroup:/system.slice/ssh.service", "those of a service",
 	"tendril ps '\\Process(nginx)\\Handle Count'", "as in Performance Monitor",
+	"tendril ps --above 1000", "those with more than 1,000 handles",
 	"tendril ps --sort threads --limit 10", "the ten with the most threads",
 	NULL,
 };
@@ -31,12 +33,8 @@ static const char *const counters[] = { "Handle Count", "Thread Count", "Mapping
 					"ID Process", "*" };
 
 struct row {
-	pid_t pid;
-	uid_t uid;
-	char name[PROC_NAME_BYTES];
-	char *user; /* the users' table owns it */
-	bool has_handles, has_limit, has_mappings;
-	uint64_t handles, limit, threads, mappings;
+	const struct monitor_process *process; /* the sample's */
+	const char *user;                      /* the users' table owns it */
 };
 
 struct user {
@@ -59,6 +57,8 @@ struct request {
 	bool json, reverse;
 	enum sort sort;
 	size_t limit; /* 0: none */
+	bool has_above;
+	uint64_t above;
 	struct proc_selector *selectors;
 	const char **words; /* the selectors as they were given */
 	bool *matched;      /* for each selector */
@@ -123,6 +123,16 @@ static int take_limit(const struct command *command, const char *word, size_t *r
 	return 0;
 }
 
+static int take_above(const struct command *command, const char *word, struct request *request)
+{
+	const char *end = proc_scan(word, 10, &request->above);
+
+	if (!end || *end)
+		return cmd_usage(command, "'%s' is no number of handles", word);
+	request->has_above = true;
+	return 0;
+}
+
 static int take(const struct command *command, void *state, int option, const char *value)
 {
 	struct request *request = state;
@@ -138,6 +148,8 @@ static int take(const struct command *command, void *state, int option, const ch
 		return 0;
 	case OPTION_LIMIT:
 		return take_limit(command, value, &request->limit);
+	case OPTION_ABOVE:
+		return take_above(command, value, request);
 	default:
 		return take_selector(command, request, value);
 	}
@@ -174,62 +186,62 @@ static char *user_name(struct users *users, uid_t uid)
 	return name;
 }
 
-/* -ESRCH: it ended in between.  What the kernel will not tell stays unknown. */
-static int read_row(const struct proc_process *process, struct users *users, struct row *ret_row)
+/* A selector whose every process has ended since is an error too: nothing is shown for it. */
+static void note_matches(const struct request *request, const struct monitor_process *process)
 {
-	struct row row = { .pid = process->pid, .uid = process->uid,
-			   .threads = process->n_threads };
-	int r = proc_count_handles(process->pid, &row.handles);
+	struct proc_process facts = { .pid = process->pid, .uid = process->uid,
+				      .session = process->session };
 
-	row.has_handles = r == 0;
-	if (r == 0 || r == -EACCES) {
-		r = proc_handle_limit(process->pid, &row.limit);
-		row.has_limit = r == 0 && row.limit != PROC_UNLIMITED;
-	}
-	if (r == 0 || r == -EACCES) {
-		r = proc_count_mappings(process->pid, &row.mappings);
-		row.has_mappings = r == 0;
-	}
-	if (r == -ESRCH)
-		return r;
-	memcpy(row.name, process->comm, sizeof(row.name));
-	row.user = user_name(users, process->uid);
-	*ret_row = row;
-	return row.user ? 0 : -ENOMEM;
-}
-
-static bool is_selected(const struct request *request, const struct proc_process *process)
-{
-	bool any = request->n_selectors == 0;
-
+	memcpy(facts.comm, process->name, sizeof(facts.comm));
 	for (size_t i = 0; i < request->n_selectors; i++)
-		if (proc_selector_match(&request->selectors[i], process)) {
-			request->matched[i] = true;
-			any = true;
-		}
-	return any;
+		if (!request->matched[i])
+			request->matched[i] =
+				proc_selector_match(&request->selectors[i], &facts);
 }
 
-static int read_rows(const struct request *request, const pid_t *pids, size_t n,
+static bool is_shown(const struct request *request, const struct monitor_process *process)
+{
+	return !request->has_above || (monitor_is_known(process, MONITOR_HANDLES) &&
+				       process->value[MONITOR_HANDLES] > request->above);
+}
+
+static int fill_rows(const struct request *request, const struct monitor_sample *sample,
 		     struct users *users, struct row *rows, size_t *ret_n)
 {
-	size_t used = 0;
+	size_t n = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		struct proc_process process;
-		int r;
+	for (size_t i = 0; i < sample->n_processes; i++) {
+		const struct monitor_process *process = &sample->process[i];
 
-		if (proc_process_read(pids[i], &process) < 0 || process.tgid != process.pid ||
-		    !is_selected(request, &process))
+		note_matches(request, process);
+		if (!is_shown(request, process))
 			continue;
-		r = read_row(&process, users, &rows[used]);
-		if (r == 0)
-			used++;
-		else if (r != -ESRCH)
-			return r;
+		rows[n].process = process;
+		rows[n].user = user_name(users, process->uid);
+		if (!rows[n++].user)
+			return -ENOMEM;
 	}
-	*ret_n = used;
+	*ret_n = n;
 	return 0;
+}
+
+/* For one sample the iterator does not pay: to load it takes as long as to read a thousand processes
+ * from /proc. */
+static int new_sampler(const struct request *request, struct monitor_sampler **ret_sampler)
+{
+	struct monitor_options monitor = {
+		.selectors = request->selectors,
+		.n_selectors = request->n_selectors,
+		.wanted = 1u << MONITOR_HANDLES | 1u << MONITOR_HANDLE_LIMIT |
+			  1u << MONITOR_THREADS | 1u << MONITOR_MAPPINGS,
+		.source = MONITOR_SOURCE_STAT,
+	};
+	int r = monitor_sampler_new(&monitor, ret_sampler);
+
+	if (r != -ENOTSUP)
+		return r;
+	monitor.source = MONITOR_SOURCE_COUNT;
+	return monitor_sampler_new(&monitor, ret_sampler);
 }
 
 /* Order and output */
@@ -241,20 +253,26 @@ static int compare_numbers(uint64_t x, uint64_t y, bool x_known, bool y_known)
 	return (x < y) - (x > y);
 }
 
+static int compare_counters(enum monitor_counter counter, const struct monitor_process *x,
+			    const struct monitor_process *y)
+{
+	return compare_numbers(x->value[counter], y->value[counter],
+			       monitor_is_known(x, counter), monitor_is_known(y, counter));
+}
+
 static int compare_by(enum sort sort, const struct row *x, const struct row *y)
 {
 	switch (sort) {
 	case SORT_HANDLES:
-		return compare_numbers(x->handles, y->handles, x->has_handles, y->has_handles);
+		return compare_counters(MONITOR_HANDLES, x->process, y->process);
 	case SORT_LIMIT:
-		return compare_numbers(x->limit, y->limit, x->has_limit, y->has_limit);
+		return compare_counters(MONITOR_HANDLE_LIMIT, x->process, y->process);
 	case SORT_THREADS:
-		return compare_numbers(x->threads, y->threads, true, true);
+		return compare_counters(MONITOR_THREADS, x->process, y->process);
 	case SORT_MAPPINGS:
-		return compare_numbers(x->mappings, y->mappings, x->has_mappings,
-				       y->has_mappings);
+		return compare_counters(MONITOR_MAPPINGS, x->process, y->process);
 	case SORT_NAME:
-		return strcmp(x->name, y->name);
+		return strcmp(x->process->name, y->process->name);
 	case SORT_USER:
 		return strcmp(x->user, y->user);
 	default:
@@ -269,7 +287,7 @@ static int compare_rows(const void *a, const void *b, void *context)
 	int order = compare_by(request->sort, x, y);
 
 	if (order == 0)
-		order = (x->pid > y->pid) - (x->pid < y->pid);
+		order = (x->process->pid > y->process->pid) - (x->process->pid < y->process->pid);
 	return request->reverse ? -order : order;
 }
 
@@ -283,16 +301,23 @@ static const struct output_column columns[] = {
 	{ "MAPPINGS", "mappings", OUTPUT_RIGHT, OUTPUT_UNSIGNED },
 };
 
+static struct output_value cell(const struct monitor_process *process, enum monitor_counter counter)
+{
+	return (struct output_value){ .known = monitor_is_known(process, counter),
+				      .number = process->value[counter] };
+}
+
 static int add_row(struct output_table *table, const struct row *row)
 {
+	const struct monitor_process *process = row->process;
 	struct output_value values[ARRAY_SIZE(columns)] = {
-		{ .known = true, .signed_number = row->pid },
-		output_text(row->name),
+		{ .known = true, .signed_number = process->pid },
+		output_text(process->name),
 		output_text(row->user),
-		{ .known = row->has_handles, .number = row->handles },
-		{ .known = row->has_limit, .number = row->limit },
-		output_unsigned(row->threads),
-		{ .known = row->has_mappings, .number = row->mappings },
+		cell(process, MONITOR_HANDLES),
+		cell(process, MONITOR_HANDLE_LIMIT),
+		cell(process, MONITOR_THREADS),
+		cell(process, MONITOR_MAPPINGS),
 	};
 
 	return output_table_add(table, values);
@@ -337,21 +362,33 @@ static void users_done(struct users *users)
 	free(users->user);
 }
 
+static int print_sample(struct request *request, const struct monitor_sample *sample)
+{
+	AUTO_FREE struct row *rows = calloc(sample->n_processes + 1, sizeof(*rows));
+	struct users users = { 0 };
+	size_t n = 0;
+	int r = rows ? fill_rows(request, sample, &users, rows, &n) : -ENOMEM;
+
+	if (r == 0)
+		r = print_rows(request, rows, n);
+	users_done(&users);
+	return r;
+}
+
 static int list(struct request *request)
 {
-	AUTO_FREE pid_t *pids = NULL;
-	AUTO_FREE struct row *rows = NULL;
-	struct users users = { 0 };
-	size_t n_pids = 0, n_rows = 0;
-	int r = proc_processes(&pids, &n_pids);
+	struct monitor_sampler *sampler = NULL;
+	const struct monitor_sample *sample;
+	int r = new_sampler(request, &sampler);
 
-	if (r < 0)
-		return cmd_fail_code(request->json, r, "/proc");
-	rows = calloc(n_pids + 1, sizeof(*rows));
-	r = rows ? read_rows(request, pids, n_pids, &users, rows, &n_rows) : -ENOMEM;
 	if (r == 0)
-		r = print_rows(request, rows, n_rows);
-	users_done(&users);
+		r = monitor_sample(sampler, &sample);
+	if (r < 0) {
+		monitor_sampler_free(sampler);
+		return cmd_fail_code(request->json, r, "/proc");
+	}
+	r = print_sample(request, sample);
+	monitor_sampler_free(sampler);
 	return r < 0 ? cmd_printed(r) : report_unmatched(request);
 }
 
