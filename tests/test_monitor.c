@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -272,6 +273,33 @@ static void test_kernel_thread(void **state)
 	if (proc_process_read(2, &process) < 0 || !process.kernel_thread)
 		SKIP_BECAUSE("PID 2 is no kernel thread");
 	expect_everywhere(2, 0, 1);
+}
+
+/* Also those that /proc shows with what they work on. */
+static void test_names_of_kernel_threads(void **state)
+{
+	struct monitor_sampler *a = sampler_of(MONITOR_SOURCE_BPF, NULL, 0);
+	struct monitor_sampler *b = sampler_of(MONITOR_SOURCE_COUNT, NULL, 0);
+	const struct monitor_sample *sample, *other;
+	size_t n_compared = 0;
+
+	(void)state;
+	if (!a)
+		SKIP_BECAUSE("no BPF here");
+	other = take(b);
+	sample = take(a);
+	for (size_t i = 0; i < sample->n_processes; i++) {
+		const struct monitor_process *x = &sample->process[i];
+		const struct monitor_process *y = monitor_find(other, x->pid, x->start_ticks);
+
+		if (!y || getsid(x->pid) != 0 || x->value[MONITOR_MAPPINGS] != 0)
+			continue;
+		assert_string_equal(x->name, y->name);
+		n_compared++;
+	}
+	assert_true(n_compared > 0);
+	monitor_sampler_free(a);
+	monitor_sampler_free(b);
 }
 
 /* Nobody is left out */
@@ -633,6 +661,57 @@ static void test_container_of_cgroups(void **state)
 	}
 }
 
+/* Both versions of control groups; a directory that can be made and entered, or "". */
+static void make_group(char path[256], pid_t pid)
+{
+	static const char *const tops[] = { "/sys/fs/cgroup/pids", "/sys/fs/cgroup" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(tops); i++) {
+		char procs[300];
+		FILE *file;
+		bool moved;
+
+		(void)snprintf(path, 256, "%s/" ID, tops[i]);
+		(void)snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
+		if (mkdir(path, 0755) < 0 || !(file = fopen(procs, "we")))
+			continue;
+		moved = fprintf(file, "%d\n", (int)pid) > 0;
+		if (fclose(file) == 0 && moved)
+			return;
+		(void)rmdir(path);
+	}
+	path[0] = '\0';
+}
+
+/* As a container's first process is: born outside. */
+static void test_moved_into_a_container(void **state)
+{
+	struct monitor_sampler *samplers[ARRAY_SIZE(kinds)];
+	pid_t pid = start_child(body_nothing);
+	char path[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		samplers[i] = sampler_of(kinds[i], NULL, 0);
+		if (samplers[i])
+			assert_string_equal(monitor_find(take(samplers[i]), pid, 0)->container,
+					    "");
+	}
+	make_group(path, pid);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (samplers[i] && path[0])
+			assert_string_equal(monitor_find(take(samplers[i]), pid, 0)->container,
+					    "0123456789ab");
+		if (path[0])
+			expect_selects(kinds[i], "container:01234567", pid, true);
+		monitor_sampler_free(samplers[i]);
+	}
+	end_child(pid);
+	if (!path[0])
+		SKIP_BECAUSE("no control group can be made");
+	assert_int_equal(rmdir(path), 0);
+}
+
 static void test_counters_have_names(void **state)
 {
 	(void)state;
@@ -653,6 +732,7 @@ int main(void)
 		cmocka_unit_test(test_process_whose_leader_has_ended),
 		cmocka_unit_test(test_zombie_has_none),
 		cmocka_unit_test(test_kernel_thread),
+		cmocka_unit_test(test_names_of_kernel_threads),
 		cmocka_unit_test(test_everybody_is_there),
 		cmocka_unit_test(test_used_again),
 		cmocka_unit_test(test_come_and_go),
@@ -661,6 +741,7 @@ int main(void)
 		cmocka_unit_test(test_unreadable_is_unknown),
 		cmocka_unit_test(test_namespace_of_processes),
 		cmocka_unit_test(test_selectors),
+		cmocka_unit_test(test_moved_into_a_container),
 		cmocka_unit_test(test_container_of_cgroups),
 		cmocka_unit_test(test_counters_have_names),
 	};
