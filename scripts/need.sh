@@ -60,6 +60,9 @@ group_build()
 	need ninja-build has_command ninja
 	need pkg-config has_command pkg-config
 	need python3 has_command python3
+	want clang has_command clang
+	want bpftool eval 'has_command bpftool || has_file /usr/sbin/bpftool'
+	want libbpf-dev has_file /usr/include/bpf/skel_internal.h
 }
 
 group_check()
@@ -146,5 +149,5 @@ if [ -n "$missing" ]; then
 	echo "need.sh: missing; run: sudo apt-get install$missing$optional" >&2
 	exit 1
 fi
-echo "need.sh: some tests will be skipped; for all of them: sudo apt-get install$optional" >&2
+echo "need.sh: some of it will be left out; for all: sudo apt-get install$optional" >&2
 exit 0
