@@ -65,8 +65,9 @@ demo-wine:
 	@sh examples/demo-wine.sh $(BUILD)
 
 bench: all
-	@ninja -C $(BUILD) bench/bench tests/targets/manylibs
-	@$(BUILD)/bench/bench --targets $(BUILD)/tests/targets
+	@ninja -C $(BUILD) bench/bench bench/bench_monitor tests/targets/manylibs
+	@$(BUILD)/bench/bench --targets $(BUILD)/tests/targets; bad=$$?; \
+		$(BUILD)/bench/bench_monitor && exit $$bad
 
 torture: all
 	@ninja -C $(BUILD) tests/torture meson-test-prereq
