@@ -423,20 +423,24 @@ static void test_nothing_stays_open(void **state)
 
 	(void)state;
 	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
-		struct monitor_sampler *sampler = sampler_of(kinds[k], NULL, 0);
-		pid_t pid = start_child(body_nothing);
-		int with, without;
+		struct proc_selector selector = { .kind = PROC_SELECT_PID };
+		struct monitor_sampler *sampler;
+		int empty, with;
 
+		selector.id = start_child(body_nothing);
+		sampler = sampler_of(kinds[k], &selector, 1);
+		empty = count_handles(getpid());
 		if (sampler)
-			(void)take(sampler);
+			assert_int_equal(take(sampler)->n_processes, 1);
 		with = count_handles(getpid());
-		end_child(pid);
-		if (sampler)
-			(void)take(sampler);
-		without = count_handles(getpid());
-		assert_true(without <= with);
 		if (sampler && kinds[k] == MONITOR_SOURCE_STAT)
-			assert_true(without < with); /* those of the child were let go */
+			assert_int_equal(with, empty + 2);
+		else
+			assert_int_equal(with, empty);
+		end_child(selector.id);
+		if (sampler)
+			assert_int_equal(take(sampler)->n_processes, 0);
+		assert_int_equal(count_handles(getpid()), empty);
 		monitor_sampler_free(sampler);
 		assert_int_equal(count_handles(getpid()), before);
 	}

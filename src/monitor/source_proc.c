@@ -8,7 +8,7 @@
  * Of each process two directories are held open.  They stand for the process, not for its number, so
  * fstat(2) on them also tells that it is still the same one.  Name, user, session and limit seldom
  * change and are dear to read: of a process that was seen before they are read at its first samples
- * (when it executes its program), and then at every eighth.
+ * (when it executes its program), and then at every 32nd.
  */
 #include "monitor/source.h"
 
@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 
 #define SETTLED	     4 /* samples after which a process has long executed its program */
-#define REFRESH	     8
+#define REFRESH	     32
 #define HELD_SHARE   2 /* of the descriptors that we may have: the rest is for others */
 #define FDS_EACH     2
 #define LINKS_OF_DIR 2 /* "." and "..": the others of /proc/PID/task are threads */
@@ -205,9 +205,13 @@ static bool needs_all(const struct proc_state *state, const struct watched *watc
 static int read_all(const struct proc_state *state, struct watched *watched, pid_t pid)
 {
 	uint64_t start_ticks = watched->last.start_ticks;
+	uint32_t wanted = state->request->wanted;
 	struct monitor_process process;
-	int r = read_by_path(pid, state->request->wanted, state->by_entries, &process,
-			     &watched->kernel_thread);
+	int r;
+
+	if (watched->fd_dir >= 0)
+		wanted &= ~(1u << MONITOR_HANDLES); /* look_at_held() tells them */
+	r = read_by_path(pid, wanted, state->by_entries, &process, &watched->kernel_thread);
 
 	if (r < 0)
 		return r;
