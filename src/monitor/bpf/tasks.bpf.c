@@ -185,9 +185,7 @@ static __always_inline __u32 count_handles(struct task_struct *task)
 
 /* Memory */
 
-/* A macro, for only where an index is a literal the kernel's size of an element is found out. */
-#define READ_COUNT(to, base, index)                                                                \
-	bpf_core_read(&(to), sizeof(to), &(base)->rss_stat[index].count)
+/* Only where an index is a literal the kernel's size of an element is found out: hence a macro. */
 #define READ_COUNT_BEFORE_6_2(to, base, index)                                                     \
 	bpf_core_read(&(to), sizeof(to), &(base)->rss_stat.count[index])
 
@@ -202,9 +200,9 @@ static __always_inline __u64 resident_pages(struct mm_struct *mm)
 		READ_COUNT_BEFORE_6_2(anonymous, old, MM_ANONYMOUS);
 		READ_COUNT_BEFORE_6_2(shared, old, MM_SHARED);
 	} else {
-		READ_COUNT(file, mm, MM_FILE);
-		READ_COUNT(anonymous, mm, MM_ANONYMOUS);
-		READ_COUNT(shared, mm, MM_SHARED);
+		file = mm->rss_stat[MM_FILE].count;
+		anonymous = mm->rss_stat[MM_ANONYMOUS].count;
+		shared = mm->rss_stat[MM_SHARED].count;
 	}
 	/* What single processors hold back can make them negative. */
 	return (file > 0 ? file : 0) + (anonymous > 0 ? anonymous : 0) + (shared > 0 ? shared : 0);
@@ -244,7 +242,7 @@ static __always_inline void read_identity(struct task_struct *leader, struct tas
 
 	if (level == 0) {
 		record->pid = leader->tgid;
-		record->session = number_at(session, 0, NULL);
+		record->session = session ? session->numbers[0].nr : 0;
 	} else if (level < LEVELS_MAX) {
 		struct pid_namespace *ns = NULL;
 
