@@ -134,16 +134,24 @@ static int read_maps(pid_t tid, char **ret_text, size_t *ret_bytes)
 /* The file of a leader that has ended is empty, though the process lives: ask another thread. */
 static int read_maps_alive(pid_t pid, char **ret_text, size_t *ret_bytes)
 {
-	int r = read_maps(pid, ret_text, ret_bytes);
-	pid_t other;
+	AUTO_FREE char *text = NULL;
+	size_t bytes = 0;
+	int r = read_maps(pid, &text, &bytes);
+	pid_t other = pid;
 
-	if (r < 0 || *ret_bytes > 0)
+	if (r == 0 && bytes == 0)
+		other = proc_live_thread(pid);
+	if (other != pid) {
+		free(text);
+		text = NULL;
+		r = read_maps(other, &text, &bytes); /* which may be refused, or be gone */
+	}
+	if (r < 0)
 		return r;
-	other = proc_live_thread(pid);
-	if (other == pid)
-		return r;
-	free(*ret_text);
-	return read_maps(other, ret_text, ret_bytes);
+	*ret_text = text;
+	*ret_bytes = bytes;
+	text = NULL;
+	return 0;
 }
 
 int proc_maps_read(pid_t pid, struct proc_maps *ret_maps)
