@@ -70,11 +70,22 @@ static void note_result(struct monitor_process *process, enum monitor_counter co
 		source_note(process, counter, value);
 }
 
+/* Of a leader that has ended the memory is gone, but a thread that lives still has it. */
+static uint64_t resident_pages(const struct proc_process *from)
+{
+	struct proc_process other;
+
+	if (from->state != 'Z' || from->n_threads <= 1 ||
+	    proc_process_read_stat(proc_live_thread(from->pid), &other) < 0)
+		return from->resident_pages;
+	return other.resident_pages;
+}
+
 static void copy_times(const struct proc_process *from, struct monitor_process *to)
 {
 	source_note(to, MONITOR_THREADS, from->n_threads);
 	source_note(to, MONITOR_RESIDENT_BYTES,
-		    from->resident_pages * (uint64_t)sysconf(_SC_PAGESIZE));
+		    resident_pages(from) * (uint64_t)sysconf(_SC_PAGESIZE));
 	source_note(to, MONITOR_CPU_NS,
 		    from->cpu_ticks * (uint64_t)(NS_PER_S / sysconf(_SC_CLK_TCK)));
 }
