@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_trend.c - leaks found and false alarms, over simulated processes, always the same ones
+ *
+ * The load moves the count by +-20 % of its base.  Its kinds are those of servers: noise with a memory
+ * of 10 s to 2 minutes, cycles of 1 to 30 minutes, bursts of 10 s to 5 minutes above an idle floor, a
+ * day's cycle with noise on it, and a pool of 20 workers that are busy for 10 s to 5 minutes.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "monitor/trend.h"
+
+#include <cmocka.h> /* behind base.h: its macro fail() is not our function */
+
+#define INTERVAL_S 10
+#define DAY_S      86400
+
+static const double bases[] = { 50, 200, 1000 };
+
+/* Numbers that are random enough, and the same everywhere (xorshift64*). */
+
+struct random {
+	uint64_t state;
+};
+
+static struct random random_from(uint64_t seed)
+{
+	return (struct random){ seed * 0x9E3779B97F4A7C15 + 1 };
+}
+
+static double uniform(struct random *random)
+{
+	random->state ^= random->state >> 12;
+	random->state ^= random->state << 25;
+	random->state ^= random->state >> 27;
+	return (double)((random->state * 0x2545F4914F6CDD1D) >> 11) / 9007199254740992.0;
+}
+
+/* About normal: as far out as 3.5 standard deviations. */
+static double normal(struct random *random)
+{
+	double sum = 0;
+
+	for (int i = 0; i < 4; i++)
+		sum += uniform(random);
+	return (sum - 2) * sqrt(3);
+}
+
+static double between(struct random *random, double low, double high)
+{
+	return low * pow(high / low, uniform(random));
+}
+
+static double bounded(double value, double low, double high)
+{
+	return fmin(fmax(value, low), high);
+}
+
+/* Load, from -1 to 1 */
+
+enum load { LOAD_NONE, LOAD_NOISE, LOAD_BREATH, LOAD_BURST, LOAD_DAILY, LOAD_QUEUE, LOADS };
+
+static const char *const load_names[LOADS] = { "none", "noise", "breathing", "bursts", "daily",
+					       "queue" };
+
+struct source {
+	enum load kind;
+	struct random random;
+	double noise, keep;         /* autoregressive, standard deviation 1 */
+	double period_s, phase;
+	double burst_chance, burst_left_s, burst_level;
+	double change_chance;       /* of a worker, in an interval */
+	unsigned n_busy;
+};
+
+static struct source source_new(enum load kind, uint64_t seed)
+{
+	struct source s = { .kind = kind, .random = random_from(seed), .n_busy = 10 };
+
+	s.keep = exp(-INTERVAL_S / between(&s.random, 10, 120));
+	s.noise = normal(&s.random);
+	s.period_s = between(&s.random, 60, 1800);
+	s.phase = uniform(&s.random);
+	s.burst_chance = 1 - exp(-INTERVAL_S / between(&s.random, 60, 1800));
+	s.change_chance = 1 - exp(-INTERVAL_S / between(&s.random, 10, 300));
+	return s;
+}
+
+static double wave(const struct source *s, double t_s, double period_s)
+{
+	return sin(2 * M_PI * (t_s / period_s + s->phase));
+}
+
+static double burst_next(struct source *s)
+{
+	s->burst_left_s -= INTERVAL_S;
+	if (s->burst_left_s <= 0 && uniform(&s->random) < s->burst_chance) {
+		s->burst_left_s = between(&s->random, 10, 300);
+		s->burst_level = 0.3 + 1.7 * uniform(&s->random);
+	}
+	return -1 + (s->burst_left_s > 0 ? s->burst_level : 0) + 0.1 * fabs(s->noise);
+}
+
+static double queue_next(struct source *s)
+{
+	unsigned n_busy = 0;
+
+	for (unsigned i = 0; i < 20; i++) {
+		bool is_busy = i < s->n_busy;
+
+		if (uniform(&s->random) < s->change_chance)
+			is_busy = uniform(&s->random) < 0.5;
+		n_busy += is_busy;
+	}
+	s->n_busy = n_busy;
+	return n_busy / 10.0 - 1;
+}
+
+static double load_next(struct source *s, double t_s)
+{
+	s->noise = s->keep * s->noise + sqrt(1 - s->keep * s->keep) * normal(&s->random);
+	switch (s->kind) {
+	case LOAD_NOISE:
+		return bounded(0.35 * s->noise, -1, 1);
+	case LOAD_BREATH:
+		return bounded(0.85 * wave(s, t_s, s->period_s) + 0.1 * s->noise, -1, 1);
+	case LOAD_BURST:
+		return bounded(burst_next(s), -1, 1);
+	case LOAD_DAILY:
+		return bounded(0.25 * wave(s, t_s, DAY_S) + 0.35 * s->noise, -1, 1);
+	case LOAD_QUEUE:
+		return queue_next(s);
+	default:
+		return 0;
+	}
+}
+
+static uint64_t to_count(double value)
+{
+	return value > 0 ? (uint64_t)(value + 0.5) : 0;
+}
+
+/* Detection */
+
+/* Is it called a leak within two hours of samples? */
+static bool is_found(enum load kind, double base, double per_minute, uint64_t seed)
+{
+	struct source source = source_new(kind, seed);
+	struct trend *trend = trend_new();
+	struct trend_verdict verdict = { 0 };
+	double lost = 0;
+
+	assert_non_null(trend);
+	for (int t_s = 0; t_s <= 7200 && !verdict.is_leaking; t_s += INTERVAL_S) {
+		double load = load_next(&source, t_s);
+
+		lost += uniform(&source.random) < per_minute * INTERVAL_S / 60;
+		trend_add(trend, t_s * NS_PER_S, to_count(base * (1 + 0.2 * load)) + (uint64_t)lost,
+			  100000);
+		trend_verdict(trend, &verdict);
+	}
+	trend_free(trend);
+	return verdict.is_leaking;
+}
+
+static void test_slow_leaks_are_found_within_two_hours(void **state)
+{
+	const unsigned runs = 100;
+	unsigned found = 0, tried = 0;
+
+	(void)state;
+	for (size_t b = 0; b < ARRAY_SIZE(bases); b++) {
+		unsigned found_base = 0, tried_base = 0;
+
+		for (int kind = LOAD_NOISE; kind < LOADS; kind++) {
+			unsigned n = 0;
+
+			for (unsigned run = 0; run < runs; run++)
+				n += is_found((enum load)kind, bases[b], 1,
+					      run * 1000 + (unsigned)kind * 10 + b);
+			printf("# base %4.0f, load %-9s: %5.1f %% found\n", bases[b], load_names[kind],
+			       100.0 * n / runs);
+			found_base += n;
+			tried_base += runs;
+		}
+		/* On 1,000 the leak is an eighth, and the load moves four eighths. */
+		assert_true(found_base >= tried_base * (bases[b] < 1000 ? 0.99 : 0.80));
+		found += found_base;
+		tried += tried_base;
+	}
+	printf("# all: %.1f %% of %u leaks of 1 a minute found within 2 hours\n",
+	       100.0 * found / tried, tried);
+	assert_true(found >= 0.95 * tried);
+}
+
+/* False alarms */
+
+enum innocent {
+	IS_LOAD = LOADS - 1, /* below: only load, of each kind */
+	IS_STEP,             /* a new worker: 30 more, once */
+	IS_WARMING,          /* rises at first, with a time constant of 1 to 30 minutes */
+	IS_SAWTOOTH,         /* rises by 40 % and is collected, every 2 to 60 minutes */
+	IS_WALK,             /* a random walk that a pool bounds */
+	IS_RESTARTED,        /* every 10 minutes to a day, as the same process (exec), warming each time */
+	IS_STEEP_DAY,        /* most of +-20 % is the day's cycle */
+	INNOCENTS,
+};
+
+static const char *const innocent_names[] = { "step", "warm-up", "sawtooth", "walk", "restart",
+					      "steep day" };
+
+struct life {
+	int kind;
+	double base, stepped_s, warm_s, born_s, restart_s, period_s, pool, walk;
+	struct source source;
+};
+
+static struct life life_new(int kind, double base, uint64_t seed)
+{
+	struct life life = { .kind = kind, .base = base };
+	struct random random = random_from(seed * 31 + 7);
+
+	life.stepped_s = uniform(&random) * 2 * DAY_S;
+	life.warm_s = between(&random, 60, 1800);
+	life.period_s = between(&random, 120, 3600);
+	life.pool = between(&random, 10, fmax(20, 0.4 * base));
+	life.walk = life.pool / 2;
+	life.source = source_new(kind < LOADS ? (enum load)kind :
+						(enum load)(1 + uniform(&random) * (LOADS - 1)), seed);
+	return life;
+}
+
+static double walk_next(struct life *life)
+{
+	double to = uniform(&life->source.random);
+
+	life->walk = bounded(life->walk + (to < 0.15) - (to > 0.85), 0, life->pool);
+	return life->walk;
+}
+
+static double warmth(struct life *life, double t_s)
+{
+	return 1 - exp(-(t_s - life->born_s) / life->warm_s);
+}
+
+static void restart(struct life *life, double t_s)
+{
+	life->born_s = t_s;
+	life->restart_s = t_s + between(&life->source.random, 600, DAY_S);
+	life->warm_s = between(&life->source.random, 10, 600);
+}
+
+static double life_next(struct life *life, double t_s)
+{
+	double load = load_next(&life->source, t_s), base = life->base;
+
+	switch (life->kind) {
+	case IS_STEP:
+		return base * (1 + 0.2 * load) + (t_s > life->stepped_s ? 30 : 0);
+	case IS_WARMING:
+		return base * (1 + 0.2 * load) * warmth(life, t_s);
+	case IS_SAWTOOTH:
+		return base * (1 + 0.4 * fmod(t_s / life->period_s + life->source.phase, 1) +
+			       0.05 * load);
+	case IS_WALK:
+		return base + walk_next(life);
+	case IS_RESTARTED:
+		if (t_s >= life->restart_s)
+			restart(life, t_s);
+		return base * (1 + 0.2 * load) * warmth(life, t_s);
+	case IS_STEEP_DAY:
+		return base * (1 + 0.17 * wave(&life->source, t_s, DAY_S) + 0.03 * load);
+	default:
+		return base * (1 + 0.2 * load);
+	}
+}
+
+static unsigned false_alarms(int kind, double base, unsigned days, uint64_t seed)
+{
+	struct life life = life_new(kind, base, seed);
+	struct trend *trend = trend_new();
+	struct trend_verdict verdict;
+	unsigned alarms = 0;
+	int64_t since_ns = 0;
+
+	assert_non_null(trend);
+	for (unsigned t_s = 0; t_s < days * DAY_S; t_s += INTERVAL_S) {
+		trend_add(trend, t_s * NS_PER_S, to_count(life_next(&life, t_s)), 100000);
+		trend_verdict(trend, &verdict);
+		if (verdict.is_leaking && verdict.since_ns != since_ns)
+			alarms++;
+		since_ns = verdict.since_ns;
+	}
+	trend_free(trend);
+	return alarms;
+}
+
+static void test_at_most_one_false_alarm_in_100_process_days(void **state)
+{
+	const unsigned processes = 9, days = 10;
+	unsigned alarms = 0, total_days = 0;
+
+	(void)state;
+	for (int kind = 0; kind < INNOCENTS; kind++) {
+		unsigned n = 0;
+
+		for (unsigned i = 0; i < processes; i++)
+			n += false_alarms(kind, bases[i % ARRAY_SIZE(bases)], days,
+					  i * 100 + (unsigned)kind + 1);
+		printf("# %-9s: %u false alarms in %u process-days\n",
+		       kind <= IS_LOAD ? load_names[kind] : innocent_names[kind - IS_STEP], n,
+		       processes * days);
+		alarms += n;
+		total_days += processes * days;
+	}
+	printf("# all: %.2f false alarms in 100 process-days (%u in %u)\n",
+	       100.0 * alarms / total_days, alarms, total_days);
+	assert_true(alarms * 100 <= total_days);
+}
+
+/* What is said */
+
+static void feed(struct trend *trend, int64_t *t_s, int seconds, int interval_s, double start,
+		 double per_hour)
+{
+	int64_t begin_s = *t_s;
+
+	for (; *t_s < begin_s + seconds; *t_s += interval_s)
+		trend_add(trend, *t_s * NS_PER_S,
+			  to_count(start + per_hour * (double)(*t_s - begin_s) / 3600), 1024);
+}
+
+static void test_slope_and_time_left(void **state)
+{
+	struct trend *trend = trend_new();
+	struct trend_verdict verdict;
+	int64_t t_s = 1000000;
+
+	(void)state;
+	feed(trend, &t_s, 1800, 10, 100, 120);
+	trend_verdict(trend, &verdict);
+	assert_false(verdict.is_known); /* half an hour says nothing */
+	assert_false(verdict.is_leaking);
+	feed(trend, &t_s, 7200 + 10, 10, 160, 120);
+	trend_verdict(trend, &verdict);
+	assert_true(verdict.is_known);
+	assert_true(verdict.is_leaking);
+	assert_true(verdict.since_ns > 1000000 * NS_PER_S);
+	assert_true(fabs(verdict.handles_per_hour - 120) < 3);
+	assert_true(verdict.confidence > 0.99 && verdict.confidence <= 1);
+	assert_true(fabs(verdict.seconds_left - (1024 - 400) / 120.0 * 3600) < 600);
+	trend_free(trend);
+}
+
+static void test_every_interval_will_do(void **state)
+{
+	static const int intervals_s[] = { 1, 7, 30, 60 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(intervals_s); i++) {
+		struct trend *trend = trend_new();
+		struct trend_verdict verdict;
+		int64_t t_s = 0;
+
+		feed(trend, &t_s, 7201, intervals_s[i], 100, 60);
+		trend_verdict(trend, &verdict);
+		assert_true(verdict.is_leaking);
+		assert_true(fabs(verdict.handles_per_hour - 60) < 3);
+		trend_free(trend);
+	}
+}
+
+/* Samples that come when they like, and none at all for 20 minutes. */
+static void test_irregular_samples_with_a_gap(void **state)
+{
+	struct random random = random_from(5);
+	struct trend *trend = trend_new();
+	struct trend_verdict verdict;
+	int64_t t_ns = 0;
+
+	(void)state;
+	while (t_ns < 8000 * NS_PER_S) {
+		trend_add(trend, t_ns, to_count(200 + (double)t_ns / 6e10), 0);
+		t_ns += (int64_t)((1 + 59 * uniform(&random)) * 1e9);
+		if (t_ns > 3000 * NS_PER_S && t_ns < 4200 * NS_PER_S)
+			t_ns = 4200 * NS_PER_S;
+	}
+	trend_verdict(trend, &verdict);
+	assert_true(verdict.is_leaking);
+	assert_true(fabs(verdict.handles_per_hour - 60) < 3);
+	assert_true(isinf(verdict.seconds_left)); /* no limit is known */
+	trend_free(trend);
+}
+
+static void test_a_leak_that_is_mended_is_forgotten(void **state)
+{
+	struct trend *trend = trend_new();
+	struct trend_verdict verdict;
+	int64_t t_s = 0;
+
+	(void)state;
+	feed(trend, &t_s, 7500, 10, 100, 60);
+	trend_verdict(trend, &verdict);
+	assert_true(verdict.is_leaking);
+	feed(trend, &t_s, 700, 10, 50, 0); /* as exec(2) does it */
+	trend_verdict(trend, &verdict);
+	assert_false(verdict.is_leaking);
+	assert_int_equal(verdict.since_ns, 0);
+	trend_free(trend);
+}
+
+/* Over days: 1 in an hour, on 100, below what two hours could show. */
+static void test_very_slow_leaks_are_found_within_days(void **state)
+{
+	struct source source = source_new(LOAD_DAILY, 3);
+	struct trend *trend = trend_new();
+	struct trend_verdict verdict = { 0 };
+	int64_t t_s = 0;
+
+	(void)state;
+	for (; t_s < 5 * DAY_S && !verdict.is_leaking; t_s += 60) {
+		double load = load_next(&source, (double)t_s);
+
+		trend_add(trend, t_s * NS_PER_S, to_count(100 * (1 + 0.2 * load) + (double)t_s / 3600),
+			  1024);
+		trend_verdict(trend, &verdict);
+	}
+	assert_true(verdict.is_leaking);
+	assert_true(t_s > DAY_S);
+	assert_true(verdict.handles_per_hour > 0.5 && verdict.handles_per_hour < 1.5);
+	trend_free(trend);
+}
+
+static void test_hostile_numbers(void **state)
+{
+	struct trend *trend = trend_new();
+	struct trend_verdict verdict;
+
+	(void)state;
+	trend_add(trend, 0, UINT64_MAX, UINT64_MAX);
+	trend_add(trend, -5 * NS_PER_S, 0, 0); /* a clock that runs backwards is ignored */
+	trend_add(trend, INT64_MAX, 0, 1);
+	for (int i = 0; i < 100; i++)
+		trend_add(trend, INT64_MAX, UINT64_MAX, 1);
+	trend_verdict(trend, &verdict);
+	assert_false(verdict.is_leaking);
+	assert_true(isfinite(verdict.handles_per_hour) && isfinite(verdict.confidence));
+	trend_free(trend);
+	trend_free(NULL);
+}
+
+/* The table */
+
+static struct monitor_process process(pid_t pid, uint64_t start_ticks, uint64_t handles)
+{
+	struct monitor_process made = { .pid = pid, .start_ticks = start_ticks,
+					.known = 1u << MONITOR_HANDLES | 1u << MONITOR_HANDLE_LIMIT };
+
+	made.value[MONITOR_HANDLES] = handles;
+	made.value[MONITOR_HANDLE_LIMIT] = 1024;
+	return made;
+}
+
+static void test_table_goes_by_id_and_start(void **state)
+{
+	struct trend_table *table;
+	struct trend_verdict verdict;
+
+	(void)state;
+	assert_int_equal(trend_table_new(&table), 0);
+	for (int t_s = 0; t_s <= 7300; t_s += 10) {
+		uint64_t lost = (uint64_t)t_s / 60;
+		struct monitor_process list[] = { process(5, 50, 100 + lost), process(7, 70, 100),
+						  process(9, 90, 100 + lost) };
+		struct monitor_sample sample = { .monotonic_ns = t_s * NS_PER_S, .process = list,
+						 .n_processes = 3 };
+
+		if (t_s > 3600)
+			list[2].start_ticks = 91; /* another one was given the id */
+		if (t_s % 100 == 0)
+			list[0].known = 0; /* sometimes it cannot be read */
+		assert_int_equal(trend_table_feed(table, &sample), 0);
+	}
+	assert_int_equal(trend_table_verdict(table, 5, 50, &verdict), 0);
+	assert_true(verdict.is_leaking);
+	assert_int_equal(trend_table_verdict(table, 7, 0, &verdict), 0);
+	assert_false(verdict.is_leaking);
+	assert_true(verdict.is_known);
+	assert_int_equal(trend_table_verdict(table, 9, 90, &verdict), -ESRCH);
+	assert_int_equal(trend_table_verdict(table, 9, 91, &verdict), 0);
+	assert_false(verdict.is_leaking); /* an hour of it is not enough */
+	assert_int_equal(trend_table_verdict(table, 6, 0, &verdict), -ESRCH);
+	trend_table_free(table);
+	trend_table_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_slope_and_time_left),
+		cmocka_unit_test(test_every_interval_will_do),
+		cmocka_unit_test(test_irregular_samples_with_a_gap),
+		cmocka_unit_test(test_a_leak_that_is_mended_is_forgotten),
+		cmocka_unit_test(test_very_slow_leaks_are_found_within_days),
+		cmocka_unit_test(test_hostile_numbers),
+		cmocka_unit_test(test_table_goes_by_id_and_start),
+		cmocka_unit_test(test_slow_leaks_are_found_within_two_hours),
+		cmocka_unit_test(test_at_most_one_false_alarm_in_100_process_days),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
