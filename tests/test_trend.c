@@ -408,6 +408,10 @@ static void test_a_leak_that_is_mended_is_forgotten(void **state)
 	feed(trend, &t_s, 7500, 10, 100, 60);
 	trend_verdict(trend, &verdict);
 	assert_true(verdict.is_leaking);
+	trend_add(trend, (t_s - 400) * NS_PER_S, 0, 1024); /* too late: ignored */
+	feed(trend, &t_s, 310, 10, 225, 60);
+	trend_verdict(trend, &verdict);
+	assert_true(verdict.is_leaking);
 	feed(trend, &t_s, 700, 10, 50, 0); /* as exec(2) does it */
 	trend_verdict(trend, &verdict);
 	assert_false(verdict.is_leaking);
