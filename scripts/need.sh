@@ -63,6 +63,7 @@ group_build()
 	want clang has_command clang
 	want bpftool eval 'has_command bpftool || has_file /usr/sbin/bpftool'
 	want libbpf-dev has_file /usr/include/bpf/skel_internal.h
+	need libsqlite3-dev has_module sqlite3
 }
 
 group_check()

@@ -98,6 +98,7 @@ struct store_reading {
 };
 
 /* Return: 0 go on, 1 enough, negative: an error, which store_read() returns.
+ * In an average two processes can have the same pid, one after the other.
  * All that reading points to is good until it returns.  It must not use the store. */
 typedef int (*store_read_fn)(void *context, const struct store_reading *reading);
 
