@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* log.c - tendril log: record counters to a file, without a screen */
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+
+#include "cmd/selection.h"
+#include "monitor/store.h"
+
+enum { OPTION_OUTPUT, OPTION_INTERVAL, OPTION_DURATION, OPTION_COUNTERS, OPTION_MAX_SIZE,
+       OPTION_MARK };
+
+static const struct cmd_option options[] = {
+	[OPTION_OUTPUT] = { "output", 'o', "FILE", "the log; one that exists is continued" },
+	[OPTION_INTERVAL] = { "interval", 'i', "S", "seconds between two samples (default 1)" },
+	[OPTION_DURATION] = { "duration", 'd', "S", "end after so many seconds" },
+	[OPTION_COUNTERS] = { "counters", 'c', "LIST", "only these, as handles,threads" },
+	[OPTION_MAX_SIZE] = { "max-size", 'm', "SIZE", "bound of the file, as 500M (default)" },
+	[OPTION_MARK] = { "mark", 'M', "TEXT", "set a bookmark in the log, and end" },
+};
+
+static const char *const examples[] = {
+	"tendril log -o week.tlog --interval 10", "every process, each ten seconds, until ^C",
+	"tendril log -o web.tlog 'nginx*' --counters handles", "the web server's handles alone",
+	"tendril log -o web.tlog --mark 'new release'", "a bookmark, also while it is written",
+	NULL,
+};
+
+struct request {
+	bool json;
+	const char *path, *mark;
+	int64_t interval_ms, duration_ms; /* duration 0: until a signal */
+	uint64_t max_bytes;
+	struct cmd_selection selection;
+};
+
+/* The command line */
+
+static int take_size(const struct command *command, const char *text, uint64_t *ret_bytes)
+{
+	static const char units[] = "KMG";
+	const char *unit;
+	uint64_t number = 0;
+	const char *end = *text >= '0' && *text <= '9' ? proc_scan(text, 10, &number) : NULL;
+	unsigned shift = 0;
+
+	if (end && *end && (unit = strchr(units, *end & ~0x20))) {
+		shift = 10 * (unsigned)(unit - units + 1);
+		end++;
+	}
+	if (!end || *end || number > (uint64_t)INT64_MAX >> shift)
+		return cmd_usage(command, "'%s' is no size: 500M, 2G", text);
+	if (number << shift < STORE_MIN_BYTES)
+		return cmd_usage(command, "a log needs at least 1M; %s is less", text);
+	*ret_bytes = number << shift;
+	return 0;
+}
+
+static int take_time(const struct command *command, const char *text, const char *what,
+		     int64_t *ret_ms)
+{
+	int r = cmd_take_seconds(command, text, ret_ms);
+
+	if (r == 0 && *ret_ms < 1)
+		return cmd_usage(command, "the %s is at least 0.001 seconds", what);
+	return r;
+}
+
+static int take(const struct command *command, void *state, int option, const char *value)
+{
+	struct request *request = state;
+
+	switch (option) {
+	case CMD_JSON:
+		request->json = true;
+		return 0;
+	case OPTION_OUTPUT:
+		request->path = value;
+		return *value ? 0 : cmd_usage(command, "the log's name is empty");
+	case OPTION_INTERVAL:
+		return take_time(command, value, "interval", &request->interval_ms);
+	case OPTION_DURATION:
+		return take_time(command, value, "duration", &request->duration_ms);
+	case OPTION_COUNTERS:
+		return cmd_take_counters(command, &request->selection, value);
+	case OPTION_MAX_SIZE:
+		return take_size(command, value, &request->max_bytes);
+	case OPTION_MARK:
+		request->mark = value;
+		return 0;
+	default:
+		return cmd_take_selector(command, &request->selection, value);
+	}
+}
+
+static int say_failure(bool json, const char *path, int code, const char *why)
+{
+	struct tendril_error error = { 0 };
+
+	(void)fail(&error, code, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "%s: %s", path, why);
+	return cmd_fail(json, &error);
+}
+
+/* Logging */
+
+struct logger {
+	const struct request *request;
+	struct store *store;
+	struct monitor_sampler *sampler;
+	uint64_t n_samples, n_missed; /* missed: turns of the timer that came too late for */
+	int timer, signals;
+	int64_t end_ns;               /* CLOCK_MONOTONIC; INT64_MAX: never */
+};
+
+static int take_sample(struct logger *logger)
+{
+	const struct request *request = logger->request;
+	const struct monitor_sample *sample;
+	int r = monitor_sample(logger->sampler, &sample);
+
+	if (r < 0)
+		return cmd_fail_code(request->json, r, "the processes cannot be read");
+	r = store_append(logger->store, sample);
+	if (r < 0)
+		return say_failure(request->json, request->path, r, store_problem(logger->store));
+	logger->n_samples++;
+	return CMD_DONE;
+}
+
+static int start_timer(struct logger *logger)
+{
+	int64_t ms = logger->request->interval_ms;
+	struct timespec every = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * NS_PER_MS };
+	struct itimerspec timer = { .it_interval = every, .it_value = every };
+
+	logger->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (logger->timer < 0 || timerfd_settime(logger->timer, 0, &timer, NULL) < 0)
+		return cmd_fail_code(logger->request->json, -errno, "timer");
+	return CMD_DONE;
+}
+
+static int catch_signals(struct logger *logger)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) == 0)
+		logger->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return logger->signals < 0 ? cmd_fail_code(logger->request->json, -errno, "signals") :
+				     CMD_DONE;
+}
+
+/* Return: true when it was one that ends us. */
+static bool take_signal(struct logger *logger)
+{
+	struct signalfd_siginfo info;
+
+	while (read(logger->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo != SIGUSR1)
+			return true;
+		if (store_mark(logger->store, 0, "SIGUSR1") < 0)
+			cmd_say("%s: no bookmark: %s", logger->request->path,
+				store_problem(logger->store));
+	}
+	return false;
+}
+
+static int wait_ms(const struct logger *logger)
+{
+	int64_t left_ns = logger->end_ns - now_ns();
+
+	if (logger->end_ns == INT64_MAX)
+		return -1;
+	if (left_ns <= 0)
+		return 0;
+	return left_ns / NS_PER_MS < INT32_MAX ? (int)(left_ns / NS_PER_MS) + 1 : INT32_MAX;
+}
+
+static int log_samples(struct logger *logger)
+{
+	struct pollfd fds[] = { { .fd = logger->signals, .events = POLLIN },
+				{ .fd = logger->timer, .events = POLLIN } };
+	int r = take_sample(logger);
+
+	while (r == CMD_DONE && now_ns() < logger->end_ns) {
+		uint64_t turns = 0;
+
+		if (poll(fds, ARRAY_SIZE(fds), wait_ms(logger)) < 0 && errno != EINTR)
+			return cmd_fail_code(logger->request->json, -errno, "poll");
+		if (take_signal(logger))
+			break;
+		if (read(logger->timer, &turns, sizeof(turns)) != (ssize_t)sizeof(turns))
+			continue;
+		logger->n_missed += turns - 1;
+		r = take_sample(logger);
+	}
+	return r;
+}
+
+static int print_end(const struct logger *logger)
+{
+	struct json json = { .out = stdout };
+
+	if (!logger->request->json) {
+		printf("%llu samples\n", (unsigned long long)logger->n_samples);
+		return CMD_DONE;
+	}
+	json_object(&json, NULL);
+	json_text(&json, "file", logger->request->path);
+	json_unsigned(&json, "samples", logger->n_samples);
+	json_unsigned(&json, "missed", logger->n_missed);
+	json_end_object(&json);
+	return CMD_DONE;
+}
+
+static int run_logger(const struct request *request, struct store *store)
+{
+	const struct monitor_options how = { .selectors = request->selection.selectors,
+					     .n_selectors = request->selection.n_selectors,
+					     .wanted = request->selection.counters };
+	struct logger logger = { .request = request, .store = store, .timer = -1, .signals = -1,
+				 .end_ns = INT64_MAX };
+	int r = monitor_sampler_new(&how, &logger.sampler);
+
+	if (r < 0)
+		return cmd_fail_code(request->json, r, "the processes cannot be read");
+	if (request->duration_ms)
+		logger.end_ns = now_ns() + request->duration_ms * NS_PER_MS;
+	r = catch_signals(&logger);
+	if (r == CMD_DONE)
+		r = start_timer(&logger);
+	if (r == CMD_DONE)
+		r = log_samples(&logger);
+	if (r == CMD_DONE)
+		r = print_end(&logger);
+	close_keeping_errno(logger.timer);
+	close_keeping_errno(logger.signals);
+	monitor_sampler_free(logger.sampler);
+	return r;
+}
+
+static int log_or_mark(const struct request *request)
+{
+	const struct store_options how = { .mode = request->mark ? STORE_MARK : STORE_APPEND,
+					   .max_bytes = request->max_bytes,
+					   .counters = request->selection.counters };
+	struct store_error error = { "" };
+	struct store *store = NULL;
+	int r = store_open(request->path, &how, &store, &error);
+
+	if (r < 0)
+		return say_failure(request->json, request->path, r, error.text);
+	if (!request->mark)
+		r = run_logger(request, store);
+	else if ((r = store_mark(store, 0, request->mark)) < 0)
+		r = say_failure(request->json, request->path, r, store_problem(store));
+	store_close(store);
+	return r;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	struct request request = { .interval_ms = 1000, .max_bytes = 500u << 20 };
+	int r;
+
+	if (cmd_selection_new(&request.selection, argc) < 0)
+		r = cmd_fail_code(false, -ENOMEM, "log");
+	else if (cmd_parse(command, argc, argv, take, &request, &r))
+		r = request.path ? log_or_mark(&request) :
+				   cmd_usage(command, "which file? give it with -o FILE");
+	cmd_selection_done(&request.selection);
+	return r;
+}
+
+const struct command cmd_log = {
+	.name = "log",
+	.synopsis = "[SELECTOR...] -o FILE",
+	.summary = "record counters of processes in a file, over time",
+	.text = "Ends at SIGINT, SIGTERM or SIGHUP; SIGUSR1 sets a bookmark.  Old samples become\n"
+		"averages with their extremes when the file would grow over its bound.  The\n"
+		"counters are handles, handle_limit, threads, mappings, resident_bytes and cpu_ns.\n"
+		"`tendril relog` reads the file.",
+	.options = options,
+	.n_options = ARRAY_SIZE(options),
+	.examples = examples,
+	.run = run,
+};

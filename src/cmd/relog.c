@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* relog.c - tendril relog: what a log holds, cut and converted */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/selection.h"
+#include "monitor/export.h"
+
+enum { OPTION_LIST, OPTION_FROM, OPTION_TO, OPTION_COUNTERS, OPTION_FORMAT, OPTION_OUTPUT };
+
+static const struct cmd_option options[] = {
+	[OPTION_LIST] = { "list", 'l', NULL, "what is in the log: times, processes, bookmarks" },
+	[OPTION_FROM] = { "from", 'f', "TIME", "nothing older than that" },
+	[OPTION_TO] = { "to", 't', "TIME", "nothing newer than that" },
+	[OPTION_COUNTERS] = { "counters", 'c', "LIST", "only these, as handles,threads" },
+	[OPTION_FORMAT] = { "format", 'F', "FORMAT", "pdh-csv, csv (default), json, openmetrics" },
+	[OPTION_OUTPUT] = { "output", 'o', "FILE", "write there, and not to standard output" },
+};
+
+static const char *const examples[] = {
+	"tendril relog week.tlog --list", "what is in it",
+	"tendril relog week.tlog nginx --format pdh-csv -o web.csv", "for Windows's tools",
+	"tendril relog week.tlog --from -2h --counters handles", "the last two hours of it",
+	"tendril relog week.tlog --from 2026-11-23T08:00 --to 2026-11-23T09:00", "one hour, in UTC",
+	NULL,
+};
+
+struct moment {
+	bool is_given, from_end;
+	int64_t ns; /* since 1970, or before the end of the log */
+};
+
+struct request {
+	bool json, list;
+	const char *path, *output;
+	struct moment from, to;
+	enum export_format format;
+	bool has_format;
+	struct cmd_selection selection;
+};
+
+/* The command line */
+
+/* "-90s", "-15m", "-2h", "-7d" */
+static bool parse_distance(const char *text, struct moment *moment)
+{
+	static const struct {
+		char unit;
+		int64_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	uint64_t number;
+	const char *end = text[1] >= '0' && text[1] <= '9' ? proc_scan(text + 1, 10, &number) : NULL;
+
+	for (size_t i = 0; end && i < ARRAY_SIZE(units); i++)
+		if (*end == units[i].unit && !end[1] && number < 100000000) {
+			*moment = (struct moment){ true, true,
+						   (int64_t)number * units[i].seconds * NS_PER_S };
+			return true;
+		}
+	return false;
+}
+
+/* "2026-11-23", "2026-11-23T08:00[:30]", of UTC, with or without a Z */
+static bool parse_date(const char *text, struct moment *moment)
+{
+	static const char *const formats[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S",
+					       "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+		struct tm tm = { 0 };
+		const char *end = strptime(text, formats[i], &tm);
+		uint64_t fraction = 0, unit = NS_PER_S;
+
+		if (end && *end == '.' && i < 2)
+			while (*++end >= '0' && *end <= '9') {
+				unit = unit > 1 ? unit / 10 : 0;
+				fraction += (uint64_t)(*end - '0') * unit;
+			}
+		if (!end || (*end && strcmp(end, "Z") != 0) || tm.tm_year < 70 || tm.tm_year > 300)
+			continue;
+		*moment = (struct moment){ true, false,
+					   timegm(&tm) * NS_PER_S + (int64_t)fraction };
+		return true;
+	}
+	return false;
+}
+
+static int take_moment(const struct command *command, const char *text, struct moment *moment)
+{
+	if (*text == '-' ? parse_distance(text, moment) : parse_date(text, moment))
+		return 0;
+	return cmd_usage(command, "'%s' is no time: 2026-11-23T08:00:00 (UTC), or -2h before the "
+			 "log's end", text);
+}
+
+static int take_format(const struct command *command, const char *word, struct request *request)
+{
+	const char *near = cmd_near_miss(word, export_format_names, EXPORT_FORMATS);
+
+	request->has_format = true;
+	for (int i = 0; i < EXPORT_FORMATS; i++)
+		if (!strcmp(word, export_format_names[i])) {
+			request->format = (enum export_format)i;
+			return 0;
+		}
+	return cmd_usage(command, "no format '%s'%s%s%s", word, near ? ", did you mean '" : "",
+			 near ? near : "", near ? "'?" : "");
+}
+
+static int take_word(const struct command *command, struct request *request, const char *word)
+{
+	size_t n = request->selection.n_selectors;
+	int r;
+
+	if (!request->path) {
+		request->path = word;
+		return *word ? 0 : cmd_usage(command, "the log's name is empty");
+	}
+	r = cmd_take_selector(command, &request->selection, word);
+	if (r == 0 && request->selection.selectors[n].kind == PROC_SELECT_CGROUP)
+		return cmd_usage(command, "'%s': control groups are not in a log", word);
+	return r;
+}
+
+static int take(const struct command *command, void *state, int option, const char *value)
+{
+	struct request *request = state;
+
+	switch (option) {
+	case CMD_JSON:
+		request->json = true;
+		return 0;
+	case OPTION_LIST:
+		request->list = true;
+		return 0;
+	case OPTION_FROM:
+		return take_moment(command, value, &request->from);
+	case OPTION_TO:
+		return take_moment(command, value, &request->to);
+	case OPTION_COUNTERS:
+		return cmd_take_counters(command, &request->selection, value);
+	case OPTION_FORMAT:
+		return take_format(command, value, request);
+	case OPTION_OUTPUT:
+		request->output = value;
+		return 0;
+	default:
+		return take_word(command, request, value);
+	}
+}
+
+static int say_failure(bool json, const char *path, int code, const char *why)
+{
+	struct tendril_error error = { 0 };
+
+	(void)fail(&error, code, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "%s: %s", path, why);
+	return cmd_fail(json, &error);
+}
+
+static int store_failure(const struct request *request, const struct store *store, int code)
+{
+	const char *why = store_problem(store);
+
+	return say_failure(request->json, request->path, code, *why ? why : strerror(-code));
+}
+
+/* The list */
+
+static const struct output_column columns[] = {
+	{ "PID", "pid", OUTPUT_RIGHT, OUTPUT_SIGNED },
+	{ NULL, "start_ticks", OUTPUT_RIGHT, OUTPUT_UNSIGNED },
+	{ "NAME", "name", OUTPUT_LEFT, OUTPUT_TEXT },
+	{ "UID", "uid", OUTPUT_RIGHT, OUTPUT_UNSIGNED },
+	{ "CONTAINER", "container", OUTPUT_LEFT, OUTPUT_TEXT },
+	{ "FIRST", "first", OUTPUT_LEFT, OUTPUT_TEXT },
+	{ "LAST", "last", OUTPUT_LEFT, OUTPUT_TEXT },
+};
+
+struct contents {
+	struct store_range range;
+	struct store_bookmark *bookmarks;
+	struct store_instance *instances;
+	size_t n_bookmarks, n_instances;
+};
+
+static int add_row(struct output_table *table, const struct store_instance *instance)
+{
+	char first[EXPORT_TIME_BYTES], last[EXPORT_TIME_BYTES];
+	const char *container = instance->process.container;
+	struct output_value values[ARRAY_SIZE(columns)] = {
+		{ .known = true, .signed_number = instance->process.pid },
+		output_unsigned(instance->process.start_ticks),
+		output_text(instance->process.name),
+		output_unsigned(instance->process.uid),
+		output_text(*container ? container : NULL),
+		output_text(first),
+		output_text(last),
+	};
+
+	export_time(instance->first_ns, first);
+	export_time(instance->last_ns, last);
+	return output_table_add(table, values);
+}
+
+static int print_table(const struct contents *contents)
+{
+	struct output_table *table = output_table_new(columns, ARRAY_SIZE(columns));
+	int r = table ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < contents->n_instances; i++)
+		r = add_row(table, &contents->instances[i]);
+	if (r == 0)
+		r = output_table_print(table, stdout, 0);
+	output_table_free(table);
+	return cmd_printed(r);
+}
+
+static int print_contents(const struct contents *contents)
+{
+	char first[EXPORT_TIME_BYTES], last[EXPORT_TIME_BYTES];
+	char text[4 * STORE_MARK_BYTES];
+
+	export_time(contents->range.first_ns, first);
+	export_time(contents->range.last_ns, last);
+	if (contents->range.n_samples)
+		printf("%s to %s\n", first, last);
+	printf("%" PRIu64 " samples in %" PRIu64 " rows, %" PRIu64 " bytes, %zu processes\n\n",
+	       contents->range.n_samples, contents->range.n_kept, contents->range.n_bytes,
+	       contents->n_instances);
+	for (size_t i = 0; i < contents->n_bookmarks; i++) {
+		export_time(contents->bookmarks[i].time_ns, first);
+		escape_text(contents->bookmarks[i].text, text, sizeof(text));
+		printf("%s  %s\n%s", first, text, i + 1 == contents->n_bookmarks ? "\n" : "");
+	}
+	return print_table(contents);
+}
+
+static void print_json_instance(struct json *json, const struct store_instance *instance)
+{
+	char time[EXPORT_TIME_BYTES];
+	const char *container = instance->process.container;
+
+	json_object(json, NULL);
+	json_signed(json, "pid", instance->process.pid);
+	json_unsigned(json, "start_ticks", instance->process.start_ticks);
+	json_text(json, "name", instance->process.name);
+	json_unsigned(json, "uid", instance->process.uid);
+	json_signed(json, "session", instance->process.session);
+	json_text(json, "container", *container ? container : NULL);
+	export_time(instance->first_ns, time);
+	json_text(json, "first", time);
+	export_time(instance->last_ns, time);
+	json_text(json, "last", time);
+	json_end_object(json);
+}
+
+static int print_json_contents(const struct contents *contents)
+{
+	struct json json = { .out = stdout };
+	char time[EXPORT_TIME_BYTES];
+
+	json_object(&json, NULL);
+	export_time(contents->range.first_ns, time);
+	json_text(&json, "first", contents->range.n_samples ? time : NULL);
+	export_time(contents->range.last_ns, time);
+	json_text(&json, "last", contents->range.n_samples ? time : NULL);
+	json_unsigned(&json, "samples", contents->range.n_samples);
+	json_unsigned(&json, "rows", contents->range.n_kept);
+	json_unsigned(&json, "size_bytes", contents->range.n_bytes);
+	json_array(&json, "bookmarks");
+	for (size_t i = 0; i < contents->n_bookmarks; i++) {
+		export_time(contents->bookmarks[i].time_ns, time);
+		json_object(&json, NULL);
+		json_text(&json, "time", time);
+		json_text(&json, "text", contents->bookmarks[i].text);
+		json_end_object(&json);
+	}
+	json_end_array(&json);
+	json_array(&json, "processes");
+	for (size_t i = 0; i < contents->n_instances; i++)
+		print_json_instance(&json, &contents->instances[i]);
+	json_end_array(&json);
+	json_end_object(&json);
+	return CMD_DONE;
+}
+
+/* Those that the selectors mean stay. */
+static void select_instances(const struct cmd_selection *selection, struct contents *contents)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < contents->n_instances; i++) {
+		bool any = selection->n_selectors == 0;
+
+		for (size_t k = 0; k < selection->n_selectors; k++)
+			if (export_is_selected(&selection->selectors[k], &contents->instances[i]))
+				any = selection->matched[k] = true;
+		if (any)
+			contents->instances[kept++] = contents->instances[i];
+	}
+	contents->n_instances = kept;
+}
+
+static int list(const struct request *request, struct store *store, int64_t from_ns, int64_t to_ns)
+{
+	struct contents contents = { 0 };
+	int r = store_range(store, &contents.range);
+
+	if (r == 0)
+		r = store_bookmarks(store, &contents.bookmarks, &contents.n_bookmarks);
+	if (r == 0)
+		r = store_instances(store, from_ns, to_ns, &contents.instances,
+				    &contents.n_instances);
+	if (r < 0) {
+		r = store_failure(request, store, r);
+	} else {
+		select_instances(&request->selection, &contents);
+		r = request->json ? print_json_contents(&contents) : print_contents(&contents);
+		if (r == CMD_DONE)
+			r = cmd_selection_unmatched(&request->selection, "in the log ");
+	}
+	free(contents.bookmarks);
+	free(contents.instances);
+	return r;
+}
+
+/* Converting */
+
+static int convert_to(const struct request *request, struct store *store, int64_t from_ns,
+		      int64_t to_ns, FILE *out)
+{
+	char host[65] = "localhost", escaped[4 * sizeof(host)];
+	const struct export_options how = { .format = request->format, .from_ns = from_ns,
+					    .to_ns = to_ns,
+					    .counters = request->selection.counters,
+					    .selectors = request->selection.selectors,
+					    .n_selectors = request->selection.n_selectors,
+					    .matched = request->selection.matched,
+					    .host = escaped };
+	int r;
+
+	(void)gethostname(host, sizeof(host) - 1);
+	escape_text(host, escaped, sizeof(escaped));
+	r = export_log(store, &how, out);
+	if (r == -EIO && ferror(out))
+		return r;
+	return r < 0 ? store_failure(request, store, r) :
+		       cmd_selection_unmatched(&request->selection, "in the log ");
+}
+
+/* Under its own name when it is whole: a conversion that fails leaves what was there. */
+static int convert(const struct request *request, struct store *store, int64_t from_ns,
+		   int64_t to_ns)
+{
+	AUTO_FREE char *name = NULL;
+	FILE *out = stdout;
+	int r;
+
+	if (!request->output) {
+		r = convert_to(request, store, from_ns, to_ns, stdout);
+		return r == -EIO ? cmd_printed(r) : r;
+	}
+	if (asprintf(&name, "%s.part", request->output) < 0)
+		return cmd_fail_code(request->json, -ENOMEM, request->output);
+	out = fopen(name, "wxe");
+	if (!out)
+		return cmd_fail_code(request->json, -errno, name);
+	r = convert_to(request, store, from_ns, to_ns, out);
+	if ((fclose(out) != 0 && r >= 0) || r == -EIO)
+		r = cmd_fail_code(request->json, -EIO, request->output);
+	if (r == CMD_DONE && rename(name, request->output) < 0)
+		r = cmd_fail_code(request->json, -errno, request->output);
+	if (r != CMD_DONE)
+		(void)unlink(name);
+	return r;
+}
+
+static int64_t resolve(const struct moment *moment, int64_t last_ns, int64_t otherwise)
+{
+	if (!moment->is_given)
+		return otherwise;
+	return moment->from_end ? last_ns - moment->ns : moment->ns;
+}
+
+static int relog(const struct request *request)
+{
+	const struct store_options how = { .mode = STORE_READ };
+	struct store_error error = { "" };
+	struct store_range range;
+	struct store *store = NULL;
+	int64_t from_ns, to_ns;
+	int r = store_open(request->path, &how, &store, &error);
+
+	if (r < 0)
+		return say_failure(request->json, request->path, r, error.text);
+	r = store_range(store, &range);
+	if (r < 0) {
+		r = store_failure(request, store, r);
+	} else {
+		from_ns = resolve(&request->from, range.last_ns, INT64_MIN);
+		to_ns = resolve(&request->to, range.last_ns, INT64_MAX);
+		r = request->list ? list(request, store, from_ns, to_ns) :
+				    convert(request, store, from_ns, to_ns);
+	}
+	store_close(store);
+	return r;
+}
+
+static int check(const struct command *command, struct request *request)
+{
+	if (!request->path)
+		return cmd_usage(command, "which log?");
+	if (request->list && (request->has_format || request->output))
+		return cmd_usage(command, "--list converts nothing: no --format, no --output");
+	if (!request->has_format)
+		request->format = request->json ? EXPORT_JSON : EXPORT_CSV;
+	else if (request->json && request->format != EXPORT_JSON)
+		return cmd_usage(command, "--json and --format %s say different things",
+				 export_format_names[request->format]);
+	return CMD_DONE;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	struct request request = { 0 };
+	int r;
+
+	if (cmd_selection_new(&request.selection, argc) < 0) {
+		r = cmd_fail_code(false, -ENOMEM, "relog");
+	} else if (cmd_parse(command, argc, argv, take, &request, &r)) {
+		r = check(command, &request);
+		if (r == CMD_DONE)
+			r = relog(&request);
+	}
+	cmd_selection_done(&request.selection);
+	return r;
+}
+
+const struct command cmd_relog = {
+	.name = "relog",
+	.synopsis = "FILE [SELECTOR...]",
+	.summary = "read a log: list it, cut it, convert it",
+	.text = "TIME is 2026-11-23T08:00:00 (UTC), or -90s, -15m, -2h, -7d before the log's end.\n"
+		"The counters are handles, handle_limit, threads, mappings, resident_bytes and\n"
+		"cpu_ns.",
+	.options = options,
+	.n_options = ARRAY_SIZE(options),
+	.examples = examples,
+	.run = run,
+};
