@@ -7,10 +7,11 @@ _tendril_pids() {
 
 _tendril() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-	local commands='run load unload handles ps doctor help'
+	local commands='run load unload handles ps doctor log relog help'
 	local command=${COMP_WORDS[1]} options='--json --help' word n=0 i
 	local kinds='file directory socket pipe fifo device tty memfd eventfd epoll timerfd
 		signalfd inotify fanotify pidfd userfaultfd io_uring perf_event bpf namespace other'
+	local counters='handles handle_limit threads mappings resident_bytes cpu_ns'
 	local columns='handles limit threads mappings pid name user'
 
 	COMPREPLY=()
@@ -26,6 +27,8 @@ _tendril() {
 	load|unload) options+=' --timeout' ;;
 	handles) options+=' --kind --summary --wide' ;;
 	ps) options+=' --sort --reverse --limit --above' ;;
+	log) options+=' --output --interval --duration --counters --max-size --mark' ;;
+	relog) options+=' --list --from --to --counters --format --output' ;;
 	esac
 	case $command:$prev in
 	handles:--kind|handles:-k)
@@ -33,6 +36,20 @@ _tendril() {
 		return ;;
 	ps:--sort|ps:-s)
 		COMPREPLY=($(compgen -W "$columns" -- "$cur"))
+		return ;;
+	log:--counters|log:-c|relog:--counters|relog:-c)
+		COMPREPLY=($(compgen -W "$counters" -- "$cur"))
+		return ;;
+	relog:--format|relog:-F)
+		COMPREPLY=($(compgen -W 'pdh-csv csv json openmetrics' -- "$cur"))
+		return ;;
+	log:--output|log:-o|relog:--output|relog:-o)
+		compopt -o filenames
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return ;;
+	log:--interval|log:--duration|log:--max-size|log:--mark|log:-[idmM])
+		return ;;
+	relog:--from|relog:--to|relog:-[ft])
 		return ;;
 	*:--timeout|ps:--limit|ps:--above|run:--string|run:--integer|run:-[sit]|load:-t|unload:-t|ps:-[na])
 		return ;;
@@ -47,7 +64,10 @@ _tendril() {
 		[[ $word == -* ]] || n=$((n + 1))
 	done
 	case $command:$n in
-	ps:*)
+	relog:0)
+		compopt -o filenames
+		COMPREPLY=($(compgen -f -- "$cur")) ;;
+	ps:*|log:*|relog:*)
 		COMPREPLY=($(compgen -W "$(_tendril_pids) user: session: cgroup: container:" -- "$cur"))
 		[[ ${COMPREPLY-} == *: ]] && compopt -o nospace ;;
 	*:0)

@@ -38,13 +38,15 @@ complete -c tendril -n 'not __tendril_started' -a unload -d 'Take a library out 
 complete -c tendril -n 'not __tendril_started' -a handles -d 'List the open handles of a process'
 complete -c tendril -n 'not __tendril_started' -a ps -d 'Handle, thread and mapping counts'
 complete -c tendril -n 'not __tendril_started' -a doctor -d 'What this machine permits'
+complete -c tendril -n 'not __tendril_started' -a log -d 'Record counters in a file'
+complete -c tendril -n 'not __tendril_started' -a relog -d 'Read a log: list it, cut it, convert it'
 complete -c tendril -n 'not __tendril_started' -a help -d 'Show the help of a command'
 
-complete -c tendril -n '__tendril_does run load unload handles ps doctor' -l json -d 'Print the result as JSON'
+complete -c tendril -n '__tendril_does run load unload handles ps doctor log relog' -l json -d 'Print the result as JSON'
 complete -c tendril -n '__tendril_does run load unload handles doctor; and __tendril_has 0' -a '(__fish_complete_pids)'
 complete -c tendril -n '__tendril_does ps' -a '(__fish_complete_pids) user: session: cgroup: container:'
 complete -c tendril -n '__tendril_does load unload; and __tendril_has 1' -F
-complete -c tendril -n '__tendril_does help; and __tendril_has 0' -a 'run load unload handles ps doctor'
+complete -c tendril -n '__tendril_does help; and __tendril_has 0' -a 'run load unload handles ps doctor log relog'
 complete -c tendril -n '__tendril_does run load unload' -s t -l timeout -x -d 'Wait at most so many seconds'
 
 complete -c tendril -n '__tendril_does run' -s s -l string -x -d 'An argument that is a string'
@@ -61,3 +63,17 @@ complete -c tendril -n '__tendril_does ps' -s s -l sort -x -d 'Sort by' -a 'hand
 complete -c tendril -n '__tendril_does ps' -s r -l reverse -d 'The other way round'
 complete -c tendril -n '__tendril_does ps' -s n -l limit -x -d 'Only so many'
 complete -c tendril -n '__tendril_does ps' -s a -l above -x -d 'Only with more handles than'
+
+complete -c tendril -n '__tendril_does log' -a '(__fish_complete_pids) user: session: cgroup: container:'
+complete -c tendril -n '__tendril_does log' -s o -l output -r -F -d 'The log'
+complete -c tendril -n '__tendril_does log' -s i -l interval -x -d 'Seconds between two samples'
+complete -c tendril -n '__tendril_does log' -s d -l duration -x -d 'End after so many seconds'
+complete -c tendril -n '__tendril_does log relog' -s c -l counters -x -d 'Only these' -a 'handles handle_limit threads mappings resident_bytes cpu_ns'
+complete -c tendril -n '__tendril_does log' -s m -l max-size -x -d 'Bound of the file'
+complete -c tendril -n '__tendril_does log' -s M -l mark -x -d 'Set a bookmark'
+complete -c tendril -n '__tendril_does relog; and __tendril_has 0' -F
+complete -c tendril -n '__tendril_does relog' -s l -l list -d 'What is in the log'
+complete -c tendril -n '__tendril_does relog' -s f -l from -x -d 'Nothing older'
+complete -c tendril -n '__tendril_does relog' -s t -l to -x -d 'Nothing newer'
+complete -c tendril -n '__tendril_does relog' -s F -l format -x -d 'Write it as' -a 'pdh-csv csv json openmetrics'
+complete -c tendril -n '__tendril_does relog' -s o -l output -r -F -d 'Write there'

@@ -16,7 +16,7 @@ import time
 import traceback
 
 TENDRIL = os.path.abspath(sys.argv[1])
-COMMANDS = ['run', 'load', 'unload', 'handles', 'ps', 'doctor']
+COMMANDS = ['run', 'load', 'unload', 'handles', 'ps', 'doctor', 'log', 'relog']
 SECONDS = 60
 TESTS = []
 

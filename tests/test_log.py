@@ -1,0 +1,378 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""test_log.py TENDRIL - `tendril log` and `tendril relog` from outside
+
+Prints TAP.  The victims are pythons of ours, and the logs are in a directory of the test's own.
+"""
+import csv
+import io
+import json
+import os
+import re
+import select
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+TENDRIL = os.path.abspath(sys.argv[1])
+SECONDS = 60
+TESTS = []
+FOLDER = tempfile.mkdtemp(prefix='test_log.')
+LOG = os.path.join(FOLDER, 'a.tlog')
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+class Result:
+    def __init__(self, done):
+        self.code = done.returncode
+        self.raw = done.stdout
+        self.out = done.stdout.decode('utf-8')  # must be valid
+        self.err = done.stderr.decode('utf-8')
+
+
+def tendril(*args):
+    return Result(subprocess.run([TENDRIL] + [str(a) for a in args], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                 timeout=SECONDS, check=False))
+
+
+def good(*args):
+    result = tendril(*args)
+    assert result.code == 0 and not result.err, (result.code, result.err)
+    return result
+
+
+def same(got, wanted):
+    assert got == wanted, 'got %r, wanted %r' % (got, wanted)
+
+
+def refused(code, part, *args):
+    result = tendril(*args)
+    same(result.code, code)
+    assert result.err.startswith('tendril: ') and part in result.err, result.err
+    same(result.err.count('\n'), 1)
+    assert '\x1b' not in result.err, result.err
+
+
+class Victim:
+    """A python that opens a handle for each line it gets, and answers."""
+
+    def __init__(self, name='victim'):
+        self.process = subprocess.Popen(
+            [sys.executable, '-c',
+             'import ctypes, os, sys\n'
+             'ctypes.CDLL(None).prctl(15, %r)\n'
+             'print("ready", flush=True)\n'
+             'for line in sys.stdin:\n'
+             '    os.open("/dev/null", os.O_RDONLY)\n'
+             '    print("open", flush=True)\n' % name.encode()],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        self.answer(b'ready\n')
+        return self
+
+    def answer(self, wanted):
+        assert select.select([self.process.stdout], [], [], SECONDS)[0]
+        same(self.process.stdout.readline(), wanted)
+
+    def leak(self):
+        self.process.stdin.write(b'\n')
+        self.process.stdin.flush()
+        self.answer(b'open\n')
+
+    def handles(self):
+        return len(os.listdir('/proc/%d/fd' % self.pid))
+
+    def __exit__(self, *unused):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class Logger:
+    """A `tendril log` in the background; more() returns when a later sample is in its log."""
+
+    def __init__(self, *args):
+        self.process = subprocess.Popen([TENDRIL, 'log', '-o', LOG, '--interval', '0.02'] +
+                                        [str(a) for a in args], stdout=subprocess.PIPE)
+
+    def __enter__(self):
+        self.more()
+        return self
+
+    def more(self):
+        deadline = time.monotonic() + SECONDS
+        before = self.count()
+        while self.count() == before:
+            assert time.monotonic() < deadline and self.process.poll() is None
+
+    @staticmethod
+    def count():
+        return contents()['samples'] if os.path.exists(LOG) and \
+            tendril('relog', LOG, '--list').code == 0 else 0
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        out, _ = self.process.communicate(timeout=SECONDS)
+        return self.process.returncode, out.decode()
+
+    def __exit__(self, *unused):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def contents(*args):
+    return json.loads(good('relog', LOG, '--list', '--json', *args).out)
+
+
+def lines(*args):
+    return [json.loads(line) for line in good('relog', LOG, '--json', *args).out.splitlines()]
+
+
+def record(victim, *args):
+    """Two samples: before and after a handle was opened."""
+    good('log', '-o', LOG, '--duration', '0.001', victim.pid, *args)
+    victim.leak()
+    good('log', '-o', LOG, '--duration', '0.001', victim.pid, *args)
+
+
+@test
+def a_leak_is_in_the_log():
+    with Victim() as victim:
+        before = victim.handles()
+        record(victim)
+        got = lines()
+        same([line['handles'] for line in got], [before, before + 1])
+        same([line['pid'] for line in got], [victim.pid] * 2)
+        same(got[0]['name'], 'victim')
+        same(contents()['processes'][0]['pid'], victim.pid)
+
+
+@test
+def signals_end_it_and_the_log_is_one_file():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with Victim() as victim, Logger(victim.pid) as logger:
+            code, out = logger.end(number)
+            same(code, 0)
+            assert re.match(r'^\d+ samples\n$', out), out
+        same(os.listdir(FOLDER), ['a.tlog'])
+
+
+@test
+def a_killed_log_is_whole_and_continued():
+    with Victim() as victim:
+        with Logger(victim.pid) as logger:
+            before = logger.count()
+            code, _ = logger.end(signal.SIGKILL)
+            same(code, -signal.SIGKILL)
+        assert contents()['samples'] >= before
+        killed = contents()['samples']
+        record(victim)
+        same(contents()['samples'], killed + 2)
+        same(len(contents()['processes']), 1)
+        with sqlite3.connect(LOG) as database:
+            same(database.execute('PRAGMA integrity_check').fetchall(), [('ok',)])
+
+
+@test
+def two_loggers_are_one_too_many():
+    with Victim() as victim, Logger(victim.pid):
+        refused(3, 'another process is logging to it', 'log', '-o', LOG, '--duration', '1')
+
+
+@test
+def bookmarks():
+    with Victim() as victim, Logger(victim.pid) as logger:
+        good('log', '-o', LOG, '--mark', 'new \x1b[31m release')
+        os.kill(logger.process.pid, signal.SIGUSR1)
+        deadline = time.monotonic() + SECONDS
+        while len(contents()['bookmarks']) < 2:
+            assert time.monotonic() < deadline
+        same([mark['text'] for mark in contents()['bookmarks']],
+             ['new \x1b[31m release', 'SIGUSR1'])
+        assert '\x1b' not in good('relog', LOG, '--list').out
+
+
+@test
+def only_some_counters():
+    with Victim() as victim:
+        record(victim, '--counters', 'handles,Thread Count')
+        line = lines()[0]
+        assert line['handles'] and line['threads'] == 1
+        same(line['mappings'], None)
+        same('threads' in lines('--counters', 'handles')[0], False)
+
+
+@test
+def windows_of_time():
+    with Victim() as victim:
+        record(victim)
+        first, last = lines()[0]['time'], lines()[1]['time']
+        same([line['time'] for line in lines('--from', last)], [last])
+        same([line['time'] for line in lines('--to', first)], [first])
+        same(len(lines('--from', '-1d')), 2)
+        same(len(lines('--from', '-0s')), 1)
+        same(len(lines('--to', '-1h')), 0)
+
+
+@test
+def processes_of_the_log():
+    with Victim('one two') as victim, Victim('other') as other:
+        good('log', '-o', LOG, '--duration', '0.001', victim.pid, other.pid)
+        for word in ('one*', victim.pid, '\\Process(ONE TWO)\\Handle Count'):
+            same([line['pid'] for line in lines(word)], [victim.pid])
+        same(len(lines('user:%d' % os.getuid())), 2)
+        refused(3, "no process in the log matches 'nobody-here'", 'relog', LOG, 'nobody-here')
+
+
+@test
+def pdh_csv():
+    with Victim('a(b)"#\\/*\x1b') as victim:
+        record(victim)
+        raw = good('relog', LOG, '--format', 'pdh-csv').raw
+        assert raw.endswith(b'\r\n') and raw.count(b'\n') == raw.count(b'\r\n') == 3, raw
+        header, first, second = csv.reader(io.StringIO(raw.decode(), newline=''))
+        same(header[0], '(PDH-CSV 4.0) (Coordinated Universal Time)(0)')
+        same(header[1], "\\\\%s\\Process(a[b]'_____x1b#%d)\\Handle Count" %
+             (os.uname().nodename, victim.pid))
+        same(header[6].rpartition('\\')[2], '% Processor Time')
+        assert re.match(r'^\d\d/\d\d/\d{4} \d\d:\d\d:\d\d\.\d{3}$', first[0]), first
+        same(int(second[1]), int(first[1]) + 1)
+        same(len({len(row) for row in (header, first, second)}), 1)
+        same(first[6], ' ')  # a rate begins with the second sample
+        for cell in raw.split(b'\r\n')[1].split(b','):
+            assert cell[:1] == cell[-1:] == b'"', cell
+
+
+@test
+def pdh_csv_has_a_blank_where_a_process_was_not():
+    with Victim('early') as early:
+        good('log', '-o', LOG, '--duration', '0.001', 'early', 'late')
+        with Victim('late'):
+            good('log', '-o', LOG, '--duration', '0.001', 'early', 'late')
+            out = good('relog', LOG, '--format', 'pdh-csv', '--counters', 'handles').out
+            _, first, second = csv.reader(io.StringIO(out, newline=''))
+            same((first[1], first[2]), (str(early.handles()), ' '))
+            assert second[2] != ' ', second
+
+
+@test
+def csv_lines():
+    with Victim('a,"b') as victim:
+        record(victim)
+        rows = list(csv.DictReader(io.StringIO(good('relog', LOG).out)))
+        same([row['name'] for row in rows], ['a,"b'] * 2)
+        same([int(row['handles']) for row in rows], [line['handles'] for line in lines()])
+        same(rows[0]['handles_max'], rows[0]['handles'])
+
+
+@test
+def openmetrics():
+    with Victim('a"b\\') as victim:
+        record(victim)
+        out = good('relog', LOG, '--format', 'openmetrics').out.splitlines()
+        same(out[-1], '# EOF')
+        same(out[0], '# TYPE tendril_process_open_handles gauge')
+        found = [line for line in out if line.startswith('tendril_process_open_handles{')]
+        same(len(found), 2)
+        assert 'pid="%d"' % victim.pid in found[0] and 'name="a\\"b' in found[0], found
+        assert re.match(r'^\S+ \d+ \d+\.\d{3}$', found[0]), found
+        # A family is not taken up again.
+        names = [line.partition('{')[0] for line in out if not line.startswith('#')]
+        same(len([a for a, b in zip(names, names[1:]) if a != b]) + 1, len(set(names)))
+
+
+@test
+def an_output_file_is_whole_or_not_there():
+    out = os.path.join(FOLDER, 'out.csv')
+    with Victim() as victim:
+        record(victim)
+        good('relog', LOG, '-o', out)
+        with open(out, encoding='utf-8') as file:
+            same(file.read(), good('relog', LOG).out)
+        refused(3, 'no process', 'relog', LOG, 'nobody-here', '-o', os.path.join(FOLDER, 'none'))
+        same(sorted(os.listdir(FOLDER)), ['a.tlog', 'out.csv'])
+        refused(3, 'No such file', 'relog', LOG, '-o', '/nonexistent/out')
+
+
+@test
+def a_full_device_is_an_error():
+    with Victim() as victim, open('/dev/full', 'wb') as full:
+        record(victim)
+        done = subprocess.run([TENDRIL, 'relog', LOG], stdout=full, stderr=subprocess.PIPE,
+                              timeout=SECONDS, check=False)
+        same(done.returncode, 3)
+        same(done.stderr.count(b'\n'), 1)
+
+
+@test
+def other_files():
+    refused(3, 'No such file', 'relog', LOG)
+    refused(3, 'is no ordinary file', 'relog', FOLDER)
+    refused(3, 'is no ordinary file', 'log', '-o', '/dev/null', '--duration', '1')
+    refused(3, 'is not a log of tendril', 'relog', __file__)
+    refused(3, 'is not a log of tendril', 'log', '-o', __file__, '--duration', '1')
+    refused(3, 'No such file', 'log', '-o', LOG, '--mark', 'x')
+    same(os.listdir(FOLDER), [])
+    with Victim() as victim:
+        record(victim)
+    with sqlite3.connect(LOG) as database:
+        database.execute("UPDATE sample SET data = x'00'")
+    refused(3, 'the log is damaged', 'relog', LOG)
+
+
+@test
+def bad_usage():
+    for part, args in (
+            ('which file', ['log']),
+            ('which log', ['relog']),
+            ("'5x' is no number of seconds", ['log', '-o', LOG, '--interval', '5x']),
+            ('at least 0.001', ['log', '-o', LOG, '--interval', '0']),
+            ("'many' is no size", ['log', '-o', LOG, '--max-size', 'many']),
+            ('at least 1M', ['log', '-o', LOG, '--max-size', '10K']),
+            ("did you mean 'handles'", ['log', '-o', LOG, '--counters', 'handels']),
+            ("did you mean 'pdh-csv'", ['relog', LOG, '--format', 'pdh-cvs']),
+            ("'yesterday' is no time", ['relog', LOG, '--from', 'yesterday']),
+            ("'2026-13-01' is no time", ['relog', LOG, '--from', '2026-13-01']),
+            ('control groups are not in a log', ['relog', LOG, 'cgroup:/a']),
+            ('converts nothing', ['relog', LOG, '--list', '--format', 'csv']),
+            ('different things', ['relog', LOG, '--json', '--format', 'csv'])):
+        refused(2, part, *args)
+    same(os.listdir(FOLDER), [])
+
+
+def main():
+    failed = 0
+    print('1..%d' % len(TESTS))
+    for number, function in enumerate(TESTS, 1):
+        for name in os.listdir(FOLDER):
+            os.unlink(os.path.join(FOLDER, name))
+        try:
+            function()
+            print('ok %d - %s' % (number, function.__name__), flush=True)
+        except Exception:  # pylint: disable=broad-except
+            failed += 1
+            print('not ok %d - %s' % (number, function.__name__))
+            print(''.join('# ' + line + '\n' for line in traceback.format_exc().splitlines()),
+                  end='', flush=True)
+    for name in os.listdir(FOLDER):
+        os.unlink(os.path.join(FOLDER, name))
+    os.rmdir(FOLDER)
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
