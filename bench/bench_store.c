@@ -10,6 +10,7 @@
 
 #define N_PROCESSES 1000
 #define N_SAMPLES   60480
+#define DRAWN	    500
 #define BOUND	    (UINT64_C(500) << 20)
 
 static struct monitor_process process[N_PROCESSES];
@@ -21,7 +22,7 @@ static uint64_t roll(uint64_t below)
 	return (seed >> 33) % below;
 }
 
-/* 5 % a second is 40 % in 10 s; and of each 100,000, one is another process. */
+/* 5 % a second is 40 % in 10 s; and of each 100,000, one is another process; never the one that is drawn. */
 static void turn(struct monitor_process *one)
 {
 	if (roll(100) < 40) {
@@ -30,7 +31,7 @@ static void turn(struct monitor_process *one)
 		one->value[MONITOR_RESIDENT_BYTES] = 4096 * (2000 + roll(100));
 		one->value[MONITOR_CPU_NS] += 10000000 * roll(50);
 	}
-	if (roll(100000) == 0)
+	if (roll(100000) == 0 && one != &process[DRAWN])
 		one->start_ticks++;
 }
 
@@ -65,14 +66,16 @@ static int fill(struct store *store)
 static int chart(const char *path, int64_t window_ns, const char *what)
 {
 	const struct store_options how = { .mode = STORE_READ };
-	struct store_line line = { .instance = 500, .counter = MONITOR_HANDLES };
+	struct store_line line = { .instance = DRAWN + 1, /* ids count from 1 */
+				    .counter = MONITOR_HANDLES };
 	struct store *store = NULL;
 	struct store_range range;
-	int64_t begin = now_ns();
+	int64_t begin;
 	int r = store_open(path, &how, &store, NULL);
 
 	if (r == 0)
 		r = store_range(store, &range);
+	begin = now_ns();
 	if (r == 0)
 		r = store_series(store, range.last_ns - window_ns, INT64_MAX, 2000, &line, 1);
 	if (r == 0)

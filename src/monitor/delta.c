@@ -5,7 +5,8 @@
  *     step    = flags [members] {column}     flags: bit 0 members, bit 1 + c a column of counter c
  *     members = n {index - behind the last}  who went, by their place in the old state
  *               n {id - the last id}         who came
- *     column  = n unit {change}              unit: what all differences are multiples of
+ *     column  = bytes n unit {change}        bytes: of what follows, for those who pass it over;
+ *                                            unit: what all differences are multiples of
  *     change  = place - behind the last, 0 | 1 + zigzag(difference / unit)     0: is unknown now
  *
  * The places of a change are those of the new state.  Who came begins with everything unknown, which
@@ -266,6 +267,19 @@ static void put_column(const struct delta_state *to, const struct delta_cell *co
 	}
 }
 
+/* How many bytes it has is known when it is there. */
+static void put_length_before(struct delta_bytes *bytes, size_t begin)
+{
+	size_t n = bytes->n_bytes - begin, old = bytes->n_bytes, n_length;
+	unsigned char length[NUMBER_BYTES];
+
+	put(bytes, n);
+	n_length = bytes->n_bytes - old;
+	memcpy(length, bytes->data + old, n_length);
+	memmove(bytes->data + begin + n_length, bytes->data + begin, n);
+	memcpy(bytes->data + begin, length, n_length);
+}
+
 int delta_encode(const struct delta_state *from, const struct delta_state *to,
 		 struct delta_bytes *bytes)
 {
@@ -282,7 +296,7 @@ int delta_encode(const struct delta_state *from, const struct delta_state *to,
 	for (int i = 0; i < MONITOR_COUNTERS; i++) {
 		n_changes[i] = survey(to, old, i, &unit[i]);
 		flags |= n_changes[i] ? 2u << i : 0;
-		n_numbers += 2 + 2 * n_changes[i];
+		n_numbers += 4 + 2 * n_changes[i];
 	}
 	if (make_room(bytes, n_numbers * NUMBER_BYTES) < 0)
 		return -ENOMEM;
@@ -291,9 +305,14 @@ int delta_encode(const struct delta_state *from, const struct delta_state *to,
 		put_who_went(from, to, from->n_cells - n_both, bytes);
 		put_who_came(to, old, to->n_cells - n_both, bytes);
 	}
-	for (int i = 0; i < MONITOR_COUNTERS; i++)
-		if (n_changes[i])
-			put_column(to, old, i, n_changes[i], unit[i], bytes);
+	for (int i = 0; i < MONITOR_COUNTERS; i++) {
+		size_t begin = bytes->n_bytes;
+
+		if (!n_changes[i])
+			continue;
+		put_column(to, old, i, n_changes[i], unit[i], bytes);
+		put_length_before(bytes, begin);
+	}
 	return 0;
 }
 
@@ -412,8 +431,22 @@ static const unsigned char *take_column(struct delta_state *state, const unsigne
 	return data;
 }
 
-int delta_decode(struct delta_state *state, const unsigned char *data, const unsigned char *end,
-		 const unsigned char **ret_behind, bool *ret_membership)
+static const unsigned char *take_or_pass(struct delta_state *state, bool is_wanted,
+					 const unsigned char *data, const unsigned char *end,
+					 int counter)
+{
+	const unsigned char *behind;
+	size_t bytes = 0;
+
+	data = get_count(data, end, 1, &bytes);
+	if (!data)
+		return NULL;
+	behind = data + bytes;
+	return is_wanted && take_column(state, data, behind, counter) != behind ? NULL : behind;
+}
+
+int delta_decode(struct delta_state *state, uint32_t wanted, const unsigned char *data,
+		 const unsigned char *end, const unsigned char **ret_behind, bool *ret_membership)
 {
 	uint64_t flags;
 	int r;
@@ -429,7 +462,7 @@ int delta_decode(struct delta_state *state, const unsigned char *data, const uns
 	}
 	for (int i = 0; data && i < MONITOR_COUNTERS; i++)
 		if (flags & 2u << i)
-			data = take_column(state, data, end, i);
+			data = take_or_pass(state, wanted & 1u << i, data, end, i);
 	if (!data)
 		return -EBADMSG;
 	*ret_behind = data;

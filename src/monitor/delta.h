@@ -49,10 +49,11 @@ void delta_bytes_done(struct delta_bytes *bytes);
 int delta_encode(const struct delta_state *from, const struct delta_state *to,
 		 struct delta_bytes *bytes);
 /*
- * Take the step at data.  *ret_membership: instances came or went.
+ * Take the step at data: who came and went, and the counters that are wanted, as bits.
+ * *ret_membership: instances came or went.
  * Return: 0, -EBADMSG (then state is of no more use), -ENOMEM.
  */
-int delta_decode(struct delta_state *state, const unsigned char *data, const unsigned char *end,
-		 const unsigned char **ret_behind, bool *ret_membership);
+int delta_decode(struct delta_state *state, uint32_t wanted, const unsigned char *data,
+		 const unsigned char *end, const unsigned char **ret_behind, bool *ret_membership);
 
 #endif /* MONITOR_DELTA_H */

@@ -404,6 +404,8 @@ static int open_store(struct store *store, const char *path)
 	r = lock(store, path);
 	if (r == 0)
 		r = open_database(store, path, SQLITE_OPEN_READWRITE);
+	if (r == 0) /* of a new one: most samples fit in a page */
+		r = store_run(store, "PRAGMA page_size=8192");
 	return r < 0 ? r : begin_writing(store);
 }
 
@@ -450,33 +452,53 @@ void store_close(struct store *store)
 
 /* What there is */
 
+int store_bounds(struct store *store, int64_t *ret_first_ms, int64_t *ret_last_ms)
+{
+	int64_t sample, average, last_sample, last_average, first, last;
+	int r = store_number(store, "SELECT min(time_ms) FROM sample", INT64_MAX, &sample);
+
+	if (r == 0)
+		r = store_number(store, "SELECT min(time_ms) FROM average", INT64_MAX, &average);
+	if (r == 0)
+		r = store_number(store, "SELECT max(time_ms) FROM sample", 0, &last_sample);
+	if (r == 0)
+		r = store_number(store, "SELECT end_ms FROM average ORDER BY time_ms DESC LIMIT 1", 0,
+				 &last_average);
+	if (r < 0)
+		return r;
+	first = sample < average ? sample : average;
+	last = last_sample > last_average ? last_sample : last_average;
+	if (first == INT64_MAX)
+		first = 0;
+	if (first < 0 || last < first || last > INT64_MAX / NS_PER_MS)
+		return store_damaged(store, "impossible times");
+	*ret_first_ms = first;
+	*ret_last_ms = last;
+	return 0;
+}
+
 int store_range(struct store *store, struct store_range *ret_range)
 {
 	AUTO_STATEMENT sqlite3_stmt *statement = NULL;
 	struct store_range range = { 0 };
 	int64_t first, last;
-	int r = store_prepare(store, &statement,
-			      "SELECT min(first), max(last), sum(n), sum(kept) FROM (SELECT "
-			      "min(time_ms) AS first, max(time_ms) AS last, count(*) AS n, "
-			      "count(*) AS kept FROM sample UNION ALL SELECT min(time_ms), "
-			      "max(end_ms), total(n_samples), count(*) FROM average)", 0);
+	int r = store_bounds(store, &first, &last);
 
 	if (r == 0)
-		r = store_step(store, statement);
-	if (r == 0)
-		return store_damaged(store, "no rows");
-	if (r > 0)
 		r = store_used(store, &range.n_bytes);
+	if (r == 0)
+		r = store_prepare(store, &statement,
+				  "SELECT sum(n), sum(kept) FROM (SELECT count(*) AS n, count(*) AS "
+				  "kept FROM sample UNION ALL SELECT total(n_samples), count(*) FROM "
+				  "average)", 0);
+	if (r == 0)
+		r = store_step(store, statement);
 	if (r < 0)
 		return r;
-	first = sqlite3_column_int64(statement, 0);
-	last = sqlite3_column_int64(statement, 1);
-	if (first < 0 || last < first || last > INT64_MAX / NS_PER_MS)
-		return store_damaged(store, "impossible times");
 	range.first_ns = store_ns(first);
 	range.last_ns = store_ns(last);
-	range.n_samples = (uint64_t)sqlite3_column_int64(statement, 2);
-	range.n_kept = (uint64_t)sqlite3_column_int64(statement, 3);
+	range.n_samples = (uint64_t)sqlite3_column_int64(statement, 0);
+	range.n_kept = (uint64_t)sqlite3_column_int64(statement, 1);
 	*ret_range = range;
 	return 0;
 }
@@ -591,17 +613,16 @@ int store_instances(struct store *store, int64_t from_ns, int64_t to_ns,
 {
 	AUTO_STATEMENT sqlite3_stmt *statement = NULL;
 	AUTO_FREE struct store_instance *instances = NULL;
-	struct store_range range;
 	size_t n = 0, room = 0;
-	int r = store_range(store, &range);
+	int64_t first_ms, last_ms;
+	int r = store_bounds(store, &first_ms, &last_ms);
 
 	if (r == 0)
 		r = store_prepare(store, &statement,
 				  "SELECT id, boot, reuse, first_ms, last_ms, "
 				  STORE_PROCESS_COLUMNS " FROM instance WHERE first_ms <= ?2 "
 				  "AND coalesce(last_ms, ?3) >= ?1 ORDER BY id",
-				  3, ms_from(from_ns), to_ns / NS_PER_MS,
-				  range.last_ns / NS_PER_MS);
+				  3, ms_from(from_ns), to_ns / NS_PER_MS, last_ms);
 	while (r == 0 && (r = store_step(store, statement)) == 1) {
 		if (n == room) {
 			struct store_instance *grown;
@@ -612,7 +633,7 @@ int store_instances(struct store *store, int64_t from_ns, int64_t to_ns,
 				return store_fail(store, -ENOMEM, "out of memory");
 			instances = grown;
 		}
-		r = take_instance(store, statement, range.last_ns / NS_PER_MS, &instances[n++]);
+		r = take_instance(store, statement, last_ms, &instances[n++]);
 	}
 	if (r < 0)
 		return r;

@@ -91,9 +91,9 @@ struct store_row {
 };
 typedef int (*store_row_fn)(void *context, const struct store_row *row);
 
-/* Walk through a window.  Return: 0, or what the function returned below zero, or an error. */
-int store_walk(struct store *store, int64_t from_ms, int64_t to_ms, store_row_fn take,
-	       void *context);
+/* Walk through a window; only the wanted counters of the states are right.  Return: 0, or what the function returned below zero, or an error. */
+int store_walk(struct store *store, int64_t from_ms, int64_t to_ms, uint32_t wanted,
+	       store_row_fn take, void *context);
 /* Only the samples that were not condensed yet; without a transaction of its own. */
 int store_walk_samples(struct store *store, int64_t from_ms, int64_t to_ms, store_row_fn take,
 		       void *context);
@@ -101,6 +101,8 @@ int store_walk_samples(struct store *store, int64_t from_ms, int64_t to_ms, stor
 /* Condense or drop what is oldest until the file keeps its bound; *ret_crowded: it cannot before
  * there is another keyframe. */
 int store_shrink(struct store *store, bool *ret_crowded);
+/* Time of the first and of the last sample; 0, 0: there is none. */
+int store_bounds(struct store *store, int64_t *ret_first_ms, int64_t *ret_last_ms);
 /* Bytes of the file in use. */
 int store_used(struct store *store, uint64_t *ret_bytes);
 

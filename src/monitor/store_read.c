@@ -9,6 +9,7 @@
 struct walk {
 	struct store *store;
 	int64_t from_ms, to_ms, last_ms;
+	uint32_t wanted;
 	bool has_key, members_changed;
 	bool after_gap;        /* since what was handed out last */
 	struct delta_state state, min, max;
@@ -28,7 +29,7 @@ static int decode(struct walk *walk, struct delta_state *state, const unsigned c
 		  const unsigned char *end)
 {
 	bool members = false;
-	int r = delta_decode(state, *data, end, data, &members);
+	int r = delta_decode(state, walk->wanted, *data, end, data, &members);
 
 	walk->members_changed |= members;
 	if (r == -ENOMEM)
@@ -159,18 +160,18 @@ int store_walk_samples(struct store *store, int64_t from_ms, int64_t to_ms, stor
 		       void *context)
 {
 	struct walk walk = { .store = store, .from_ms = from_ms, .to_ms = to_ms, .last_ms = -1,
-			     .take = take, .context = context };
+			     .wanted = UINT32_MAX, .take = take, .context = context };
 	int r = walk_samples(&walk);
 
 	walk_done(&walk);
 	return r;
 }
 
-int store_walk(struct store *store, int64_t from_ms, int64_t to_ms, store_row_fn take,
-	       void *context)
+int store_walk(struct store *store, int64_t from_ms, int64_t to_ms, uint32_t wanted,
+	       store_row_fn take, void *context)
 {
 	struct walk walk = { .store = store, .from_ms = from_ms, .to_ms = to_ms, .last_ms = -1,
-			     .take = take, .context = context };
+			     .wanted = wanted, .take = take, .context = context };
 	int r = store_run(store, "BEGIN"); /* one view of it, whatever the writer does meanwhile */
 
 	if (r < 0)
@@ -343,7 +344,8 @@ int store_read(struct store *store, int64_t from_ns, int64_t to_ns, store_read_f
 			      "SELECT " STORE_PROCESS_COLUMNS " FROM instance WHERE id = ?1", 0);
 
 	if (r == 0)
-		r = store_walk(store, ms_from(from_ns), to_ns / NS_PER_MS, read_row, &reader);
+		r = store_walk(store, ms_from(from_ns), to_ns / NS_PER_MS, UINT32_MAX, read_row,
+			       &reader);
 	sqlite3_finalize(reader.find);
 	free(reader.member);
 	free(reader.order);
@@ -452,13 +454,13 @@ static int plot(void *context, const struct store_row *row)
 static int find_window(struct store *store, int64_t from_ns, int64_t to_ns,
 		       struct plotter *plotter)
 {
-	struct store_range range;
-	int r = store_range(store, &range);
+	int64_t from_ms = ms_from(from_ns), to_ms = to_ns / NS_PER_MS, first_ms, last_ms;
+	int r = store_bounds(store, &first_ms, &last_ms);
 
 	if (r < 0)
 		return r;
-	plotter->low_ms = ms_from(from_ns > range.first_ns ? from_ns : range.first_ns);
-	plotter->high_ms = (to_ns < range.last_ns ? to_ns : range.last_ns) / NS_PER_MS;
+	plotter->low_ms = from_ms > first_ms ? from_ms : first_ms;
+	plotter->high_ms = to_ms < last_ms ? to_ms : last_ms;
 	return 0;
 }
 
@@ -468,6 +470,7 @@ int store_series(struct store *store, int64_t from_ns, int64_t to_ns, size_t max
 	AUTO_FREE struct line *line = calloc(n_lines + 1, sizeof(*line));
 	struct plotter plotter = { .store = store, .max_points = max_points, .lines = lines,
 				   .line = line, .n_lines = n_lines };
+	uint32_t wanted = 0;
 	int r;
 
 	for (size_t i = 0; i < n_lines; i++) {
@@ -475,6 +478,7 @@ int store_series(struct store *store, int64_t from_ns, int64_t to_ns, size_t max
 		lines[i].n_points = 0;
 		if (lines[i].counter >= MONITOR_COUNTERS)
 			return store_fail(store, -EINVAL, "no such counter");
+		wanted |= 1u << lines[i].counter;
 	}
 	if (!line)
 		return store_fail(store, -ENOMEM, "out of memory");
@@ -482,7 +486,7 @@ int store_series(struct store *store, int64_t from_ns, int64_t to_ns, size_t max
 		return store_fail(store, -EINVAL, "a line has two points at least");
 	r = find_window(store, from_ns, to_ns, &plotter);
 	if (r == 0 && plotter.low_ms <= plotter.high_ms)
-		r = store_walk(store, plotter.low_ms, plotter.high_ms, plot, &plotter);
+		r = store_walk(store, plotter.low_ms, plotter.high_ms, wanted, plot, &plotter);
 	for (size_t i = 0; r < 0 && i < n_lines; i++) {
 		free(lines[i].points);
 		lines[i].points = NULL;
