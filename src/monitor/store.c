@@ -302,8 +302,11 @@ static int open_for_reading(struct store *store, const char *path)
 
 	if (r == 0)
 		r = check(store);
-	if (r != -EACCES || access(path, R_OK) != 0 || has_wal(path))
+	if (r != -EACCES || access(path, R_OK) != 0)
 		return r;
+	if (has_wal(path))
+		return store_fail(store, r, "its writer was killed, and it cannot be tidied up in a "
+				  "directory that is not ours: copy it with its -wal");
 	sqlite3_close(store->db);
 	store->db = NULL;
 	uri = make_uri(path, "?immutable=1");
