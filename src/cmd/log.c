@@ -282,10 +282,10 @@ const struct command cmd_log = {
 	.name = "log",
 	.synopsis = "[SELECTOR...] -o FILE",
 	.summary = "record counters of processes in a file, over time",
-	.text = "Ends at SIGINT, SIGTERM or SIGHUP; SIGUSR1 sets a bookmark.  Old samples become\n"
-		"averages with their extremes when the file would grow over its bound.  The\n"
-		"counters are handles, handle_limit, threads, mappings, resident_bytes and cpu_ns.\n"
-		"`tendril relog` reads the file.",
+	.text = "Ends at SIGINT, SIGTERM or SIGHUP; SIGUSR1 sets a bookmark.  Old samples\n"
+		"become averages with their extremes when the file would grow over its bound.\n"
+		"The counters are handles, handle_limit, threads, mappings, resident_bytes\n"
+		"and cpu_ns.  `tendril relog` reads the file.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.examples = examples,

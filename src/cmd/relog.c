@@ -441,9 +441,9 @@ const struct command cmd_relog = {
 	.name = "relog",
 	.synopsis = "FILE [SELECTOR...]",
 	.summary = "read a log: list it, cut it, convert it",
-	.text = "TIME is 2026-11-23T08:00:00 (UTC), or -90s, -15m, -2h, -7d before the log's end.\n"
-		"The counters are handles, handle_limit, threads, mappings, resident_bytes and\n"
-		"cpu_ns.",
+	.text = "TIME is 2026-11-23T08:00:00 (UTC), or -90s, -15m, -2h, -7d before the log's\n"
+		"end.  The counters are handles, handle_limit, threads, mappings,\n"
+		"resident_bytes and cpu_ns.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.examples = examples,
