@@ -64,6 +64,7 @@ group_build()
 	want bpftool eval 'has_command bpftool || has_file /usr/sbin/bpftool'
 	want libbpf-dev has_file /usr/include/bpf/skel_internal.h
 	need libsqlite3-dev has_module sqlite3
+	need libmicrohttpd-dev has_module libmicrohttpd
 }
 
 group_check()
