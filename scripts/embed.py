@@ -9,7 +9,8 @@ import os
 import sys
 
 TYPES = {'.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8',
-         '.css': 'text/css; charset=utf-8', '.LICENSE': 'text/plain; charset=utf-8'}
+         '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml',
+         '.LICENSE': 'text/plain; charset=utf-8'}
 
 
 def array(number, data):

@@ -4,6 +4,11 @@
 // Whatever a process called itself is put in as text, never as markup.
 'use strict';
 
+// The day stands below the hour wherever it changes; 24 hours, whatever the browser's country.
+const DAY = '\n{YYYY}-{MM}-{DD}';
+const TIMES = [[86400, '{YYYY}-{MM}-{DD}', null, null, null, null, null, null, 1],
+	       [60, '{HH}:{mm}', DAY, null, DAY, null, null, null, 1],
+	       [0.001, '{HH}:{mm}:{ss}', DAY, null, DAY, null, null, null, 1]];
 const LINES_MAX = 32, POINTS_MAX = 3600, FIRED_MAX = 200, ROWS_MAX = 2000;
 const COLOURS = ['#0b63c4', '#d1531f', '#1a7f37', '#8a3ffc', '#b3261e', '#00798c', '#a06a00', '#c2185b'];
 const DARK_COLOURS = ['#6cb2ff', '#ffa36b', '#6fd08c', '#c3a1ff', '#ff8a80', '#5fd3e6', '#e8c05a', '#ff8ebf'];
@@ -57,7 +62,7 @@ function makePlot() {
 		width: Math.max($('plot').clientWidth, 300), height: 340,
 		legend: { show: false },
 		scales: { y: { range: (self, low, high) => low === null ? [0, 10] : [0, Math.max(high * 1.08, 5)] } },
-		axes: [axis, { ...axis, values, size: 72 }],
+		axes: [{ ...axis, values: TIMES, space: 80 }, { ...axis, values, size: 72 }],
 		series: [{}].concat(state.lines.map((line) => ({
 			label: line.process.name, stroke: colour(line), spanGaps: false,
 			width: state.highlighted === line.id ? 4 : 1.75,
@@ -298,7 +303,7 @@ function checkRule(rule, process, time) {
 	const is = value !== null && (rule.over === 'over' ? value > rule.limit : value < rule.limit);
 
 	if (is && !state.firing.has(key)) {
-		$('fired').prepend(element('li', { textContent: new Date(time).toLocaleTimeString() + '  ' +
+		$('fired').prepend(element('li', { textContent: new Date(time).toLocaleTimeString('en-GB') + '  ' +
 			process.name + ' (' + process.pid + '): ' + number(value) + ' ' +
 			ALERT_COUNTERS.find(([name]) => name === rule.counter)[1] + ', ' + rule.over + ' ' + rule.limit }));
 		while ($('fired').children.length > FIRED_MAX)
