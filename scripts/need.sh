@@ -82,6 +82,11 @@ group_check()
 	want postgresql eval 'has_file /usr/lib/postgresql/*/bin/postgres'
 	want nodejs eval 'has_command node || has_command java'
 	want libpython3-dev has_file /usr/include/python3*/Python.h
+	want prometheus eval 'has_command prometheus && has_command promtool'
+	want prometheus-alertmanager has_command prometheus-alertmanager
+	want chromium has_command chromium
+	want chromium-driver has_command chromedriver
+	want openssl has_command openssl
 	want libjemalloc2 has_file /usr/lib/*/libjemalloc.so.2
 }
 
