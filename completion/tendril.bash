@@ -7,7 +7,7 @@ _tendril_pids() {
 
 _tendril() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-	local commands='run load unload handles ps doctor log relog help'
+	local commands='run load unload handles ps doctor log relog serve help'
 	local command=${COMP_WORDS[1]} options='--json --help' word n=0 i
 	local kinds='file directory socket pipe fifo device tty memfd eventfd epoll timerfd
 		signalfd inotify fanotify pidfd userfaultfd io_uring perf_event bpf namespace other'
@@ -29,6 +29,7 @@ _tendril() {
 	ps) options+=' --sort --reverse --limit --above' ;;
 	log) options+=' --output --interval --duration --counters --max-size --mark' ;;
 	relog) options+=' --list --from --to --counters --format --output' ;;
+	serve) options+=' --listen --interval --pids --max-series --history --tls-cert --tls-key --auth-file' ;;
 	esac
 	case $command:$prev in
 	handles:--kind|handles:-k)
@@ -51,6 +52,12 @@ _tendril() {
 		return ;;
 	relog:--from|relog:--to|relog:-[ft])
 		return ;;
+	serve:--tls-cert|serve:--tls-key|serve:--auth-file)
+		compopt -o filenames
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return ;;
+	serve:--listen|serve:--interval|serve:--max-series|serve:--history|serve:-[li])
+		return ;;
 	*:--timeout|ps:--limit|ps:--above|run:--string|run:--integer|run:-[sit]|load:-t|unload:-t|ps:-[na])
 		return ;;
 	esac
@@ -67,7 +74,7 @@ _tendril() {
 	relog:0)
 		compopt -o filenames
 		COMPREPLY=($(compgen -f -- "$cur")) ;;
-	ps:*|log:*|relog:*)
+	ps:*|log:*|relog:*|serve:*)
 		COMPREPLY=($(compgen -W "$(_tendril_pids) user: session: cgroup: container:" -- "$cur"))
 		[[ ${COMPREPLY-} == *: ]] && compopt -o nospace ;;
 	*:0)

@@ -35,7 +35,7 @@ static const struct cmd_option options[] = {
 static const char *const examples[] = {
 	"tendril serve", "the page is at http://" DEFAULT_LISTEN "/",
 	"tendril serve --interval 1 'ngi*' user:postgres", "those only, every second",
-	"tendril serve -l 0.0.0.0:9469 --tls-cert c.pem --tls-key k.pem --auth-file users",
+	"tendril serve -l :9469 --tls-cert c.pem --tls-key k.pem --auth-file users",
 	"for other machines too",
 	NULL,
 };
@@ -202,10 +202,10 @@ const struct command cmd_serve = {
 	.name = "serve",
 	.synopsis = "[SELECTOR...]",
 	.summary = "web page, OpenMetrics and JSON of the handle counts",
-	.text = "Prints where it listens and goes on until SIGTERM or SIGINT.  SELECTOR is as for\n"
-		"`tendril ps`; none means every process.  There are / (the page), /metrics,\n"
-		"/api/v1/processes, /api/v1/history, /api/v1/events and /healthz.  An address that\n"
-		"other machines reach is refused without --tls-cert, --tls-key and --auth-file.",
+	.text = "Prints where it listens and goes on until SIGTERM or SIGINT.  SELECTOR is as\n"
+		"for `tendril ps`; none means every process.  There are / (the page), /metrics,\n"
+		"/api/v1/processes, /api/v1/history, /api/v1/events and /healthz.  An address\n"
+		"that other machines reach needs --tls-cert, --tls-key and --auth-file.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.examples = examples,
