@@ -62,7 +62,8 @@ function makePlot() {
 		width: Math.max($('plot').clientWidth, 300), height: 340,
 		legend: { show: false },
 		scales: { y: { range: (self, low, high) => low === null ? [0, 10] : [0, Math.max(high * 1.08, 5)] } },
-		axes: [{ ...axis, values: TIMES, space: 80 }, { ...axis, values, size: 72 }],
+		axes: [{ ...axis, values: TIMES, space: 80,
+		 incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400] }, { ...axis, values, size: 72 }],
 		series: [{}].concat(state.lines.map((line) => ({
 			label: line.process.name, stroke: colour(line), spanGaps: false,
 			width: state.highlighted === line.id ? 4 : 1.75,
@@ -353,7 +354,8 @@ function take(sample) {
 	showReport();
 	checkRules(sample.time_ms);
 	$('status').className = 'live';
-	$('status').textContent = 'live, ' + number(sample.processes.length) + ' processes every ' +
+	$('status').textContent = 'live, ' + number(sample.processes.length) +
+		(sample.processes.length === 1 ? ' process' : ' processes') + ' every ' +
 		sample.interval_ms / 1000 + ' s, sampled in ' + (sample.sample_us / 1000).toFixed(1) + ' ms' +
 		(sample.samples_missed ? ', ' + number(sample.samples_missed) + ' missed' : '');
 }
