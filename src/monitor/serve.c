@@ -55,7 +55,8 @@ struct serve {
 	struct web_api_facts facts;
 	struct document *cached[DOCUMENTS];
 	char url[LISTEN_TEXT_BYTES + 16];
-	char log[SERVE_WHY_BYTES]; /* the last that the library said */
+	char log[SERVE_WHY_BYTES]; /* the last that the library said while it started */
+	pthread_t starter;
 	bool is_open; /* nobody has to say who he is */
 	pthread_mutex_t lock; /* the streams; held for a moment only, as the sampling thread takes it */
 	struct stream *streams;
@@ -563,12 +564,13 @@ static int read_pem(const char *path, char **ret_text, char why[SERVE_WHY_BYTES]
 	return 0;
 }
 
+/* What its own thread complains of is the clients' fault, and no reason not to start. */
 static void __attribute__((format(printf, 2, 0))) keep_log(void *param, const char *format,
 							   va_list args)
 {
 	struct serve *serve = param;
 
-	if (!serve->daemon)
+	if (pthread_equal(pthread_self(), serve->starter))
 		(void)vsnprintf(serve->log, sizeof(serve->log), format, args);
 }
 
@@ -659,6 +661,7 @@ int serve_start(const struct serve_options *options, struct serve **ret_serve,
 	if (!serve)
 		return refuse(ret_why, -ENOMEM, "out of memory");
 	serve->options = *options;
+	serve->starter = pthread_self();
 	pthread_mutex_init(&serve->lock, NULL);
 	r = read_credentials(serve, ret_why);
 	if (r == 0)
