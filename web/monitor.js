@@ -21,6 +21,7 @@ const COLUMNS = [
 	{ key: 'mappings', title: 'Mappings' },
 	{ key: 'resident_kib', title: 'Resident KiB', wide: true },
 	{ key: 'cpu_s', title: 'CPU s', wide: true },
+	{ key: 'loss', title: 'Leak', leak: true },
 ];
 const ALERT_COUNTERS = [['percent', 'percent of the own limit'], ['handles', 'handles'],
 			['threads', 'threads'], ['mappings', 'mappings']];
@@ -223,15 +224,23 @@ function matches(process, text) {
 		process.user.toLowerCase() === text;
 }
 
+function describeLeak(leak) {
+	if (!leak || !leak.suspected)
+		return leak ? '' : '–';
+	const hours = leak.seconds_left === null ? null : leak.seconds_left / 3600;
+	return '+' + number(leak.handles_per_hour) + '/h' + (hours === null ? '' :
+		', full in ' + (hours < 48 ? number(hours) + ' h' : number(Math.round(hours / 24)) + ' days'));
+}
+
 function reportRow(process) {
 	const id = identity(process);
 	const row = element('tr', { tabIndex: -1 });
 	for (const column of COLUMNS) {
 		const value = process[column.key];
-		const text = column.text ? value || '' : column.key === 'pid' ? value : number(value);
+		const text = column.leak ? describeLeak(process.leak) : column.text ? value || '' : column.key === 'pid' ? value : number(value);
 		const cell = element('td', { textContent: text });
 		cell.className = [column.text && 'text', column.wide && 'wide',
-				  column.key === 'percent' && value >= 80 && 'near'].filter(Boolean).join(' ');
+				  (column.key === 'percent' && value >= 80 || column.leak && value !== null) && 'near'].filter(Boolean).join(' ');
 		if (column.key === 'name')
 			cell.title = value;
 		row.append(cell);
@@ -337,6 +346,7 @@ function take(sample) {
 	for (const process of sample.processes) {
 		process.percent = process.handle_limit && process.handles !== null ?
 			100 * process.handles / process.handle_limit : null;
+		process.loss = process.leak && process.leak.suspected ? process.leak.handles_per_hour : null;
 		process.resident_kib = process.resident_bytes === null ? null : Math.floor(process.resident_bytes / 1024);
 		state.processes.set(identity(process), process);
 	}

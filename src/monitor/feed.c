@@ -7,6 +7,7 @@
 struct monitor_feed {
 	struct monitor_feed_options options;
 	struct monitor_sampler *sampler;
+	struct trend_table *trends;
 	pthread_t thread;
 	pthread_mutex_t lock; /* held for pointers and counts only, never while something is read */
 	pthread_cond_t stop_asked;
@@ -32,6 +33,7 @@ void monitor_snapshot_release(struct monitor_snapshot *snapshot)
 	if (!snapshot || !let_go(&snapshot->references))
 		return;
 	free(snapshot->sample.process);
+	free(snapshot->verdict);
 	free(snapshot);
 }
 
@@ -107,7 +109,19 @@ static struct monitor_moment *moment_of(const struct monitor_sample *sample)
 	return moment;
 }
 
-static struct monitor_snapshot *snapshot_of(const struct monitor_sample *sample)
+/* A process that the table does not know is one that nothing can be said of. */
+static void add_verdicts(struct monitor_snapshot *snapshot, const struct trend_table *trends)
+{
+	for (size_t i = 0; i < snapshot->sample.n_processes; i++) {
+		const struct monitor_process *process = &snapshot->sample.process[i];
+
+		(void)trend_table_verdict(trends, process->pid, process->start_ticks,
+					  &snapshot->verdict[i]);
+	}
+}
+
+static struct monitor_snapshot *snapshot_of(const struct monitor_sample *sample,
+					    const struct trend_table *trends)
 {
 	struct monitor_snapshot *snapshot = calloc(1, sizeof(*snapshot));
 	size_t bytes = sample->n_processes * sizeof(*sample->process);
@@ -117,12 +131,14 @@ static struct monitor_snapshot *snapshot_of(const struct monitor_sample *sample)
 	snapshot->references = 1;
 	snapshot->sample = *sample;
 	snapshot->sample.process = malloc(bytes + 1);
-	if (!snapshot->sample.process) {
-		free(snapshot);
+	snapshot->verdict = calloc(sample->n_processes + 1, sizeof(*snapshot->verdict));
+	if (!snapshot->sample.process || !snapshot->verdict) {
+		monitor_snapshot_release(snapshot);
 		return NULL;
 	}
 	if (bytes)
 		memcpy(snapshot->sample.process, sample->process, bytes);
+	add_verdicts(snapshot, trends);
 	return snapshot;
 }
 
@@ -177,7 +193,10 @@ static int take_sample(struct monitor_feed *feed)
 
 	if (r < 0)
 		return r;
-	snapshot = snapshot_of(sample);
+	r = trend_table_feed(feed->trends, sample);
+	if (r < 0)
+		return r;
+	snapshot = snapshot_of(sample, feed->trends);
 	moment = snapshot ? moment_of(sample) : NULL;
 	if (!moment) {
 		monitor_snapshot_release(snapshot);
@@ -227,6 +246,7 @@ static void feed_free(struct monitor_feed *feed)
 		drop_oldest(feed);
 	monitor_snapshot_release(feed->newest);
 	monitor_sampler_free(feed->sampler);
+	trend_table_free(feed->trends);
 	pthread_cond_destroy(&feed->stop_asked);
 	pthread_mutex_destroy(&feed->lock);
 	free(feed->ring);
@@ -261,6 +281,8 @@ int monitor_feed_start(const struct monitor_feed_options *options, struct monito
 	if (!feed)
 		return -ENOMEM;
 	r = feed->ring ? monitor_sampler_new(&options->sampling, &feed->sampler) : -ENOMEM;
+	if (r == 0)
+		r = trend_table_new(&feed->trends);
 	if (r == 0)
 		r = take_sample(feed);
 	if (r == 0)

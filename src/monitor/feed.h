@@ -10,6 +10,7 @@
 #define MONITOR_FEED_H
 
 #include "monitor/sample.h"
+#include "monitor/trend.h"
 
 struct monitor_snapshot {
 	unsigned references;  /* use monitor_snapshot_release() */
@@ -17,6 +18,7 @@ struct monitor_snapshot {
 	uint64_t missed;      /* samples that were due and not taken, until now */
 	int64_t cost_ns;      /* how long it took */
 	struct monitor_sample sample;
+	struct trend_verdict *verdict; /* for each process of the sample */
 };
 
 /* What is kept of a process in an older sample. */

@@ -2,6 +2,7 @@
 #include "monitor/metrics.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 #include <strings.h>
 
@@ -18,6 +19,9 @@ struct group {
 	uint64_t sum[MONITOR_COUNTERS];
 	uint32_t known;   /* counters that were known of at least one of them */
 	uint64_t limit;   /* the lowest of them */
+	uint64_t judged, suspected; /* of how many the trend can say something, and who seem to leak */
+	double handles_per_hour;    /* that those lose */
+	double seconds_left;        /* until the first of those is at its limit */
 	double used;      /* the highest part of its own limit that one of them uses; below 0: not known */
 };
 
@@ -100,7 +104,7 @@ static void begin_group(struct group *group, const struct monitor_process *proce
 			struct monitor_users *users, bool per_pid)
 {
 	*group = (struct group){ .pid = per_pid ? process->pid : 0, .processes = 1, .used = -1,
-				 .limit = UINT64_MAX };
+				 .limit = UINT64_MAX, .seconds_left = INFINITY };
 	escape_text(process->name, group->name, sizeof(group->name));
 	monitor_user_name(users, process->uid, group->user);
 	escape_text(process->container, group->container, sizeof(group->container));
@@ -115,6 +119,16 @@ static void begin_group(struct group *group, const struct monitor_process *proce
 		group->used = (double)process->value[MONITOR_HANDLES] / (double)group->limit;
 }
 
+static void add_verdict(struct group *group, const struct trend_verdict *verdict)
+{
+	group->judged += verdict->is_known;
+	if (!verdict->is_leaking)
+		return;
+	group->suspected++;
+	group->handles_per_hour += verdict->handles_per_hour;
+	group->seconds_left = fmin(group->seconds_left, verdict->seconds_left);
+}
+
 static void add_group(struct group *to, const struct group *from)
 {
 	to->processes += from->processes;
@@ -123,6 +137,10 @@ static void add_group(struct group *to, const struct group *from)
 		if (from->known & 1u << i)
 			to->sum[i] += from->sum[i];
 	to->known |= from->known;
+	to->judged += from->judged;
+	to->suspected += from->suspected;
+	to->handles_per_hour += from->handles_per_hour;
+	to->seconds_left = fmin(to->seconds_left, from->seconds_left);
 	to->limit = from->limit < to->limit ? from->limit : to->limit;
 	to->used = from->used > to->used ? from->used : to->used;
 }
@@ -167,7 +185,8 @@ static void merge_equals(struct groups *groups)
 /* No process has an empty user, so "other" is nobody's real labels. */
 static void fold(struct groups *groups, size_t max_series)
 {
-	struct group other = { .name = OTHER, .used = -1, .limit = UINT64_MAX };
+	struct group other = { .name = OTHER, .used = -1, .limit = UINT64_MAX,
+			       .seconds_left = INFINITY };
 
 	if (groups->n_groups <= max_series)
 		return;
@@ -188,16 +207,23 @@ static bool is_hollow(const struct monitor_process *process)
 	       monitor_is_known(process, MONITOR_MAPPINGS) && !process->value[MONITOR_MAPPINGS];
 }
 
-static int collect(const struct monitor_sample *sample, struct monitor_users *users,
+static int collect(const struct monitor_snapshot *snapshot, struct monitor_users *users,
 		   const struct metrics_options *options, struct groups *groups)
 {
+	const struct monitor_sample *sample = &snapshot->sample;
+
 	groups->group = calloc(sample->n_processes + 1, sizeof(*groups->group));
 	if (!groups->group)
 		return -ENOMEM;
-	for (size_t i = 0; i < sample->n_processes; i++)
-		if (!is_hollow(&sample->process[i]))
-			begin_group(&groups->group[groups->n_groups++], &sample->process[i],
-				    users, options->per_pid);
+	for (size_t i = 0; i < sample->n_processes; i++) {
+		struct group *group = &groups->group[groups->n_groups];
+
+		if (is_hollow(&sample->process[i]))
+			continue;
+		begin_group(group, &sample->process[i], users, options->per_pid);
+		add_verdict(group, &snapshot->verdict[i]);
+		groups->n_groups++;
+	}
 	qsort(groups->group, groups->n_groups, sizeof(*groups->group), compare_labels);
 	merge_equals(groups);
 	fold(groups, options->max_series);
@@ -276,6 +302,7 @@ static void write_fixed(FILE *out, int64_t value, int digits)
 
 	for (int i = 0; i < digits; i++)
 		unit *= 10;
+	value = value < 0 ? 0 : value; /* a clock that was set back */
 	(void)fprintf(out, "%" PRId64 ".%0*" PRId64 "\n", value / unit, digits, value % unit);
 }
 
@@ -304,6 +331,44 @@ static void write_members(FILE *out, const struct groups *groups, const char *na
 		(void)fputs(name, out);
 		write_labels(out, group);
 		(void)fprintf(out, "%" PRIu64 "\n", unreadable ? group->unreadable : group->processes);
+	}
+}
+
+static void write_suspects(FILE *out, const struct groups *groups)
+{
+	write_head(out, "tendril_leak_suspected", "gauge", NULL,
+		   "Processes of the group that seem to leak handles; not there until enough was seen.");
+	for (size_t i = 0; i < groups->n_groups; i++) {
+		if (!groups->group[i].judged)
+			continue;
+		(void)fputs("tendril_leak_suspected", out);
+		write_labels(out, &groups->group[i]);
+		(void)fprintf(out, "%" PRIu64 "\n", groups->group[i].suspected);
+	}
+	write_head(out, "tendril_leak_handles_per_hour", "gauge", NULL,
+		   "How fast the suspected ones lose handles.");
+	for (size_t i = 0; i < groups->n_groups; i++) {
+		if (!groups->group[i].suspected)
+			continue;
+		(void)fputs("tendril_leak_handles_per_hour", out);
+		write_labels(out, &groups->group[i]);
+		write_fixed(out, (int64_t)(groups->group[i].handles_per_hour * 1e3), 3);
+	}
+}
+
+static void write_time_left(FILE *out, const struct groups *groups, bool is_openmetrics)
+{
+	const char *name = "tendril_leak_time_left_seconds";
+
+	write_head(out, name, "gauge", is_openmetrics ? "seconds" : NULL,
+		   "Until the first of the suspected ones is at its limit, at the present rate.");
+	for (size_t i = 0; i < groups->n_groups; i++) {
+		/* Millions of years are as good as never. */
+		if (!groups->group[i].suspected || !(groups->group[i].seconds_left < 1e14))
+			continue;
+		(void)fputs(name, out);
+		write_labels(out, &groups->group[i]);
+		write_fixed(out, (int64_t)(groups->group[i].seconds_left * 1e3), 3);
 	}
 }
 
@@ -341,7 +406,7 @@ int metrics_write(FILE *out, const struct monitor_snapshot *snapshot, struct mon
 {
 	bool is_openmetrics = options->format == METRICS_OPENMETRICS;
 	struct groups groups = { 0 };
-	int r = collect(&snapshot->sample, users, options, &groups);
+	int r = collect(snapshot, users, options, &groups);
 
 	if (r < 0)
 		return r;
@@ -355,6 +420,8 @@ int metrics_write(FILE *out, const struct monitor_snapshot *snapshot, struct mon
 	write_members(out, &groups, "tendril_process_instances", "Processes of the group.", false);
 	write_members(out, &groups, "tendril_process_unreadable",
 		      "Processes of the group whose handles could not be seen.", true);
+	write_suspects(out, &groups);
+	write_time_left(out, &groups, is_openmetrics);
 	write_own(out, snapshot, &groups, is_openmetrics);
 	if (is_openmetrics)
 		(void)fputs("# EOF\n", out);

@@ -18,8 +18,22 @@ static void write_value(struct json *json, const struct monitor_process *process
 		json_null(json, name);
 }
 
+static void write_verdict(struct json *json, const struct trend_verdict *verdict)
+{
+	if (!verdict->is_known) {
+		json_null(json, "leak");
+		return;
+	}
+	json_object(json, "leak");
+	json_bool(json, "suspected", verdict->is_leaking);
+	json_real(json, "handles_per_hour", verdict->handles_per_hour);
+	json_real(json, "confidence", verdict->confidence);
+	json_real(json, "seconds_left", verdict->seconds_left);
+	json_end_object(json);
+}
+
 static void write_process(struct json *json, const struct monitor_process *process,
-			  struct monitor_users *users)
+			  const struct trend_verdict *verdict, struct monitor_users *users)
 {
 	char user[MONITOR_USER_BYTES];
 
@@ -40,6 +54,7 @@ static void write_process(struct json *json, const struct monitor_process *proce
 		json_real(json, "cpu_s", (double)process->value[MONITOR_CPU_NS] / 1e9);
 	else
 		json_null(json, "cpu_s");
+	write_verdict(json, verdict);
 	json_end_object(json);
 }
 
@@ -57,7 +72,8 @@ void web_api_processes(FILE *out, const struct monitor_snapshot *snapshot,
 	json_text(&json, "source", facts->source);
 	json_array(&json, "processes");
 	for (size_t i = 0; i < snapshot->sample.n_processes; i++)
-		write_process(&json, &snapshot->sample.process[i], users);
+		write_process(&json, &snapshot->sample.process[i], &snapshot->verdict[i],
+			      users);
 	json_end_array(&json);
 	json_end_object(&json);
 }
