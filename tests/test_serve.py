@@ -286,7 +286,7 @@ def other_methods_and_bodies_are_refused():
 @test
 def a_page_of_another_name_that_points_here_is_refused():
     with Server(os.getpid()) as server:
-        for host, status in (('evil.example', 421), ('127.0.0.1.evil.example:80', 421), ('localhost:1', 200),
+        for host, status in (('evil.example', 421), ('127.0.0.1.evil.example:80', 421), ('192.0.2.1', 421), ('localhost:1', 200),
                              ('127.9.9.9', 200), ('[::1]:9469', 200), ('[::1', 421), ('', 421)):
             same((host, server.get('metrics', Host=host).status), (host, status))
 
