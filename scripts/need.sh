@@ -65,12 +65,14 @@ group_build()
 	want libbpf-dev has_file /usr/include/bpf/skel_internal.h
 	need libsqlite3-dev has_module sqlite3
 	need libmicrohttpd-dev has_module libmicrohttpd
+	need libncurses-dev has_module ncursesw
 }
 
 group_check()
 {
 	need libcmocka-dev has_module cmocka
 	need util-linux has_command setpriv
+	need tmux has_command tmux
 	want musl-tools has_command musl-gcc
 	want gcc-multilib has_32_bit
 	want g++ has_command g++

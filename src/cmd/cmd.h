@@ -39,6 +39,7 @@ struct command {
 extern const struct command cmd_run, cmd_load, cmd_unload, cmd_handles, cmd_ps, cmd_doctor;
 extern const struct command cmd_log, cmd_relog;
 extern const struct command cmd_serve;
+extern const struct command cmd_watch;
 
 /* What is given to cmd_take_fn instead of an index into the options. */
 #define CMD_OPERAND (-1) /* a word that is no option; numbers below zero are none either */

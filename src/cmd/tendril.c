@@ -8,6 +8,7 @@ static const struct command *const commands[] = {
 	&cmd_run, &cmd_load, &cmd_unload, &cmd_handles, &cmd_ps, &cmd_doctor,
 	&cmd_log, &cmd_relog,
 	&cmd_serve,
+	&cmd_watch,
 };
 
 static int print_help(void)

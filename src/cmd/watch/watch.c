@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* watch.c - tendril watch: Performance Monitor in the terminal */
+#include "cmd/watch/watch.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+enum { OPTION_INTERVAL, OPTION_SORT, OPTION_REVERSE, OPTION_FILTER, OPTION_VIEW, OPTION_ALERT,
+       OPTION_ONCE };
+
+static const struct cmd_option options[] = {
+	[OPTION_INTERVAL] = { "interval", 'i', "SECONDS", "between samples; 1 without it" },
+	[OPTION_SORT] = { "sort", 's', "COLUMN", "handles (default), percent, change, cpu, ..." },
+	[OPTION_REVERSE] = { "reverse", 'r', NULL, "the other way round" },
+	[OPTION_FILTER] = { "filter", 'f', "TEXT", "only those with it in name, user or PID" },
+	[OPTION_VIEW] = { "view", 'v', "VIEW", "begin with report (default), chart, alert or log" },
+	[OPTION_ALERT] = { "alert", 'a', "RULE", "handles>80%, leak, ...; may be given again" },
+	[OPTION_ONCE] = { "once", 0, NULL, "print one report over one interval, and end" },
+};
+
+static const char *const examples[] = {
+	"tendril watch", "every process, most handles first",
+	"tendril watch 'nginx*' --interval 5", "those of that name, every five seconds",
+	"tendril watch --view chart user:postgres", "lines over time",
+	"tendril watch --alert 'handles>80%' --alert leak", "tell when one comes near its limit",
+	"tendril watch --once --sort change", "who opened the most handles within a second",
+	NULL,
+};
+
+struct request {
+	bool json, once;
+	struct watch watch;
+	struct proc_selector *selectors;
+	size_t n_selectors;
+};
+
+static int take_selector(const struct command *command, struct request *request, const char *word)
+{
+	int r = proc_selector_parse(word, &request->selectors[request->n_selectors]);
+
+	if (r == 0) {
+		request->n_selectors++;
+		return 0;
+	}
+	if (r == -ENOENT)
+		return cmd_usage(command, "no such user: '%s'", word);
+	if (r == -ERANGE)
+		return cmd_usage(command, "%s is no possible PID", word);
+	if (r == -ENOMEM)
+		return cmd_fail_code(false, r, word);
+	return cmd_usage(command, "'%s' is no selector: PID, NAME, user:NAME, session:N, "
+			 "cgroup:PATH, container:ID or \\Process(NAME)\\Handle Count", word);
+}
+
+static int take_sort(const struct command *command, const char *word, enum report_column *ret_sort)
+{
+	enum report_column sort = report_column_named(word);
+	const char *near = cmd_near_miss(word, report_column_names, REPORT_COLUMNS);
+
+	if (sort == REPORT_COLUMNS)
+		return cmd_usage(command, "no column '%s'%s%s%s", word,
+				 near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+	*ret_sort = sort;
+	return 0;
+}
+
+static int take_interval(const struct command *command, const char *word, int64_t *ret_ms)
+{
+	int64_t ms = 0;
+	int r = cmd_take_seconds(command, word, &ms);
+
+	if (r)
+		return r;
+	if (ms < WATCH_MIN_INTERVAL_MS || ms > WATCH_MAX_INTERVAL_MS)
+		return cmd_usage(command, "an interval of %s seconds: 0.05 to 86400 are possible",
+				 word);
+	*ret_ms = ms;
+	return 0;
+}
+
+static int take_view(const struct command *command, const char *word, enum watch_view *ret_view)
+{
+	static const char *const names[WATCH_VIEWS] = { "report", "chart", "alert", "log" };
+
+	for (int i = 0; i < WATCH_VIEWS; i++)
+		if (!strcmp(word, names[i])) {
+			*ret_view = (enum watch_view)i;
+			return 0;
+		}
+	return cmd_usage(command, "no view '%s': there are report, chart, alert and log", word);
+}
+
+static int take_rule(const struct command *command, const struct watch *watch, const char *rule)
+{
+	char why[ALERT_WHY_BYTES];
+
+	return alert_set_add(watch->alert.set, rule, NULL, why) < 0 ? cmd_usage(command, "%s", why) :
+								      0;
+}
+
+static int take(const struct command *command, void *state, int option, const char *value)
+{
+	struct request *request = state;
+	struct watch *watch = &request->watch;
+
+	switch (option) {
+	case CMD_JSON:
+		request->json = true;
+		return 0;
+	case OPTION_INTERVAL:
+		return take_interval(command, value, &watch->interval_ms);
+	case OPTION_SORT:
+		return take_sort(command, value, &watch->report.sort);
+	case OPTION_REVERSE:
+		watch->report.reverse = true;
+		return 0;
+	case OPTION_FILTER:
+		(void)snprintf(watch->report.filter, sizeof(watch->report.filter), "%s", value);
+		return 0;
+	case OPTION_VIEW:
+		return take_view(command, value, &watch->view);
+	case OPTION_ALERT:
+		return take_rule(command, watch, value);
+	case OPTION_ONCE:
+		request->once = true;
+		return 0;
+	default:
+		return take_selector(command, request, value);
+	}
+}
+
+static int found(const struct watch *watch)
+{
+	struct alert_counts counts;
+
+	alert_set_counts(watch->alert.set, &counts);
+	return counts.fired ? CMD_FOUND : CMD_DONE;
+}
+
+/* Two samples: processor time and change are what happened between them. */
+static int print_once(struct request *request)
+{
+	struct watch *watch = &request->watch;
+	int r = watch_sample(watch);
+
+	if (r == 0) {
+		nap_ns(watch->interval_ms * NS_PER_MS);
+		r = watch_sample(watch);
+	}
+	if (r == 0)
+		r = report_print(watch, request->json);
+	return r < 0 ? cmd_printed(r) : found(watch);
+}
+
+/* So that who started us sees what ended us. */
+static void die_of(int number)
+{
+	sigset_t one;
+
+	(void)signal(number, SIG_DFL);
+	sigemptyset(&one);
+	sigaddset(&one, number);
+	(void)raise(number);
+	(void)sigprocmask(SIG_UNBLOCK, &one, NULL);
+}
+
+static int open_screen(const struct command *command)
+{
+	const char *no_colour = getenv("NO_COLOR"), *term;
+	int r = screen_open(!no_colour || !*no_colour, &term);
+
+	if (r == -ENOTTY)
+		return cmd_usage(command, "watch needs a terminal: without one there is "
+				 "`tendril watch --once`, or `tendril ps`");
+	if (r < 0)
+		return cmd_usage(command, "the terminal '%s' is not known, or cannot place its cursor: "
+				 "there is `tendril watch --once`", term);
+	return 0;
+}
+
+static int show(const struct command *command, struct request *request)
+{
+	int end_signal = 0, r = open_screen(command);
+
+	if (r)
+		return r;
+	r = watch_loop(&request->watch, &end_signal);
+	screen_close();
+	if (end_signal)
+		die_of(end_signal);
+	return r < 0 ? cmd_fail_code(false, r, "watching") : found(&request->watch);
+}
+
+static int start(const struct command *command, struct request *request)
+{
+	struct monitor_options wanted = { .selectors = request->selectors,
+					  .n_selectors = request->n_selectors };
+	struct watch *watch = &request->watch;
+	int r;
+
+	if (request->json && !request->once)
+		return cmd_usage(command, "--json is for --once: a screen is no document");
+	r = monitor_sampler_new(&wanted, &watch->sampler);
+	if (r < 0)
+		return cmd_fail_code(request->json, r, "sampling");
+	r = request->once ? print_once(request) : show(command, request);
+	log_close(watch);
+	monitor_sampler_free(watch->sampler);
+	free(watch->report.row);
+	model_done(&watch->model);
+	return r;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	AUTO_FREE struct proc_selector *selectors = calloc((size_t)argc, sizeof(*selectors));
+	AUTO_FREE struct request *request = calloc(1, sizeof(*request));
+	int r;
+
+	if (!selectors || !request)
+		return cmd_fail_code(false, -ENOMEM, "watch");
+	request->selectors = selectors;
+	request->watch.interval_ms = 1000;
+	request->watch.report.sort = REPORT_HANDLES;
+	r = alert_open(&request->watch);
+	if (r < 0)
+		r = cmd_fail_code(false, r, "watch");
+	else if (cmd_parse(command, argc, argv, take, request, &r))
+		r = start(command, request);
+	for (size_t i = 0; i < request->n_selectors; i++)
+		proc_selector_done(&selectors[i]);
+	alert_close(&request->watch);
+	return r;
+}
+
+const struct command cmd_watch = {
+	.name = "watch",
+	.synopsis = "[SELECTOR...]",
+	.summary = "Performance Monitor in the terminal: report, chart, alerts, logs",
+	.text = "SELECTOR is as for `tendril ps`; none means every process.  ? shows the keys.\n"
+		"COLUMN is pid, name, user, handles, limit, percent, change, trend, threads,\n"
+		"mappings, resident or cpu.  A RULE is CONDITION [SELECTOR]: handles>1000 nginx,\n"
+		"handles>80%, handles>+100/h, leak, processes<1 nginx.",
+	.options = options,
+	.n_options = ARRAY_SIZE(options),
+	.examples = examples,
+	.run = run,
+};
