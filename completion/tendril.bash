@@ -7,7 +7,7 @@ _tendril_pids() {
 
 _tendril() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-	local commands='run load unload handles ps doctor log relog serve help'
+	local commands='run load unload handles ps doctor log relog serve watch help'
 	local command=${COMP_WORDS[1]} options='--json --help' word n=0 i
 	local kinds='file directory socket pipe fifo device tty memfd eventfd epoll timerfd
 		signalfd inotify fanotify pidfd userfaultfd io_uring perf_event bpf namespace other'
@@ -30,6 +30,7 @@ _tendril() {
 	log) options+=' --output --interval --duration --counters --max-size --mark' ;;
 	relog) options+=' --list --from --to --counters --format --output' ;;
 	serve) options+=' --listen --interval --pids --max-series --history --tls-cert --tls-key --auth-file' ;;
+	watch) options+=' --interval --sort --reverse --filter --view --alert --once' ;;
 	esac
 	case $command:$prev in
 	handles:--kind|handles:-k)
@@ -51,6 +52,14 @@ _tendril() {
 	log:--interval|log:--duration|log:--max-size|log:--mark|log:-[idmM])
 		return ;;
 	relog:--from|relog:--to|relog:-[ft])
+		return ;;
+	watch:--sort|watch:-s)
+		COMPREPLY=($(compgen -W "$columns percent change trend resident cpu" -- "$cur"))
+		return ;;
+	watch:--view|watch:-v)
+		COMPREPLY=($(compgen -W 'report chart alert log' -- "$cur"))
+		return ;;
+	watch:--interval|watch:--filter|watch:--alert|watch:-[ifa])
 		return ;;
 	serve:--tls-cert|serve:--tls-key|serve:--auth-file)
 		compopt -o filenames
@@ -74,7 +83,7 @@ _tendril() {
 	relog:0)
 		compopt -o filenames
 		COMPREPLY=($(compgen -f -- "$cur")) ;;
-	ps:*|log:*|relog:*|serve:*)
+	ps:*|log:*|relog:*|serve:*|watch:*)
 		COMPREPLY=($(compgen -W "$(_tendril_pids) user: session: cgroup: container:" -- "$cur"))
 		[[ ${COMPREPLY-} == *: ]] && compopt -o nospace ;;
 	*:0)

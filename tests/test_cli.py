@@ -16,7 +16,7 @@ import time
 import traceback
 
 TENDRIL = os.path.abspath(sys.argv[1])
-COMMANDS = ['run', 'load', 'unload', 'handles', 'ps', 'doctor', 'log', 'relog', 'serve']
+COMMANDS = ['run', 'load', 'unload', 'handles', 'ps', 'doctor', 'log', 'relog', 'serve', 'watch']
 SECONDS = 60
 TESTS = []
 
