@@ -73,6 +73,7 @@ group_check()
 	need libcmocka-dev has_module cmocka
 	need util-linux has_command setpriv
 	need tmux has_command tmux
+	want curl has_command curl
 	want musl-tools has_command musl-gcc
 	want gcc-multilib has_32_bit
 	want g++ has_command g++
