@@ -62,13 +62,13 @@ static char *metrics(const struct monitor_snapshot *from, enum metrics_format fo
 static void contains(const char *text, const char *part)
 {
 	if (!strstr(text, part))
-		fail_msg("not there: %s\nin:\n%s", part, text);
+		fail_msg("not there: %s\nin:\n%s", part, text ? text : "nothing");
 }
 
 static void lacks(const char *text, const char *part)
 {
 	if (strstr(text, part))
-		fail_msg("there: %s\nin:\n%s", part, text);
+		fail_msg("there: %s\nin:\n%s", part, text ? text : "nothing");
 }
 
 static void test_suspects_of_a_group_are_added_up(void **state)

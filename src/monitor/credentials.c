@@ -120,7 +120,8 @@ int credentials_read(const char *path, struct credentials **ret_credentials, uns
 	r = read_whole(fd, text, FILE_BYTES_MAX);
 	if (r == 0)
 		r = parse(credentials, text, ret_line);
-	explicit_bzero(text, FILE_BYTES_MAX);
+	if (text) /* it is; but a compiler that adds checks of its own cannot tell */
+		explicit_bzero(text, FILE_BYTES_MAX);
 	if (r < 0)
 		return r;
 	*ret_credentials = credentials;

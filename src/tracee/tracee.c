@@ -15,6 +15,7 @@
 #define SPINS_HARD    400      /* some 100 us: the usual stop comes within these */
 #define SPIN_NS       200000
 #define INTERRUPT_GRACE_NS (2 * NS_PER_S)
+#define DYING_NS      (50 * NS_PER_MS)
 #define NAP_FIRST_NS  20000
 #define NAP_LONGEST_NS 500000
 
@@ -61,10 +62,15 @@ static bool is_own_child(const struct tracee *tracee)
 
 static int gone(struct tracee *tracee)
 {
+	int64_t deadline_ns = now_ns() + DYING_NS;
 	siginfo_t info;
 
-	if (!has_died(tracee))
-		return -EIO; /* ptrace(2) says ESRCH of one that runs, too: it is still ours */
+	/* ptrace(2) says ESRCH of one that is being killed, but also of one that runs. */
+	while (!has_died(tracee)) {
+		if (now_ns() > deadline_ns)
+			return -EIO; /* it is still ours */
+		nap_ns(NAP_FIRST_NS);
+	}
 	if (tracee->seized && (tracee->tid != tracee->pid || !is_own_child(tracee)))
 		(void)waitid(P_PID, (id_t)tracee->tid, &info, WEXITED | WNOHANG | __WALL);
 	tracee->seized = false;
