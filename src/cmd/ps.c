@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "cmd/cmd.h"
+#include "cmd/selection.h"
 
 enum { OPTION_SORT, OPTION_REVERSE, OPTION_LIMIT, OPTION_ABOVE };
 
@@ -76,25 +76,13 @@ static int check_counter(const struct command *command, const char *counter)
 			 "Mapping Count and ID Process", counter);
 }
 
-static int selector_error(const struct command *command, const char *word, int code)
-{
-	if (code == -ENOENT)
-		return cmd_usage(command, "no such user: '%s'", word);
-	if (code == -ERANGE)
-		return cmd_usage(command, "%s is no possible PID", word);
-	if (code == -ENOMEM)
-		return cmd_fail_code(false, code, word);
-	return cmd_usage(command, "'%s' is no selector: PID, NAME, user:NAME, session:N, "
-			 "cgroup:PATH, container:ID or \\Process(NAME)\\Handle Count", word);
-}
-
 static int take_selector(const struct command *command, struct request *request, const char *word)
 {
 	struct proc_selector *selector = &request->selectors[request->n_selectors];
-	int r = proc_selector_parse(word, selector);
+	int r = cmd_parse_selector(command, word, selector);
 
-	if (r < 0)
-		return selector_error(command, word, r);
+	if (r)
+		return r;
 	request->words[request->n_selectors++] = word;
 	return selector->counter ? check_counter(command, selector->counter) : 0;
 }

@@ -54,14 +54,19 @@ int cmd_take_counters(const struct command *command, struct cmd_selection *selec
 	return r;
 }
 
-static int selector_error(const struct command *command, const char *word, int code)
+int cmd_parse_selector(const struct command *command, const char *word,
+		       struct proc_selector *ret_selector)
 {
-	if (code == -ENOENT)
+	int r = proc_selector_parse(word, ret_selector);
+
+	if (r == 0)
+		return 0;
+	if (r == -ENOENT)
 		return cmd_usage(command, "no such user: '%s'", word);
-	if (code == -ERANGE)
+	if (r == -ERANGE)
 		return cmd_usage(command, "%s is no possible PID", word);
-	if (code == -ENOMEM)
-		return cmd_fail_code(false, code, word);
+	if (r == -ENOMEM)
+		return cmd_fail_code(false, r, word);
 	return cmd_usage(command, "'%s' is no selector: PID, NAME, user:NAME, session:N, "
 			 "cgroup:PATH, container:ID or \\Process(NAME)\\Handle Count", word);
 }
@@ -70,10 +75,10 @@ int cmd_take_selector(const struct command *command, struct cmd_selection *selec
 		      const char *word)
 {
 	struct proc_selector *selector = &selection->selectors[selection->n_selectors];
-	int r = proc_selector_parse(word, selector);
+	int r = cmd_parse_selector(command, word, selector);
 
-	if (r < 0)
-		return selector_error(command, word, r);
+	if (r)
+		return r;
 	selection->words[selection->n_selectors++] = word;
 	if (!selector->counter || !strcmp(selector->counter, "*"))
 		return 0;

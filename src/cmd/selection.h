@@ -17,7 +17,10 @@ struct cmd_selection {
 /* Room for as many as there are words.  Return: 0, -ENOMEM. */
 int cmd_selection_new(struct cmd_selection *selection, int argc);
 void cmd_selection_done(struct cmd_selection *selection);
-/* Return: 0, or a cmd_exit after a line was said. */
+/* One word into a selector.  Return: 0, or a cmd_exit after a line was said. */
+int cmd_parse_selector(const struct command *command, const char *word,
+		       struct proc_selector *ret_selector);
+/* The same, into the selection, with the counter that it may name. */
 int cmd_take_selector(const struct command *command, struct cmd_selection *selection,
 		      const char *word);
 /* "handles,threads" */

@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "cmd/cmd.h"
+#include "cmd/selection.h"
 
 #define DEFAULT_LISTEN	  "127.0.0.1:9469"
 #define DEFAULT_INTERVAL  10000
@@ -51,20 +51,10 @@ struct request {
 
 static int take_selector(const struct command *command, struct request *request, const char *word)
 {
-	int r = proc_selector_parse(word, &request->selectors[request->n_selectors]);
+	int r = cmd_parse_selector(command, word, &request->selectors[request->n_selectors]);
 
-	if (r == 0) {
-		request->n_selectors++;
-		return 0;
-	}
-	if (r == -ENOENT)
-		return cmd_usage(command, "no such user: '%s'", word);
-	if (r == -ERANGE)
-		return cmd_usage(command, "%s is no possible PID", word);
-	if (r == -ENOMEM)
-		return cmd_fail_code(false, r, word);
-	return cmd_usage(command, "'%s' is no selector: PID, NAME, user:NAME, session:N, "
-			 "cgroup:PATH, container:ID or \\Process(NAME)\\Handle Count", word);
+	request->n_selectors += r == 0;
+	return r;
 }
 
 static int take_interval(const struct command *command, const char *word, int64_t *ret_ms)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cmd/cmd.h"
+#include "cmd/selection.h"
 
 enum { OPTION_INTERVAL, OPTION_SORT, OPTION_REVERSE, OPTION_FILTER, OPTION_VIEW, OPTION_ALERT,
        OPTION_ONCE };
@@ -39,20 +39,10 @@ struct request {
 
 static int take_selector(const struct command *command, struct request *request, const char *word)
 {
-	int r = proc_selector_parse(word, &request->selectors[request->n_selectors]);
+	int r = cmd_parse_selector(command, word, &request->selectors[request->n_selectors]);
 
-	if (r == 0) {
-		request->n_selectors++;
-		return 0;
-	}
-	if (r == -ENOENT)
-		return cmd_usage(command, "no such user: '%s'", word);
-	if (r == -ERANGE)
-		return cmd_usage(command, "%s is no possible PID", word);
-	if (r == -ENOMEM)
-		return cmd_fail_code(false, r, word);
-	return cmd_usage(command, "'%s' is no selector: PID, NAME, user:NAME, session:N, "
-			 "cgroup:PATH, container:ID or \\Process(NAME)\\Handle Count", word);
+	request->n_selectors += r == 0;
+	return r;
 }
 
 static int take_sort(const struct command *command, const char *word, enum report_column *ret_sort)
