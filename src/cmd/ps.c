@@ -2,11 +2,11 @@
 /* ps.c - tendril ps: handle, thread and mapping counts of processes, now */
 #include "monitor/sample.h"
 
-#include <pwd.h>
 #include <string.h>
 #include <strings.h>
 
 #include "cmd/selection.h"
+#include "cmd/users.h"
 
 enum { OPTION_SORT, OPTION_REVERSE, OPTION_LIMIT, OPTION_ABOVE };
 
@@ -35,16 +35,6 @@ static const char *const counters[] = { "Handle Count", "Thread Count", "Mapping
 struct row {
 	const struct monitor_process *process; /* the sample's */
 	const char *user;                      /* the users' table owns it */
-};
-
-struct user {
-	uid_t uid;
-	char *name;
-};
-
-struct users {
-	struct user *user;
-	size_t n_users;
 };
 
 enum sort { SORT_HANDLES, SORT_LIMIT, SORT_THREADS, SORT_MAPPINGS, SORT_PID, SORT_NAME, SORT_USER,
@@ -145,35 +135,6 @@ static int take(const struct command *command, void *state, int option, const ch
 
 /* Reading */
 
-static char *look_up_user(uid_t uid)
-{
-	char buffer[16384], *name = NULL;
-	struct passwd entry, *found = NULL;
-
-	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) == 0 && found)
-		return strdup(found->pw_name);
-	return asprintf(&name, "%u", (unsigned)uid) < 0 ? NULL : name;
-}
-
-/* Each user is looked up once: there may be a directory service behind it.  NULL: no memory. */
-static char *user_name(struct users *users, uid_t uid)
-{
-	struct user *grown;
-	char *name;
-
-	for (size_t i = 0; i < users->n_users; i++)
-		if (users->user[i].uid == uid)
-			return users->user[i].name;
-	grown = reallocarray(users->user, users->n_users + 1, sizeof(*grown));
-	if (!grown)
-		return NULL;
-	users->user = grown;
-	name = look_up_user(uid);
-	if (name)
-		users->user[users->n_users++] = (struct user){ uid, name };
-	return name;
-}
-
 /* A selector whose every process has ended since is an error too: nothing is shown for it. */
 static void note_matches(const struct request *request, const struct monitor_process *process)
 {
@@ -194,7 +155,7 @@ static bool is_shown(const struct request *request, const struct monitor_process
 }
 
 static int fill_rows(const struct request *request, const struct monitor_sample *sample,
-		     struct users *users, struct row *rows, size_t *ret_n)
+		     struct cmd_users *users, struct row *rows, size_t *ret_n)
 {
 	size_t n = 0;
 
@@ -205,7 +166,7 @@ static int fill_rows(const struct request *request, const struct monitor_sample 
 		if (!is_shown(request, process))
 			continue;
 		rows[n].process = process;
-		rows[n].user = user_name(users, process->uid);
+		rows[n].user = cmd_user_name(users, process->uid);
 		if (!rows[n++].user)
 			return -ENOMEM;
 	}
@@ -343,23 +304,16 @@ static int report_unmatched(const struct request *request)
 	return code;
 }
 
-static void users_done(struct users *users)
-{
-	for (size_t i = 0; i < users->n_users; i++)
-		free(users->user[i].name);
-	free(users->user);
-}
-
 static int print_sample(struct request *request, const struct monitor_sample *sample)
 {
 	AUTO_FREE struct row *rows = calloc(sample->n_processes + 1, sizeof(*rows));
-	struct users users = { 0 };
+	struct cmd_users users = { 0 };
 	size_t n = 0;
 	int r = rows ? fill_rows(request, sample, &users, rows, &n) : -ENOMEM;
 
 	if (r == 0)
 		r = print_rows(request, rows, n);
-	users_done(&users);
+	cmd_users_done(&users);
 	return r;
 }
 

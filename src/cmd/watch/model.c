@@ -2,7 +2,6 @@
 #include "cmd/watch/model.h"
 
 #include <math.h>
-#include <pwd.h>
 #include <string.h>
 
 const char *const model_series_names[MODEL_SERIES] = { "handles", "threads", "mappings", "resident",
@@ -10,34 +9,6 @@ const char *const model_series_names[MODEL_SERIES] = { "handles", "threads", "ma
 const char *const model_series_titles[MODEL_SERIES] = {
 	"Handle Count", "Thread Count", "Mapping Count", "Resident MB", "% Processor", "% of Limit",
 };
-
-struct model_user {
-	uid_t uid;
-	char *name;
-};
-
-/* Each user is looked up once: there may be a directory service behind it. */
-static const char *user_name(struct model *model, uid_t uid)
-{
-	char buffer[16384], *name = NULL;
-	struct passwd entry, *found = NULL;
-	struct model_user *grown;
-
-	for (size_t i = 0; i < model->n_users; i++)
-		if (model->user[i].uid == uid)
-			return model->user[i].name;
-	grown = reallocarray(model->user, model->n_users + 1, sizeof(*grown));
-	if (!grown)
-		return NULL;
-	model->user = grown;
-	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) == 0 && found)
-		name = strdup(found->pw_name);
-	else if (asprintf(&name, "%u", (unsigned)uid) < 0)
-		name = NULL;
-	if (name)
-		model->user[model->n_users++] = (struct model_user){ uid, name };
-	return name;
-}
 
 /* Samples */
 
@@ -47,7 +18,7 @@ static struct model_entry *entry_new(struct model *model, const struct monitor_p
 
 	if (!entry)
 		return NULL;
-	entry->user = user_name(model, process->uid);
+	entry->user = cmd_user_name(&model->users, process->uid);
 	if (!entry->user) {
 		free(entry);
 		return NULL;
@@ -258,8 +229,6 @@ void model_done(struct model *model)
 {
 	for (size_t i = 0; i < model->n_entries; i++)
 		free(model->entry[i]);
-	for (size_t i = 0; i < model->n_users; i++)
-		free(model->user[i].name);
 	free(model->entry);
-	free(model->user);
+	cmd_users_done(&model->users);
 }

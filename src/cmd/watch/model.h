@@ -8,6 +8,7 @@
 #ifndef CMD_WATCH_MODEL_H
 #define CMD_WATCH_MODEL_H
 
+#include "cmd/users.h"
 #include "monitor/sample.h"
 
 /* How many samples back.  Two dots of Braille a cell: the width of a usual terminal. */
@@ -38,8 +39,6 @@ struct model_entry {
 	float point[MODEL_STORED][MODEL_POINTS]; /* rings; NAN is unknown */
 };
 
-struct model_user;
-
 struct model {
 	struct model_entry **entry; /* in rising order of pid, then of start */
 	size_t n_entries, n_alive, n_unreadable;
@@ -49,8 +48,7 @@ struct model {
 	bool stays;                 /* the next sample shares the last one's point: the most counts */
 	size_t max_ended;           /* so many that have ended are kept nevertheless */
 	uint64_t n_samples;
-	struct model_user *user;
-	size_t n_users;
+	struct cmd_users users;
 };
 
 /* Return: 0, -ENOMEM. */
