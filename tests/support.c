@@ -421,7 +421,7 @@ static void note_sleeper(struct snapshot *s, pid_t pid, int tid)
 
 	if (read_proc(s, "/proc/%d/task/%d/syscall", (int)pid, tid) < 0 ||
 	    !isdigit((unsigned char)s->file[0])) {
-		note(s, "thread %d runs\n", tid);
+		note(s, "thread %d runs\n", tid); /* -1 too: asleep in a page fault, say */
 		return;
 	}
 	nr = strtol(s->file, &rest, 10);

@@ -353,11 +353,17 @@ static void use_heap(void)
 	free(block);
 }
 
+/* Nobody is told "ready" while a worker still makes its heap: that would be a change to see. */
+static pthread_barrier_t all_set;
+
 static void *work(void *param)
 {
 	struct worker *worker = param;
 
 	use_heap();
+	(void)pthread_barrier_wait(&all_set);
+	if (worker->index == 0)
+		answer("ready");
 	for (;;) {
 		mode->round(worker);
 		atomic_fetch_add_explicit(&worker->rounds, 1, memory_order_relaxed);
@@ -412,8 +418,8 @@ int main(int argc, char **argv)
 		(void)dirname(directory);
 	if (mode->prepare)
 		mode->prepare();
+	(void)pthread_barrier_init(&all_set, NULL, n_workers);
 	start_workers();
-	answer("ready");
 	work(&workers[0]);
 	return 0;
 }
