@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * handles.h - what the program in the kernel and its reader share
+ *
+ * A table (files_struct) is cut into pages of 64 slots, one slot a handle.  A slot refers to a chunk
+ * that holds the registers and the stack of who opened it.  A closed handle only loses its bit in
+ * `present`: the slot keeps its chunk for the next one of that number, so that a loop of open and
+ * close allocates nothing.
+ */
+#ifndef LEAKS_BPF_HANDLES_H
+#define LEAKS_BPF_HANDLES_H
+
+#define PAGE_SLOTS 64
+
+enum slot_origin {
+	SLOT_OPENED,
+	SLOT_BEFORE,
+	SLOT_INHERITED,    /* beside SLOT_OPENED's stack */
+	SLOT_ASYNCHRONOUS,
+	SLOT_FOUND,
+};
+
+enum slot_flag {
+	SLOT_NO_STACK = 1, /* there was no room for it */
+	SLOT_IN_PARENT = 2, /* the handle came with fork(2) */
+};
+
+struct slot {
+	__u64 file;      /* the kernel's struct file: an identity, never followed by us */
+	__u64 opened_ns; /* CLOCK_MONOTONIC; with tid, which opening it is */
+	__u32 tid;       /* in our own namespace */
+	__u32 pid;
+	__u32 chunk;     /* class << 24 | index + 1; 0: none */
+	__u16 nr;        /* of the system call */
+	__u8 origin;
+	__u8 flags;
+	__u32 image;     /* how many times the process had executed another program */
+	__u32 unused;
+};
+
+struct page {
+	__u64 present;
+	__u64 suspected; /* differed from the table at the last look: another look decides */
+	struct slot slot[PAGE_SLOTS];
+};
+
+struct page_key {
+	__u32 table;
+	__u32 index;
+};
+
+enum table_flag {
+	TABLE_READ_OPENS = 1, /* fanotify, userfaultfd: read(2) may bring handles */
+};
+
+struct table {
+	__u32 id;
+	__u32 flags;
+};
+
+enum process_flag {
+	PROCESS_FOLLOW = 1, /* its children too */
+};
+
+struct process {
+	__u64 files; /* the table looked up last */
+	__u32 table;
+	__u32 flags;
+	__u32 pid; /* in our own namespace */
+	__u32 image;
+	__u64 opened, closed, lost;
+};
+
+#define CAPTURE_REGISTERS 17 /* in DWARF's order */
+
+enum capture_class { CAPTURE_SMALL, CAPTURE_MEDIUM, CAPTURE_LARGE, CAPTURE_CLASSES };
+
+#define CAPTURE_SMALL_BYTES  2048
+#define CAPTURE_MEDIUM_BYTES 8192
+#define CAPTURE_LARGE_BYTES  65536
+#define CAPTURE_SMALL_N      4096
+#define CAPTURE_MEDIUM_N     1024
+#define CAPTURE_LARGE_N	     128
+
+struct capture {
+	__u64 opened_ns; /* whose stack it is; 0 while it is written */
+	__u32 tid;
+	__u32 refs;      /* slots that refer to it: fork(2) makes more */
+	__u32 bytes;     /* of the stack */
+	__u32 whole;
+	__u64 registers[CAPTURE_REGISTERS];
+	/* and behind it the stack */
+};
+
+#define CAPTURE_HEADER 160 /* sizeof(struct capture) */
+
+enum event_type {
+	EVENT_PROCESS = 1, /* watched from now on */
+	EVENT_EXECUTED,    /* another program; image is the new one's number */
+	EVENT_TABLE_ENDED, /* its last user has gone */
+	EVENT_ENDED,       /* status as of wait(2) */
+};
+
+struct event {
+	__u32 type;
+	__u32 pid;    /* in our own namespace */
+	__u32 key;    /* of the process in `processes` */
+	__u32 parent; /* EVENT_PROCESS: pid of the one that forked it, 0 otherwise */
+	__u32 table;
+	__u32 image;
+	__u32 status;
+	__u32 unused;
+	__u64 ns;
+	char name[16];
+};
+
+/* A chunk that may be given back: its stack has been unwound. */
+struct release {
+	__u32 table;
+	__u32 number;
+	__u64 opened_ns;
+};
+
+#define RELEASES_MAX 1024
+
+/* What look() is to do with each task. */
+enum look_mode { LOOK_ADD, LOOK_RECONCILE };
+
+#endif /* LEAKS_BPF_HANDLES_H */

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* kernel.h - the members of kernel structures that handles.bpf.c uses; where they are in this kernel
+ * is found out when the program is loaded. */
+#ifndef LEAKS_BPF_KERNEL_H
+#define LEAKS_BPF_KERNEL_H
+
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+typedef int __s32;
+typedef long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+
+#include <stdbool.h>
+
+#define NULL ((void *)0)
+#define KERNEL __attribute__((preserve_access_index))
+
+/* Of <linux/bpf.h>, which needs the headers of a machine that the BPF target is not. */
+enum {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_STACK = 23,
+	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
+};
+
+enum {
+	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
+	BPF_F_NO_PREALLOC = 1 << 0,
+	BPF_F_MMAPABLE = 1 << 10,
+	BPF_LOCAL_STORAGE_GET_F_CREATE = 1 << 0,
+};
+
+#define PF_KTHREAD    0x00200000
+#define CLONE_VM      0x00000100
+#define CLONE_FILES   0x00000400
+#define CLONE_THREAD  0x00010000
+#define TS_COMPAT     0x0002
+#define PIDTYPE_TGID  1
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} KERNEL;
+
+struct upid {
+	int nr;
+} KERNEL;
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+} KERNEL;
+
+struct qstr {
+	const unsigned char *name;
+} KERNEL;
+
+struct dentry {
+	struct qstr d_name;
+} KERNEL;
+
+struct path {
+	struct dentry *dentry;
+} KERNEL;
+
+struct file {
+	struct path f_path;
+} KERNEL;
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+	unsigned long *open_fds;
+} KERNEL;
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct files_struct {
+	atomic_t count;
+	struct fdtable *fdt;
+} KERNEL;
+
+struct signal_struct {
+	atomic_t live;
+	int group_exit_code;
+	struct pid *pids[4];
+} KERNEL;
+
+struct mm_struct {
+	unsigned long start_stack;
+} KERNEL;
+
+struct vm_area_struct {
+	unsigned long vm_start, vm_end;
+} KERNEL;
+
+/* x86: the architecture's own part. */
+struct thread_info {
+	__u32 status;
+} KERNEL;
+
+struct thread_struct {
+	unsigned long fsbase;
+} KERNEL;
+
+struct pt_regs {
+	unsigned long r15, r14, r13, r12, bp, bx;
+	unsigned long r11, r10, r9, r8, ax, cx, dx, si, di;
+	unsigned long orig_ax, ip, cs, flags, sp;
+} KERNEL;
+
+struct task_struct {
+	struct thread_info thread_info;
+	unsigned int flags;
+	int pid, tgid;
+	int exit_code;
+	struct task_struct *group_leader, *real_parent;
+	struct signal_struct *signal;
+	struct files_struct *files;
+	struct mm_struct *mm;
+	struct pid *thread_pid;
+	struct thread_struct thread;
+	char comm[16];
+} KERNEL;
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+} KERNEL;
+
+#endif /* LEAKS_BPF_KERNEL_H */
