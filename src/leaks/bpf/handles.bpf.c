@@ -99,7 +99,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 18);
+	__uint(max_entries, 1 << 20);
 } events SEC(".maps");
 
 /* Where a thread's stack ends: looked up once, not at each call. */
@@ -381,15 +381,19 @@ static __noinline void count_lost(struct call *call)
 
 static const struct page no_page;
 
-static __noinline struct page *page_of(__u32 table, __u32 number, bool make)
+/* owner: 0 when a page is not to be made */
+static __noinline struct page *page_of(__u32 table, __u32 number, __u32 owner)
 {
 	struct page_key key = { table, number / PAGE_SLOTS };
 	struct page *page = bpf_map_lookup_elem(&pages, &key);
 
-	if (page || !make)
+	if (page || !owner)
 		return page;
 	bpf_map_update_elem(&pages, &key, &no_page, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&pages, &key);
+	page = bpf_map_lookup_elem(&pages, &key);
+	if (page)
+		page->owner = owner;
+	return page;
 }
 
 static __always_inline __u64 file_at(struct call *call, __u32 number)
@@ -431,7 +435,7 @@ __noinline int record(struct call *call, __u32 number)
 			__sync_fetch_and_add(&process->closed, 1);
 		return 0;
 	}
-	page = page_of(call->table, number, true);
+	page = page_of(call->table, number, call->pid);
 	if (!page) {
 		count_lost(call);
 		return 0;
@@ -461,7 +465,7 @@ static __always_inline int record_if_new(struct call *call, __u32 number)
 	struct page *page;
 	struct slot *slot;
 
-	page = page_of(call->table, number, false);
+	page = page_of(call->table, number, 0);
 	if (page && page->present & bit) {
 		file = file_at(call, number);
 		slot = &page->slot[number % PAGE_SLOTS];
@@ -479,7 +483,7 @@ __noinline int forget(struct call *call, __u32 number)
 
 	if (!call)
 		return 0;
-	page = page_of(call->table, number, false);
+	page = page_of(call->table, number, 0);
 	if (!page || !(page->present & bit) || file_at(call, number))
 		return 0;
 	if (!(__sync_fetch_and_and(&page->present, ~bit) & bit))
@@ -541,7 +545,7 @@ static long compare_bit(__u32 i, struct comparison *comparison)
 /* The numbers that are open still, or again, with another file. */
 static long find_replaced(__u32 i, struct comparison *comparison)
 {
-	struct page *page = page_of(comparison->call.table, comparison->index * PAGE_SLOTS, false);
+	struct page *page = page_of(comparison->call.table, comparison->index * PAGE_SLOTS, 0);
 	__u64 file;
 
 	if (!page || i >= PAGE_SLOTS)
@@ -557,7 +561,7 @@ static long find_replaced(__u32 i, struct comparison *comparison)
 /* A difference seen from outside may be a call that is under way: only the second look counts. */
 static __noinline __u64 seen_twice(struct call *call, __u32 index, __u64 difference)
 {
-	struct page *page = page_of(call->table, index * PAGE_SLOTS, difference != 0);
+	struct page *page = page_of(call->table, index * PAGE_SLOTS, difference ? call->pid : 0);
 	__u64 before;
 
 	if (!page)
@@ -570,7 +574,7 @@ static __noinline __u64 seen_twice(struct call *call, __u32 index, __u64 differe
 static long compare_word(__u32 index, struct comparison *comparison)
 {
 	struct call *call = &comparison->call;
-	struct page *page = page_of(call->table, index * PAGE_SLOTS, false);
+	struct page *page = page_of(call->table, index * PAGE_SLOTS, 0);
 
 	comparison->index = index;
 	comparison->difference = open_word(call, index) ^ (page ? page->present : 0);
@@ -609,7 +613,7 @@ static __always_inline void read_table(struct call *call, struct files_struct *f
 }
 
 struct copying {
-	__u32 from, to;
+	__u32 from, to, owner;
 	__u64 open_fds;
 	struct page *page;
 };
@@ -654,14 +658,16 @@ static long copy_page(__u32 index, struct copying *copying)
 		return 0;
 	page->present &= word;
 	page->suspected = 0;
+	page->owner = copying->owner;
 	bpf_loop(PAGE_SLOTS, copy_slot, &inner, 0);
 	return 0;
 }
 
 /* A table of its own for files; what is known of the one it was copied from goes along. */
-static __noinline int make_table(struct files_struct *files, __u32 from, struct table *ret_table)
+static __noinline int make_table(struct files_struct *files, __u32 from, __u32 owner,
+				 struct table *ret_table)
 {
-	struct copying copying = { .from = from };
+	struct copying copying = { .from = from, .owner = owner };
 	struct fdtable *fdt = BPF_CORE_READ(files, fdt);
 	__u64 key = (__u64)files;
 	__u32 words = BPF_CORE_READ(fdt, max_fds) / WORD_BITS;
@@ -684,7 +690,7 @@ static __always_inline bool find_table(struct call *call, struct process *proces
 		call->table = known->id;
 		call->table_flags = known->flags;
 	} else {
-		if (make_table(files, process->table, &made) < 0)
+		if (make_table(files, process->table, process->pid, &made) < 0)
 			return false;
 		call->table = made.id;
 	}
@@ -878,7 +884,7 @@ static __noinline int follow_child(struct task_struct *child, __u32 parent_key)
 	made.pid = own_number_of_process(child);
 	made.table = parent->table;
 	if (!bpf_map_lookup_elem(&tables, &files)) {
-		if (make_table(child->files, parent->table, &table) < 0)
+		if (make_table(child->files, parent->table, made.pid, &table) < 0)
 			return 0;
 		made.table = table.id;
 	}
@@ -900,6 +906,71 @@ int BPF_PROG(newtask, struct task_struct *child, unsigned long clone_flags)
 	return follow_child(child, key);
 }
 
+struct telling {
+	__u64 open_fds, fds;
+	__u32 table, index;
+};
+
+static long tell_handle(__u32 bit, struct telling *telling)
+{
+	struct page *page = page_of(telling->table, telling->index * PAGE_SLOTS, 0);
+	struct handle_event *event;
+	struct dentry *entry;
+	struct file *file = NULL;
+
+	if (!page || bit >= PAGE_SLOTS)
+		return 1;
+	if (!(page->present >> bit & 1) || page->slot[bit].origin == SLOT_BEFORE)
+		return 0;
+	bpf_probe_read_kernel(&file, sizeof(file),
+			      (void *)(telling->fds + 8ull * (telling->index * PAGE_SLOTS + bit)));
+	event = file ? bpf_ringbuf_reserve(&events, sizeof(*event), 0) : NULL;
+	if (!event)
+		return 0;
+	event->type = EVENT_HANDLE;
+	event->table = telling->table;
+	event->number = telling->index * PAGE_SLOTS + bit;
+	event->mode = BPF_CORE_READ(file, f_inode, i_mode);
+	event->opened_ns = page->slot[bit].opened_ns;
+	event->tid = page->slot[bit].tid;
+	event->unused = 0;
+	entry = BPF_CORE_READ(file, f_path.dentry);
+	for (int i = 0; i < NAMES_MAX; i++) {
+		struct dentry *parent = BPF_CORE_READ(entry, d_parent);
+
+		event->names[i][0] = '\0';
+		if (entry)
+			bpf_probe_read_kernel_str(event->names[i], NAME_BYTES,
+						  BPF_CORE_READ(entry, d_name.name));
+		entry = parent == entry ? NULL : parent;
+	}
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+static long tell_word(__u32 index, struct telling *telling)
+{
+	__u64 word = 0;
+
+	bpf_probe_read_kernel(&word, sizeof(word), (void *)(telling->open_fds + 8ull * index));
+	telling->index = index;
+	if (word)
+		bpf_loop(PAGE_SLOTS, tell_handle, telling, 0);
+	return 0;
+}
+
+static __noinline int tell_handles(struct files_struct *files, __u32 table)
+{
+	struct telling telling = { .table = table };
+	struct fdtable *fdt = BPF_CORE_READ(files, fdt);
+	__u32 words = BPF_CORE_READ(fdt, max_fds) / WORD_BITS;
+
+	telling.fds = (__u64)BPF_CORE_READ(fdt, fd);
+	telling.open_fds = (__u64)BPF_CORE_READ(fdt, open_fds);
+	bpf_loop(words < WORDS_MAX ? words : WORDS_MAX, tell_word, &telling, 0);
+	return 0;
+}
+
 /* While it still has its handles: what is open now stays in the pages for the reader. */
 static __noinline int end_table(struct task_struct *task, struct process *process, __u32 key)
 {
@@ -910,6 +981,7 @@ static __noinline int end_table(struct task_struct *task, struct process *proces
 	if (!files || !table || BPF_CORE_READ(files, count.counter) > 1)
 		return 0;
 	process->table = table->id;
+	tell_handles(files, table->id);
 	bpf_map_delete_elem(&tables, &table_key);
 	return tell(EVENT_TABLE_ENDED, key, process, 0, 0);
 }
@@ -948,7 +1020,7 @@ static __noinline int look_at(struct task_struct *task, struct process *process,
 	known = bpf_map_lookup_elem(&tables, &table_key);
 	if (!known && look_mode == LOOK_RECONCILE)
 		return 0; /* it is met at the first call of who made it, or at the next look */
-	if (!known && make_table(files, 0, &made) < 0)
+	if (!known && make_table(files, 0, process->pid, &made) < 0)
 		return 0;
 	if (look_mode == LOOK_ADD) {
 		call.origin = SLOT_BEFORE;
@@ -1016,7 +1088,7 @@ static long release_one(__u32 i, void *unused)
 
 	if (!release)
 		return 1;
-	page = page_of(release->table, release->number, false);
+	page = page_of(release->table, release->number, 0);
 	if (!page)
 		return 0;
 	slot = &page->slot[release->number % PAGE_SLOTS];

@@ -41,6 +41,8 @@ struct slot {
 struct page {
 	__u64 present;
 	__u64 suspected; /* differed from the table at the last look: another look decides */
+	__u32 owner;     /* pid, in our own namespace, of who has the table */
+	__u32 unused;
 	struct slot slot[PAGE_SLOTS];
 };
 
@@ -97,6 +99,7 @@ struct capture {
 enum event_type {
 	EVENT_PROCESS = 1, /* watched from now on */
 	EVENT_EXECUTED,    /* another program; image is the new one's number */
+	EVENT_HANDLE,      /* what was open when a table ended: struct handle_event */
 	EVENT_TABLE_ENDED, /* its last user has gone */
 	EVENT_ENDED,       /* status as of wait(2) */
 };
@@ -112,6 +115,21 @@ struct event {
 	__u32 unused;
 	__u64 ns;
 	char name[16];
+};
+
+#define NAMES_MAX  6
+#define NAME_BYTES 40
+
+/* A handle whose process is gone before anybody could ask what it is. */
+struct handle_event {
+	__u32 type;
+	__u32 table;
+	__u32 number;
+	__u32 mode;  /* of its inode */
+	__u64 opened_ns;
+	__u32 tid;
+	__u32 unused;
+	char names[NAMES_MAX][NAME_BYTES]; /* from the file upwards; "" behind the last */
 };
 
 /* A chunk that may be given back: its stack has been unwound. */

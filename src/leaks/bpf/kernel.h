@@ -63,6 +63,7 @@ struct qstr {
 } KERNEL;
 
 struct dentry {
+	struct dentry *d_parent;
 	struct qstr d_name;
 } KERNEL;
 
@@ -70,7 +71,12 @@ struct path {
 	struct dentry *dentry;
 } KERNEL;
 
+struct inode {
+	__u16 i_mode;
+} KERNEL;
+
 struct file {
+	struct inode *f_inode;
 	struct path f_path;
 } KERNEL;
 

@@ -1,0 +1,776 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * leaks.c - from what a source tells to sites with their handles
+ *
+ * A stack is unwound once, when its handle has lived through a step: those that are closed before
+ * never cost more than the kernel's copy.  Then the copy goes back to the source's pool.
+ */
+#include "leaks/leaks.h"
+
+#include <fcntl.h>
+#include <search.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+#include "leaks/sites.h"
+#include "leaks/source.h"
+#include "proc/handles.h"
+#include "proc/proc.h"
+
+#define SURVIVOR_NS (1 * NS_PER_S) /* so old, and its stack is unwound and given back */
+#define WHAT_BYTES  512
+
+/* A program in a process: what was mapped while it ran. */
+struct image {
+	uint32_t number;
+	struct space *space; /* NULL: could not be read */
+};
+
+struct watched {
+	pid_t pid;
+	uint32_t key;
+	uint64_t start_ticks;
+	char name[LEAKS_NAME_BYTES];
+	bool ended;
+	int status;
+	struct leaks_process counts; /* at its end */
+	struct image *image;
+	size_t n_images;
+};
+
+/* One opening, however many tables have it since. */
+struct opening {
+	int64_t opened_ns;
+	pid_t tid;
+	int number;
+	struct site *site; /* NULL: not known */
+	const char *kind;
+	char *what;
+	uint64_t seen;     /* number of the round */
+};
+
+/* A handle that is open, or was at its process's end. */
+struct held {
+	struct watched *watched;
+	struct source_handle handle;
+	struct opening *opening;
+};
+
+struct leaks {
+	struct source *source;
+	struct symbolizer *symbolizer;
+	struct leaks_options options;
+	struct watched **watched;
+	size_t n_watched, n_alive;
+	void *openings; /* tree */
+	struct sites sites;
+	struct held *held;   /* of the living, by the last round */
+	size_t n_held, held_room;
+	struct held *kept;   /* of those that ended */
+	size_t n_kept, kept_room;
+	uint64_t round;
+	bool unwind_all;     /* the young ones too */
+	int64_t began_ns;
+	int error;           /* of a callback */
+	unsigned char buffer[SOURCE_STACK_MAX];
+};
+
+/* Processes */
+
+static struct watched *find_watched(const struct leaks *leaks, pid_t pid)
+{
+	for (size_t i = leaks->n_watched; i-- > 0;)
+		if (leaks->watched[i]->pid == pid && !leaks->watched[i]->ended)
+			return leaks->watched[i];
+	return NULL;
+}
+
+/* The last of that number, ended or not. */
+static struct watched *find_latest(const struct leaks *leaks, pid_t pid)
+{
+	for (size_t i = leaks->n_watched; i-- > 0;)
+		if (leaks->watched[i]->pid == pid)
+			return leaks->watched[i];
+	return NULL;
+}
+
+static struct watched *new_watched(struct leaks *leaks, pid_t pid, uint32_t key)
+{
+	struct watched *watched = calloc(1, sizeof(*watched)), **grown;
+	struct proc_process process;
+
+	if (!watched)
+		return NULL;
+	grown = realloc(leaks->watched, (leaks->n_watched + 1) * sizeof(struct watched *));
+	if (!grown) {
+		free(watched);
+		return NULL;
+	}
+	leaks->watched = grown;
+	leaks->watched[leaks->n_watched++] = watched;
+	watched->pid = pid;
+	watched->key = key;
+	if (proc_process_read_stat(pid, &process) == 0) {
+		watched->start_ticks = process.start_ticks;
+		(void)snprintf(watched->name, sizeof(watched->name), "%s", process.comm);
+	}
+	return watched;
+}
+
+static struct image *find_image(struct watched *watched, uint32_t number)
+{
+	for (size_t i = 0; i < watched->n_images; i++)
+		if (watched->image[i].number == number)
+			return &watched->image[i];
+	return NULL;
+}
+
+static struct image *add_image(struct leaks *leaks, struct watched *watched, uint32_t number)
+{
+	struct image *grown = realloc(watched->image, (watched->n_images + 1) * sizeof(*grown));
+	struct image image = { .number = number };
+
+	if (!grown)
+		return NULL;
+	watched->image = grown;
+	if (space_of_process(leaks->symbolizer, watched->pid, &image.space) < 0)
+		(void)space_empty(leaks->symbolizer, watched->pid, &image.space);
+	grown[watched->n_images] = image;
+	return &grown[watched->n_images++];
+}
+
+/* A child maps what its parent did, until it executes another program. */
+static void copy_image(struct watched *watched, const struct image *from)
+{
+	struct image image = { .number = from->number };
+
+	watched->image = malloc(sizeof(image));
+	if (!watched->image)
+		return;
+	if (from->space)
+		(void)space_copy(from->space, watched->pid, &image.space);
+	watched->image[0] = image;
+	watched->n_images = 1;
+}
+
+static void on_process(void *context, pid_t pid, pid_t parent, uint32_t key, const char *name)
+{
+	struct leaks *leaks = context;
+	struct watched *watched = find_watched(leaks, pid);
+	struct watched *from = parent ? find_latest(leaks, parent) : NULL;
+
+	if (watched)
+		return;
+	leaks->n_alive++;
+	watched = new_watched(leaks, pid, key);
+	if (!watched) {
+		leaks->error = -ENOMEM;
+		return;
+	}
+	if (!watched->name[0])
+		(void)snprintf(watched->name, sizeof(watched->name), "%.16s", name);
+	if (from && from->n_images > 0)
+		copy_image(watched, &from->image[from->n_images - 1]);
+	if (watched->n_images == 0 && !leaks->options.all) /* of so many, only when asked for */
+		(void)add_image(leaks, watched, 0);
+}
+
+static void on_executed(void *context, pid_t pid, uint32_t number, const char *name)
+{
+	struct leaks *leaks = context;
+	struct watched *watched = find_watched(leaks, pid);
+
+	if (!watched || find_image(watched, number))
+		return;
+	(void)snprintf(watched->name, sizeof(watched->name), "%.16s", name);
+	if (!add_image(leaks, watched, number))
+		leaks->error = -ENOMEM;
+}
+
+/* Openings */
+
+static int compare_openings(const void *left, const void *right)
+{
+	const struct opening *a = left, *b = right;
+
+	if (a->opened_ns != b->opened_ns)
+		return a->opened_ns < b->opened_ns ? -1 : 1;
+	if (a->tid != b->tid)
+		return a->tid < b->tid ? -1 : 1;
+	return a->number < b->number ? -1 : a->number > b->number;
+}
+
+static struct opening *find_opening(struct leaks *leaks, const struct source_handle *handle)
+{
+	struct opening key = { .opened_ns = handle->opened_ns, .tid = handle->tid,
+			       .number = handle->number };
+	void *found = tfind(&key, &leaks->openings, compare_openings);
+	struct opening *opening;
+
+	if (found)
+		return *(struct opening **)found;
+	opening = malloc(sizeof(*opening));
+	if (!opening)
+		return NULL;
+	*opening = key;
+	if (!tsearch(opening, &leaks->openings, compare_openings)) {
+		free(opening);
+		return NULL;
+	}
+	return opening;
+}
+
+static void free_opening(void *node)
+{
+	struct opening *opening = node;
+
+	free(opening->what);
+	free(opening);
+}
+
+/* The opener's own program, or what is left of it. */
+static struct space *space_for(struct leaks *leaks, const struct source_handle *handle)
+{
+	struct watched *watched = find_latest(leaks, handle->pid);
+	struct image *image = watched ? find_image(watched, handle->image) : NULL;
+
+	if (!watched)
+		return NULL;
+	if (!image)
+		image = watched->n_images ? &watched->image[0] : add_image(leaks, watched, handle->image);
+	if (!image || !image->space)
+		return NULL;
+	return image->space;
+}
+
+static bool is_unknown(const struct unwound *stack)
+{
+	return stack->n == 0 || stack->end == UNWIND_NO_RULES || stack->end == UNWIND_BROKEN;
+}
+
+static int unwind(struct leaks *leaks, const struct source_handle *handle, struct opening *opening)
+{
+	struct space *space = space_for(leaks, handle);
+	struct captured_stack stack;
+	struct unwound unwound;
+	int r;
+
+	if (!space || leaks->source->ops->capture(leaks->source, handle, &stack, leaks->buffer) < 0)
+		return 0;
+	r = space_unwind(space, &stack, &unwound);
+	/* It may go through a library that has been loaded since we looked. */
+	if (r == 0 && is_unknown(&unwound) && space_update(space) == 0)
+		r = space_unwind(space, &stack, &unwound);
+	if (r < 0)
+		return r;
+	return sites_find(&leaks->sites, handle->pid, space, &unwound, &opening->site);
+}
+
+/* Rounds: every handle is told once, and what is known of it is brought up to date. */
+
+static int add_held(struct held **held, size_t *n, size_t *room, const struct held *one)
+{
+	if (*n == *room) {
+		size_t more = *room ? *room * 2 : 256;
+		struct held *grown = realloc(*held, more * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		*held = grown;
+		*room = more;
+	}
+	(*held)[(*n)++] = *one;
+	return 0;
+}
+
+static int take_handle(void *context, const struct source_handle *handle)
+{
+	struct leaks *leaks = context;
+	struct held held = { .handle = *handle, .watched = find_watched(leaks, handle->owner) };
+	int64_t age_ns = now_ns() - handle->opened_ns;
+	int r = 0;
+
+	if (!held.watched)
+		return 0; /* of another process, whose end we have seen */
+	held.opening = find_opening(leaks, handle);
+	if (!held.opening)
+		return -ENOMEM;
+	held.opening->seen = leaks->round;
+	if (handle->has_stack && !held.opening->site &&
+	    (leaks->unwind_all || age_ns >= SURVIVOR_NS))
+		r = unwind(leaks, handle, held.opening);
+	if (r == 0 && handle->has_stack && held.opening->site && age_ns >= SURVIVOR_NS)
+		r = leaks->source->ops->release(leaks->source, handle);
+	if (r < 0)
+		return r;
+	return add_held(&leaks->held, &leaks->n_held, &leaks->held_room, &held);
+}
+
+/* Those that the last round saw, and this one did not. */
+static void forget_closed(struct leaks *leaks, const struct held *before, size_t n_before)
+{
+	AUTO_FREE struct opening **gone = calloc(n_before + 1, sizeof(struct opening *));
+	size_t n = 0;
+
+	if (!gone)
+		return; /* they are known for longer than need be */
+	for (size_t i = 0; i < leaks->n_kept; i++)
+		leaks->kept[i].opening->seen = leaks->round;
+	for (size_t i = 0; i < n_before; i++) {
+		struct opening *opening = before[i].opening;
+
+		if (opening->seen == leaks->round || opening->seen == 0)
+			continue;
+		opening->seen = 0; /* it may be twice among them: after fork(2) */
+		gone[n++] = opening;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (gone[i]->site)
+			gone[i]->site->closed++;
+		(void)tdelete(gone[i], &leaks->openings, compare_openings);
+		free_opening(gone[i]);
+	}
+}
+
+static int take_round(struct leaks *leaks)
+{
+	struct held *before = leaks->held;
+	size_t n_before = leaks->n_held;
+	int r;
+
+	leaks->held = NULL;
+	leaks->n_held = leaks->held_room = 0;
+	leaks->round++;
+	r = leaks->source->ops->each_handle(leaks->source, 0, take_handle, leaks);
+	if (r == 0) {
+		forget_closed(leaks, before, n_before);
+		r = leaks->source->ops->flush_releases(leaks->source);
+	}
+	free(before);
+	return r;
+}
+
+/* The end of a process: the source still knows what was open. */
+
+static int keep_handle(void *context, const struct source_handle *handle)
+{
+	struct leaks *leaks = context;
+	struct held held = { .handle = *handle, .watched = find_watched(leaks, handle->owner) };
+	int r;
+
+	if (!held.watched)
+		return 0;
+	held.opening = find_opening(leaks, handle);
+	if (!held.opening)
+		return -ENOMEM;
+	held.opening->seen = leaks->round;
+	if (handle->has_stack && !held.opening->site) {
+		r = unwind(leaks, handle, held.opening);
+		if (r < 0)
+			return r;
+	}
+	if (handle->has_stack)
+		(void)leaks->source->ops->release(leaks->source, handle);
+	return add_held(&leaks->kept, &leaks->n_kept, &leaks->kept_room, &held);
+}
+
+static void on_ended(void *context, pid_t pid, uint32_t key, int status)
+{
+	struct leaks *leaks = context;
+	const struct source_ops *ops = leaks->source->ops;
+	struct watched *watched = find_watched(leaks, pid);
+	int r;
+
+	if (!watched)
+		return;
+	(void)ops->counts(leaks->source, key, &watched->counts);
+	r = ops->each_handle(leaks->source, pid, keep_handle, leaks);
+	if (r == 0)
+		r = ops->flush_releases(leaks->source);
+	if (r < 0)
+		leaks->error = r;
+	ops->forget(leaks->source, pid, key);
+	watched->ended = true;
+	watched->status = status;
+	leaks->n_alive--;
+}
+
+/* As the link in /proc/PID/fd would have read, but for mount points. */
+static void link_from_names(unsigned int mode, const char *const *names, size_t n, char *link,
+			    size_t bytes)
+{
+	size_t used = 0;
+
+	link[0] = '\0';
+	if (S_ISSOCK(mode) || (S_ISFIFO(mode) && (n == 0 || !names[0][0]))) {
+		(void)snprintf(link, bytes, "%s", S_ISSOCK(mode) ? "socket:[?]" : "pipe:[?]");
+		return;
+	}
+	if (n > 0 && names[0][0] == '[') {
+		(void)snprintf(link, bytes, "anon_inode:%s", names[0]);
+		return;
+	}
+	if (n == SOURCE_NAMES_MAX)
+		used = (size_t)snprintf(link, bytes, "...");
+	while (n-- > 0 && used < bytes)
+		if (strcmp(names[n], "/") != 0)
+			used += (size_t)snprintf(link + used, bytes - used, "/%s", names[n]);
+}
+
+static void on_description(void *context, const struct source_handle *handle, unsigned int mode,
+			   const char *const *names, size_t n_names)
+{
+	struct leaks *leaks = context;
+	struct opening *opening = find_opening(leaks, handle);
+	char link[WHAT_BYTES];
+
+	if (!opening || opening->what)
+		return;
+	link_from_names(mode, names, n_names, link, sizeof(link));
+	opening->what = strdup(link);
+	opening->kind = proc_handle_kind_name(proc_classify(link, mode, 0));
+}
+
+/* Snapshots */
+
+struct kept_snapshot {
+	struct leaks_snapshot snapshot;
+	struct leaks_process *processes;
+	struct leaks_site *sites;
+	struct leaks_handle *handles;
+	char **strings;
+	size_t n_strings;
+};
+
+static int by_process_and_site(const void *left, const void *right)
+{
+	const struct held *a = left, *b = right;
+
+	if (a->watched != b->watched)
+		return a->watched < b->watched ? -1 : 1;
+	if (a->opening->site != b->opening->site)
+		return a->opening->site < b->opening->site ? -1 : 1;
+	if (!a->opening->site && a->handle.origin != b->handle.origin)
+		return a->handle.origin < b->handle.origin ? -1 : 1;
+	if (a->handle.opened_ns != b->handle.opened_ns)
+		return a->handle.opened_ns < b->handle.opened_ns ? -1 : 1;
+	return a->handle.number < b->handle.number ? -1 : a->handle.number > b->handle.number;
+}
+
+static bool same_site(const struct held *a, const struct held *b)
+{
+	return a->watched == b->watched && a->opening->site == b->opening->site &&
+	       (a->opening->site || a->handle.origin == b->handle.origin);
+}
+
+/* Most handles first; what has no stack comes last. */
+static int by_count(const void *left, const void *right)
+{
+	const struct leaks_site *a = left, *b = right;
+
+	if ((a->n_frames > 0) != (b->n_frames > 0))
+		return a->n_frames > 0 ? -1 : 1;
+	if (a->n_handles != b->n_handles)
+		return a->n_handles > b->n_handles ? -1 : 1;
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+static const char *keep_string(struct kept_snapshot *kept, const char *text)
+{
+	char *copy = text ? strdup(text) : NULL;
+
+	if (copy)
+		kept->strings[kept->n_strings++] = copy;
+	return copy;
+}
+
+/* They are in order of number. */
+static const struct proc_handle *find_number(const struct proc_handles *handles, int number)
+{
+	size_t low = 0, high = handles->n_handles;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (handles->handle[middle].number == number)
+			return &handles->handle[middle];
+		if (handles->handle[middle].number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static void describe_handle(struct kept_snapshot *kept, const struct held *held,
+			    const struct proc_handles *now, struct leaks_handle *handle)
+{
+	const struct source_handle *from = &held->handle;
+	const struct proc_handle *found;
+
+	handle->number = from->number;
+	handle->pid = from->pid;
+	handle->tid = from->tid;
+	handle->origin = from->origin;
+	handle->syscall = from->syscall;
+	handle->uncertain = from->no_stack;
+	handle->opened_ns = from->opened_ns;
+	handle->kind = held->opening->kind ? held->opening->kind :
+					     proc_handle_kind_name(PROC_HANDLE_OTHER);
+	if (held->watched->ended)
+		handle->what = keep_string(kept, held->opening->what);
+	found = find_number(now, from->number);
+	if (found) {
+		handle->kind = proc_handle_kind_name(found->kind);
+		handle->what = keep_string(kept, found->what);
+	}
+}
+
+static int fill_site(struct leaks_site *to, struct site *site)
+{
+	int r;
+
+	if (!site)
+		return 0;
+	r = site_describe(site);
+	if (r < 0)
+		return r;
+	to->frames = site->frames;
+	to->n_frames = site->n_frames;
+	to->end = site->stack.end;
+	to->id = site->id;
+	to->closed = site->closed;
+	return 0;
+}
+
+static int fill_process(struct leaks *leaks, struct kept_snapshot *kept, const struct held *held,
+			size_t n, struct leaks_process *process, struct leaks_handle *handles,
+			struct leaks_site *sites)
+{
+	const struct watched *watched = held->watched;
+	struct proc_handles now = { 0 };
+	size_t n_sites = 0;
+	int r = 0;
+
+	if (!watched->ended)
+		(void)proc_handles_read(watched->pid, &now);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (i == 0 || !same_site(&held[i - 1], &held[i])) {
+			r = fill_site(&sites[n_sites], held[i].opening->site);
+			sites[n_sites++].handles = &handles[i];
+		}
+		describe_handle(kept, &held[i], &now, &handles[i]);
+		sites[n_sites - 1].n_handles++;
+	}
+	proc_handles_done(&now);
+	qsort(sites, n_sites, sizeof(*sites), by_count);
+	process->sites = sites;
+	process->n_sites = n_sites;
+	process->handles = n;
+	return r;
+}
+
+static void head_process(struct leaks *leaks, const struct watched *watched,
+			 struct leaks_process *process)
+{
+	if (watched->ended)
+		*process = watched->counts;
+	else
+		(void)leaks->source->ops->counts(leaks->source, watched->key, process);
+	process->pid = watched->pid;
+	process->start_ticks = watched->start_ticks;
+	process->ended = watched->ended;
+	process->exit_status = watched->status;
+	memcpy(process->name, watched->name, sizeof(process->name));
+}
+
+static int fill_snapshot(struct leaks *leaks, struct kept_snapshot *kept, struct held *all, size_t n)
+{
+	size_t at = 0, n_here;
+	int r = 0;
+
+	for (size_t i = 0; i < leaks->n_watched && r == 0; i++) {
+		head_process(leaks, leaks->watched[i], &kept->processes[i]);
+		for (at = 0; at < n && all[at].watched != leaks->watched[i]; at++)
+			;
+		for (n_here = 0; at + n_here < n && all[at + n_here].watched == leaks->watched[i];)
+			n_here++;
+		if (n_here > 0)
+			r = fill_process(leaks, kept, &all[at], n_here, &kept->processes[i],
+					 &kept->handles[at], &kept->sites[at]);
+	}
+	kept->snapshot.n_processes = leaks->n_watched;
+	return r;
+}
+
+static struct kept_snapshot *new_snapshot(size_t n_processes, size_t n_handles)
+{
+	struct kept_snapshot *kept = calloc(1, sizeof(*kept));
+
+	if (!kept)
+		return NULL;
+	kept->processes = calloc(n_processes + 1, sizeof(*kept->processes));
+	kept->sites = calloc(n_handles + 1, sizeof(*kept->sites));
+	kept->handles = calloc(n_handles + 1, sizeof(*kept->handles));
+	kept->strings = calloc(n_handles + 1, sizeof(*kept->strings));
+	if (kept->processes && kept->sites && kept->handles && kept->strings) {
+		kept->snapshot.processes = kept->processes;
+		return kept;
+	}
+	leaks_snapshot_free(&kept->snapshot);
+	return NULL;
+}
+
+void leaks_snapshot_free(struct leaks_snapshot *snapshot)
+{
+	struct kept_snapshot *kept = (struct kept_snapshot *)snapshot;
+
+	if (!kept)
+		return;
+	for (size_t i = 0; i < kept->n_strings; i++)
+		free(kept->strings[i]);
+	free(kept->strings);
+	free(kept->processes);
+	free(kept->sites);
+	free(kept->handles);
+	free(kept);
+}
+
+int leaks_snapshot(struct leaks *leaks, struct leaks_snapshot **ret_snapshot)
+{
+	struct kept_snapshot *kept;
+	AUTO_FREE struct held *all = NULL;
+	size_t n;
+	int r;
+
+	leaks->unwind_all = true;
+	r = leaks_step(leaks);
+	leaks->unwind_all = false;
+	if (r < 0)
+		return r;
+	n = leaks->n_held + leaks->n_kept;
+	all = calloc(n + 1, sizeof(*all));
+	kept = new_snapshot(leaks->n_watched, n);
+	if (!all || !kept) {
+		leaks_snapshot_free((struct leaks_snapshot *)kept);
+		return -ENOMEM;
+	}
+	if (leaks->n_held > 0)
+		memcpy(all, leaks->held, leaks->n_held * sizeof(*all));
+	if (leaks->n_kept > 0)
+		memcpy(all + leaks->n_held, leaks->kept, leaks->n_kept * sizeof(*all));
+	qsort(all, n, sizeof(*all), by_process_and_site);
+	r = fill_snapshot(leaks, kept, all, n);
+	kept->snapshot.began_ns = leaks->began_ns;
+	kept->snapshot.taken_ns = now_ns();
+	kept->snapshot.source = leaks->source->ops->name;
+	if (r < 0) {
+		leaks_snapshot_free(&kept->snapshot);
+		return r;
+	}
+	*ret_snapshot = &kept->snapshot;
+	return 0;
+}
+
+/* Beginning and end */
+
+static const struct source_callbacks callbacks = {
+	.process = on_process,
+	.executed = on_executed,
+	.description = on_description,
+	.ended = on_ended,
+};
+
+int leaks_add(struct leaks *leaks, pid_t pid, struct tendril_error *error)
+{
+	int r = leaks->source->ops->add(leaks->source, pid, leaks->options.follow, error);
+
+	if (r == 0)
+		r = leaks->source->ops->events(leaks->source);
+	return r < 0 ? r : leaks->error;
+}
+
+static int add_asked(struct leaks *leaks, struct tendril_error *error)
+{
+	int r = leaks->options.all ? leaks_add(leaks, 0, error) : 0;
+
+	for (size_t i = 0; i < leaks->options.n_pids && r == 0; i++)
+		r = leaks_add(leaks, leaks->options.pids[i], error);
+	return r;
+}
+
+int leaks_open(const struct leaks_options *options, struct leaks **ret_leaks,
+	       struct tendril_error *error)
+{
+	struct symbolizer_options symbolizer = { .debuginfod = options->debuginfod };
+	struct leaks *leaks = calloc(1, sizeof(*leaks));
+	int r;
+
+	if (!leaks)
+		return fail(error, -ENOMEM, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "out of memory");
+	leaks->options = *options;
+	leaks->began_ns = now_ns();
+	r = symbolizer_new(&symbolizer, &leaks->symbolizer);
+	if (r < 0)
+		(void)fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "out of memory");
+	else
+		r = source_bpf_open(options, &leaks->source, error);
+	if (r == 0) {
+		leaks->source->callbacks = &callbacks;
+		leaks->source->context = leaks;
+		r = add_asked(leaks, error);
+	}
+	leaks->options.pids = NULL;
+	leaks->options.n_pids = 0;
+	if (r < 0) {
+		leaks_close(leaks);
+		return r;
+	}
+	*ret_leaks = leaks;
+	return 0;
+}
+
+int leaks_poll_fd(const struct leaks *leaks)
+{
+	return leaks->source->ops->poll_fd(leaks->source);
+}
+
+int leaks_step(struct leaks *leaks)
+{
+	int r = leaks->source->ops->events(leaks->source);
+
+	if (r == 0)
+		r = leaks->source->ops->look(leaks->source);
+	if (r == 0)
+		r = take_round(leaks);
+	return r < 0 ? r : leaks->error;
+}
+
+size_t leaks_alive(const struct leaks *leaks)
+{
+	return leaks->n_alive;
+}
+
+void leaks_close(struct leaks *leaks)
+{
+	if (!leaks)
+		return;
+	if (leaks->source)
+		leaks->source->ops->close(leaks->source);
+	tdestroy(leaks->openings, free_opening);
+	sites_done(&leaks->sites);
+	for (size_t i = 0; i < leaks->n_watched; i++) {
+		for (size_t k = 0; k < leaks->watched[i]->n_images; k++)
+			space_free(leaks->watched[i]->image[k].space);
+		free(leaks->watched[i]->image);
+		free(leaks->watched[i]);
+	}
+	free(leaks->watched);
+	free(leaks->held);
+	free(leaks->kept);
+	if (leaks->symbolizer)
+		symbolizer_free(leaks->symbolizer);
+	free(leaks);
+}

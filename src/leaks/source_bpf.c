@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * source_bpf.c - handles and their stacks as bpf/handles.bpf.c keeps them
+ *
+ * All that it makes in the kernel hangs on descriptors of ours: when we end, however we end, the
+ * kernel takes it away.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/types.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "leaks/bpf/handles.h"
+#include "leaks/calls.h"
+#include "leaks/source.h"
+#include "proc/proc.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpointer-arith" /* bpftool made it */
+#include "handles.skel.h"
+#pragma GCC diagnostic pop
+
+#define PAGES_AT_ONCE 64
+
+struct pool {
+	const unsigned char *chunks; /* the map itself, shared with the kernel */
+	size_t chunk_bytes, n;
+};
+
+struct bpf_source {
+	struct source base;
+	struct handles *skeleton;
+	struct ring_buffer *ring;
+	struct bpf_link *look;
+	struct pool pool[CAPTURE_CLASSES];
+	struct release *releases;
+	uint32_t n_releases;
+	struct page_key *keys;
+	struct page *pages;
+};
+
+static struct bpf_source *self_of(struct source *source)
+{
+	return (struct bpf_source *)source;
+}
+
+/* Iterators */
+
+static int run_iterator(const struct bpf_link *link)
+{
+	AUTO_CLOSE int fd = bpf_iter_create(bpf_link__fd(link));
+	char nothing[64];
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	do
+		n = read(fd, nothing, sizeof(nothing));
+	while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+	return n < 0 ? -errno : 0;
+}
+
+static struct bpf_link *attach_iterator(struct bpf_program *program, int pidfd)
+{
+	union bpf_iter_link_info info = { .task.pid_fd = (uint32_t)pidfd };
+	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof(info));
+
+	return bpf_program__attach_iter(program, pidfd < 0 ? NULL : &options);
+}
+
+/* Return: 0, or why the iterator could not run over one process, or over all (pidfd -1). */
+static int iterate(struct bpf_program *program, int pidfd)
+{
+	struct bpf_link *link = attach_iterator(program, pidfd);
+	int r;
+
+	if (!link)
+		return -errno;
+	r = run_iterator(link);
+	(void)bpf_link__destroy(link);
+	return r;
+}
+
+static int bpf_look(struct source *source)
+{
+	struct bpf_source *self = self_of(source);
+
+	self->skeleton->bss->look_mode = LOOK_RECONCILE;
+	if (!self->look)
+		self->look = attach_iterator(self->skeleton->progs.look, -1);
+	return self->look ? run_iterator(self->look) : -errno;
+}
+
+static int bpf_add(struct source *source, pid_t pid, bool follow, struct tendril_error *error)
+{
+	struct bpf_source *self = self_of(source);
+	AUTO_CLOSE int pidfd = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	int r;
+
+	if (pid && pidfd < 0)
+		return fail(error, -errno, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NO_PROCESS,
+			    "there is no process %d", (int)pid);
+	self->skeleton->bss->look_mode = LOOK_ADD;
+	self->skeleton->bss->look_flags = follow ? PROCESS_FOLLOW : 0;
+	r = iterate(self->skeleton->progs.look, pidfd);
+	if (r < 0)
+		return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
+			    "the kernel does not tell the handles of process %d: %s", (int)pid,
+			    strerror(-r));
+	return 0;
+}
+
+/* Events */
+
+static void tell_description(struct bpf_source *self, const struct handle_event *event)
+{
+	const char *names[NAMES_MAX];
+	struct source_handle handle = { .table = event->table };
+	size_t n = 0;
+
+	while (n < NAMES_MAX && event->names[n][0]) {
+		names[n] = event->names[n];
+		n++;
+	}
+	handle.number = (int)event->number;
+	handle.tid = (pid_t)event->tid;
+	handle.opened_ns = (int64_t)event->opened_ns;
+	self->base.callbacks->description(self->base.context, &handle, event->mode, names, n);
+}
+
+static int take_event(void *context, void *data, size_t bytes)
+{
+	struct bpf_source *self = context;
+	const struct source_callbacks *tell = self->base.callbacks;
+	const struct event *event = data;
+	pid_t pid = (pid_t)event->pid;
+
+	switch (event->type) {
+	case EVENT_PROCESS:
+		tell->process(self->base.context, pid, (pid_t)event->parent, event->key, event->name);
+		break;
+	case EVENT_EXECUTED:
+		tell->executed(self->base.context, pid, event->image, event->name);
+		break;
+	case EVENT_HANDLE:
+		tell_description(self, data);
+		break;
+	case EVENT_ENDED:
+		tell->ended(self->base.context, pid, event->key, (int)event->status);
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+static int bpf_events(struct source *source)
+{
+	int r = ring_buffer__consume(self_of(source)->ring);
+
+	return r < 0 ? r : 0;
+}
+
+static int bpf_poll_fd(const struct source *source)
+{
+	return ring_buffer__epoll_fd(((const struct bpf_source *)source)->ring);
+}
+
+/* Handles */
+
+static enum leaks_origin origin_of(const struct slot *slot)
+{
+	if (slot->flags & SLOT_IN_PARENT)
+		return LEAKS_INHERITED;
+	switch (slot->origin) {
+	case SLOT_OPENED:
+		return LEAKS_OPENED;
+	case SLOT_BEFORE:
+		return LEAKS_BEFORE;
+	case SLOT_ASYNCHRONOUS:
+		return LEAKS_ASYNCHRONOUS;
+	default:
+		return LEAKS_FOUND;
+	}
+}
+
+static int tell_page(const struct page_key *key, const struct page *page,
+		     int (*tell)(void *, const struct source_handle *), void *context)
+{
+	for (unsigned int i = 0; i < PAGE_SLOTS; i++) {
+		const struct slot *slot = &page->slot[i];
+		struct source_handle handle = {
+			.owner = (pid_t)page->owner,
+			.pid = (pid_t)slot->pid,
+			.tid = (pid_t)slot->tid,
+			.number = (int)(key->index * PAGE_SLOTS + i),
+			.syscall = slot->nr == 0xffff ? -1 : slot->nr,
+			.origin = origin_of(slot),
+			.no_stack = slot->flags & SLOT_NO_STACK,
+			.has_stack = slot->chunk != 0,
+			.image = slot->image,
+			.table = key->table,
+			.opened_ns = (int64_t)slot->opened_ns,
+			.cookie = slot->chunk,
+		};
+		int r;
+
+		if (!(page->present >> i & 1))
+			continue;
+		r = tell(context, &handle);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* next: of all pages, PAGES_AT_ONCE by each call; -ENOENT after the last. */
+static int next_pages(struct bpf_source *self, uint32_t *batch, bool first, uint32_t *ret_n)
+{
+	uint32_t next, n = PAGES_AT_ONCE;
+	int r = bpf_map_lookup_batch(bpf_map__fd(self->skeleton->maps.pages), first ? NULL : batch,
+				     &next, self->keys, self->pages, &n, NULL);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	*batch = next;
+	*ret_n = n;
+	return r;
+}
+
+static int bpf_each_handle(struct source *source, pid_t owner,
+			   int (*tell)(void *, const struct source_handle *), void *context)
+{
+	struct bpf_source *self = self_of(source);
+	uint32_t batch = 0, n;
+	bool first = true;
+	int r, told;
+
+	do {
+		r = next_pages(self, &batch, first, &n);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		for (uint32_t i = 0; i < n; i++) {
+			if (owner && (pid_t)self->pages[i].owner != owner)
+				continue;
+			told = tell_page(&self->keys[i], &self->pages[i], tell, context);
+			if (told < 0)
+				return told;
+		}
+		first = false;
+	} while (r == 0);
+	return 0;
+}
+
+static const struct capture *capture_at(const struct bpf_source *self, uint32_t chunk)
+{
+	uint32_t class = chunk >> 24, index = (chunk & 0xffffff) - 1;
+
+	if (chunk == 0 || class >= CAPTURE_CLASSES || index >= self->pool[class].n)
+		return NULL;
+	return (const void *)(self->pool[class].chunks + index * self->pool[class].chunk_bytes);
+}
+
+/* The kernel may be writing at this moment: what was copied counts when the stamp is the same before
+ * and after. */
+static int bpf_capture(struct source *source, const struct source_handle *handle,
+		       struct captured_stack *ret_stack, unsigned char *buffer)
+{
+	struct bpf_source *self = self_of(source);
+	const struct capture *capture = capture_at(self, handle->cookie);
+	struct captured_stack stack = { .bytes = buffer };
+
+	if (!capture)
+		return -ENOENT;
+	if (__atomic_load_n(&capture->opened_ns, __ATOMIC_ACQUIRE) != (uint64_t)handle->opened_ns ||
+	    capture->tid != (uint32_t)handle->tid)
+		return -ENOENT;
+	stack.n_bytes = capture->bytes;
+	if (stack.n_bytes > self->pool[handle->cookie >> 24].chunk_bytes - CAPTURE_HEADER)
+		return -ENOENT;
+	stack.whole = capture->whole;
+	memcpy(stack.registers, capture->registers, sizeof(stack.registers));
+	memcpy(buffer, (const unsigned char *)capture + CAPTURE_HEADER, stack.n_bytes);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&capture->opened_ns, __ATOMIC_RELAXED) != (uint64_t)handle->opened_ns)
+		return -ENOENT;
+	*ret_stack = stack;
+	return 0;
+}
+
+static int bpf_flush_releases(struct source *source)
+{
+	struct bpf_source *self = self_of(source);
+	uint32_t n = self->n_releases;
+	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &n, .ctx_size_in = sizeof(n));
+	int map = bpf_map__fd(self->skeleton->maps.releases), r = 0;
+
+	self->n_releases = 0;
+	for (uint32_t i = 0; i < n && r == 0; i++)
+		r = bpf_map_update_elem(map, &i, &self->releases[i], BPF_ANY);
+	if (n > 0 && r == 0)
+		r = bpf_prog_test_run_opts(bpf_program__fd(self->skeleton->progs.release_chunks),
+					   &options);
+	return r;
+}
+
+static int bpf_release(struct source *source, const struct source_handle *handle)
+{
+	struct bpf_source *self = self_of(source);
+	struct release *release = &self->releases[self->n_releases];
+
+	release->table = handle->table;
+	release->number = (uint32_t)handle->number;
+	release->opened_ns = (uint64_t)handle->opened_ns;
+	return ++self->n_releases == RELEASES_MAX ? bpf_flush_releases(source) : 0;
+}
+
+static int bpf_counts(struct source *source, uint32_t key, struct leaks_process *process)
+{
+	struct bpf_source *self = self_of(source);
+	struct process counts;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(self->skeleton->maps.processes), &key, &counts) < 0)
+		return -ESRCH;
+	process->opened = counts.opened;
+	process->closed = counts.closed;
+	process->lost = counts.lost;
+	return 0;
+}
+
+static void bpf_forget(struct source *source, pid_t pid, uint32_t key)
+{
+	struct bpf_source *self = self_of(source);
+	int pages = bpf_map__fd(self->skeleton->maps.pages);
+	uint32_t batch = 0, n;
+	bool first = true;
+	int r;
+
+	(void)bpf_map_delete_elem(bpf_map__fd(self->skeleton->maps.processes), &key);
+	do {
+		r = next_pages(self, &batch, first, &n);
+		first = false;
+		for (uint32_t i = 0; (r == 0 || r == -ENOENT) && i < n; i++)
+			if ((pid_t)self->pages[i].owner == pid)
+				(void)bpf_map_delete_elem(pages, &self->keys[i]);
+	} while (r == 0);
+}
+
+/* Beginning and end */
+
+static void bpf_close(struct source *source)
+{
+	struct bpf_source *self = self_of(source);
+
+	for (int i = 0; i < CAPTURE_CLASSES; i++)
+		if (self->pool[i].chunks)
+			(void)munmap((void *)self->pool[i].chunks,
+				     self->pool[i].n * self->pool[i].chunk_bytes);
+	if (self->look)
+		(void)bpf_link__destroy(self->look);
+	ring_buffer__free(self->ring);
+	handles__destroy(self->skeleton);
+	free(self->releases);
+	free(self->keys);
+	free(self->pages);
+	free(self);
+}
+
+static const struct source_ops bpf_ops = {
+	.name = "bpf",
+	.add = bpf_add,
+	.poll_fd = bpf_poll_fd,
+	.events = bpf_events,
+	.look = bpf_look,
+	.each_handle = bpf_each_handle,
+	.capture = bpf_capture,
+	.release = bpf_release,
+	.flush_releases = bpf_flush_releases,
+	.counts = bpf_counts,
+	.forget = bpf_forget,
+	.close = bpf_close,
+};
+
+static int fill_pool(struct pool *pool, const struct bpf_map *map, const struct bpf_map *free_map)
+{
+	void *chunks;
+
+	pool->n = bpf_map__max_entries(map);
+	pool->chunk_bytes = bpf_map__value_size(map);
+	for (uint32_t i = (uint32_t)pool->n; i-- > 0;)
+		if (bpf_map_update_elem(bpf_map__fd(free_map), NULL, &i, BPF_ANY) < 0)
+			return -errno;
+	chunks = mmap(NULL, pool->n * pool->chunk_bytes, PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+	if (chunks == MAP_FAILED)
+		return -errno;
+	pool->chunks = chunks;
+	return 0;
+}
+
+static int fill_maps(struct bpf_source *self)
+{
+	unsigned char kinds[CALLS_MAX];
+	int calls = bpf_map__fd(self->skeleton->maps.calls), r;
+
+	calls_fill(kinds);
+	for (uint32_t nr = 0; nr < CALLS_MAX; nr++)
+		if (kinds[nr] != CALL_NONE && bpf_map_update_elem(calls, &nr, &kinds[nr], BPF_ANY) < 0)
+			return -errno;
+	r = fill_pool(&self->pool[CAPTURE_SMALL], self->skeleton->maps.small,
+		      self->skeleton->maps.small_free);
+	if (r == 0)
+		r = fill_pool(&self->pool[CAPTURE_MEDIUM], self->skeleton->maps.medium,
+			      self->skeleton->maps.medium_free);
+	if (r == 0)
+		r = fill_pool(&self->pool[CAPTURE_LARGE], self->skeleton->maps.large,
+			      self->skeleton->maps.large_free);
+	return r;
+}
+
+static int make_buffers(struct bpf_source *self)
+{
+	self->releases = calloc(RELEASES_MAX, sizeof(*self->releases));
+	self->keys = calloc(PAGES_AT_ONCE, sizeof(*self->keys));
+	self->pages = calloc(PAGES_AT_ONCE, sizeof(*self->pages));
+	return self->releases && self->keys && self->pages ? 0 : -ENOMEM;
+}
+
+/* libbpf would print to stderr. */
+static int say_nothing(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return 0;
+}
+
+static int load(struct bpf_source *self, const struct leaks_options *options)
+{
+	int r;
+
+	(void)libbpf_set_print(say_nothing);
+	self->skeleton = handles__open();
+	if (!self->skeleton)
+		return -errno;
+	self->skeleton->rodata->all_processes = options->all;
+	if (options->stack_bytes > 0 && options->stack_bytes < CAPTURE_LARGE_BYTES - CAPTURE_HEADER)
+		self->skeleton->rodata->stack_bytes_max = (uint32_t)options->stack_bytes;
+	r = handles__load(self->skeleton);
+	if (r == 0)
+		r = make_buffers(self);
+	if (r == 0)
+		r = fill_maps(self);
+	if (r == 0)
+		r = iterate(self->skeleton->progs.know_self, -1);
+	return r;
+}
+
+/* Not by handles__attach(), which would attach the iterators too. */
+static int attach(struct bpf_source *self)
+{
+	struct handles *s = self->skeleton;
+
+	s->links.newtask = bpf_program__attach(s->progs.newtask);
+	s->links.ended = bpf_program__attach(s->progs.ended);
+	s->links.leave = bpf_program__attach(s->progs.leave);
+	if (!s->links.newtask || !s->links.ended || !s->links.leave)
+		return -errno;
+	self->ring = ring_buffer__new(bpf_map__fd(s->maps.events), take_event, self, NULL);
+	return self->ring ? 0 : -errno;
+}
+
+static int refused(int r, struct tendril_error *error)
+{
+	if (r == -EPERM || r == -EACCES)
+		return fail(error, -EPERM, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
+			    "the kernel does not let us load BPF programs: that takes CAP_BPF and "
+			    "CAP_PERFMON (or root)");
+	if (r == -ENOMEM)
+		return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "out of memory");
+	return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
+		    "this kernel cannot run our BPF programs (%s): Linux 6.1 with BTF is needed",
+		    strerror(-r));
+}
+
+int source_bpf_open(const struct leaks_options *options, struct source **ret_source,
+		    struct tendril_error *error)
+{
+	struct bpf_source *self = calloc(1, sizeof(*self));
+	int r;
+
+	if (!self)
+		return refused(-ENOMEM, error);
+	self->base.ops = &bpf_ops;
+	r = load(self, options);
+	if (r == 0)
+		r = attach(self);
+	if (r < 0) {
+		bpf_close(&self->base);
+		return refused(r, error);
+	}
+	*ret_source = &self->base;
+	return 0;
+}
