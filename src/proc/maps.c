@@ -8,6 +8,7 @@
 #include "proc/proc.h"
 
 #include <string.h>
+#include <sys/sysmacros.h>
 
 /* The default limit is 65,530 mappings, of some hundred bytes: far below this. */
 #define MAPS_BYTES_MAX (256u << 20)
@@ -63,7 +64,7 @@ static const char *scan_protection(const char *s, struct proc_map *map)
 static int parse_line(char *line, struct proc_map *map)
 {
 	const char *s = scan_hex(line, &map->low);
-	uint64_t device;
+	uint64_t major, minor;
 
 	if (!s || *s != '-')
 		return -EIO;
@@ -75,12 +76,13 @@ static int parse_line(char *line, struct proc_map *map)
 		s = scan_hex(s, &map->offset);
 	if (!s || *s != ' ')
 		return -EIO;
-	s = scan_hex(s + 1, &device);
+	s = scan_hex(s + 1, &major);
 	if (!s || *s != ':')
 		return -EIO;
-	s = scan_hex(s + 1, &device);
+	s = scan_hex(s + 1, &minor);
 	if (!s || *s != ' ')
 		return -EIO;
+	map->device = makedev((unsigned int)major, (unsigned int)minor);
 	s = scan_decimal(s + 1, &map->inode);
 	if (!s || (*s != ' ' && *s != '\0'))
 		return -EIO;

@@ -108,6 +108,7 @@ struct proc_map {
 	uint8_t read, write, execute, shared;
 	uint64_t offset, inode;
 	char *path;        /* "" when anonymous; raw, in the buffer of proc_maps */
+	uint64_t device;   /* as makedev(3) has it */
 };
 
 struct proc_maps {

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* machine.c - x86-64 */
+#include "symbolize/machine.h"
+
+#include <elf.h>
+#include <string.h>
+
+/* struct ucontext: flags, link and stack_t are 40 bytes; then come r8..r15, rdi, rsi, rbp, rbx, rdx,
+ * rax, rcx, rsp, rip (struct sigcontext_64 of the kernel). */
+#define SAVED(n) (40 + 8 * (n))
+
+static const int in_signal_frame[STACK_REGISTERS] = {
+	SAVED(13), SAVED(12), SAVED(14), SAVED(11), /* rax rdx rcx rbx */
+	SAVED(9),  SAVED(8),  SAVED(10), SAVED(15), /* rsi rdi rbp rsp */
+	SAVED(0),  SAVED(1),  SAVED(2),  SAVED(3),  SAVED(4), SAVED(5), SAVED(6), SAVED(7),
+	SAVED(16), /* rip */
+};
+
+static bool is_signal_return(const unsigned char *code, size_t bytes)
+{
+	static const unsigned char glibc[] = { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 };
+	static const unsigned char small[] = { 0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05 };
+
+	return (bytes >= sizeof(glibc) && memcmp(code, glibc, sizeof(glibc)) == 0) ||
+	       (bytes >= sizeof(small) && memcmp(code, small, sizeof(small)) == 0);
+}
+
+/* Is there a `call *operand` of this length just before end? */
+static bool is_indirect_call(const unsigned char *end, size_t length)
+{
+	const unsigned char *code = end - length;
+	unsigned int mode, base;
+	size_t needs = 2;
+
+	if (code[0] != 0xff || (code[1] & 0x38) != 0x10)
+		return false;
+	mode = code[1] >> 6;
+	base = code[1] & 7;
+	if (mode != 3 && base == 4)
+		needs++;
+	if (mode == 1)
+		needs++;
+	else if (mode == 2 || (mode == 0 && base == 5))
+		needs += 4;
+	return needs == length;
+}
+
+static bool ends_with_call(const unsigned char *code, size_t bytes, uint64_t ip, uint64_t *ret_callee)
+{
+	const unsigned char *end = code + bytes;
+	int32_t displacement;
+
+	if (bytes >= 5 && end[-5] == 0xe8) {
+		memcpy(&displacement, end - 4, sizeof(displacement));
+		*ret_callee = ip + (uint64_t)(int64_t)displacement;
+		return true;
+	}
+	for (size_t length = 2; length <= 7 && length <= bytes; length++) {
+		if (is_indirect_call(end, length)) {
+			*ret_callee = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+const struct machine machine_here = {
+	.elf_machine = EM_X86_64,
+	.elf_class = ELFCLASS64,
+	.ip = STACK_IP,
+	.sp = STACK_SP,
+	.fp = 6,
+	.in_signal_frame = in_signal_frame,
+	.is_signal_return = is_signal_return,
+	.ends_with_call = ends_with_call,
+};

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * unwind.c - from frame to frame through a copied stack
+ *
+ * First by the rules of the file that holds the code, then through the kernel's signal frame by its
+ * layout, and where there are no rules, by the frame pointer.  Each step has to go up the stack; the
+ * steps are counted all the same.
+ */
+#include "symbolize/space.h"
+#include "symbolize/expression.h"
+
+#include <string.h>
+
+#define WORD 8
+
+struct walk {
+	struct space *space;
+	const struct captured_stack *stack;
+	uint64_t bottom, top;   /* of the copy */
+	uint64_t value[STACK_REGISTERS];
+	uint32_t known;         /* which of them, a bit each */
+	bool is_return;         /* value[ip] is behind a call */
+	bool wanted_more;       /* something above the copy was looked for */
+};
+
+enum step { STEP_ON, STEP_OUTERMOST, STEP_NO_RULES, STEP_FAILED };
+
+static int read_stack(void *data, uint64_t address, unsigned int bytes, uint64_t *ret_value)
+{
+	struct walk *walk = data;
+	uint64_t value = 0;
+
+	if (address < walk->bottom)
+		return -EFAULT;
+	if (address - walk->bottom > walk->top - walk->bottom ||
+	    bytes > walk->top - address) {
+		walk->wanted_more = true;
+		return -ENODATA;
+	}
+	memcpy(&value, walk->stack->bytes + (address - walk->bottom), bytes);
+	*ret_value = value;
+	return 0;
+}
+
+static bool is_known(const struct walk *walk, unsigned int number)
+{
+	return walk->known >> number & 1;
+}
+
+static void set(uint64_t *values, uint32_t *known, unsigned int number, uint64_t value)
+{
+	values[number] = value;
+	*known |= UINT32_C(1) << number;
+}
+
+static int run_expression(struct walk *walk, const struct cfi_rules *rules, int number,
+			  const uint64_t *cfa, uint64_t *ret_value, bool *ret_is_value)
+{
+	struct expression_input input = {
+		.registers = walk->value,
+		.known = walk->known,
+		.has_cfa = cfa,
+		.cfa = cfa ? *cfa : 0,
+		.read = read_stack,
+		.data = walk,
+	};
+	Dwarf_Op memory[3], *ops;
+	size_t n;
+	int r = number < 0 ? dwarf_frame_cfa(rules->frame, &ops, &n) :
+			     dwarf_frame_register(rules->frame, number, memory, &ops, &n);
+
+	if (r != 0 || n == 0)
+		return -EINVAL;
+	return expression_run(ops, n, &input, ret_value, ret_is_value);
+}
+
+static int find_cfa(struct walk *walk, const struct cfi_rules *rules, uint64_t *ret_cfa)
+{
+	bool is_value;
+
+	if (rules->cfa_register == CFA_BY_EXPRESSION)
+		return run_expression(walk, rules, -1, NULL, ret_cfa, &is_value);
+	if (!is_known(walk, rules->cfa_register))
+		return -EINVAL;
+	*ret_cfa = walk->value[rules->cfa_register] + (uint64_t)rules->cfa_offset;
+	return 0;
+}
+
+/* 0, or there is no value: an error, or -ENOENT where the rules say so. */
+static int find_register(struct walk *walk, const struct cfi_rules *rules, unsigned int number,
+			 uint64_t cfa, uint64_t *ret_value)
+{
+	const struct register_rule *rule = &rules->rule[number];
+	bool is_value = false;
+	uint64_t at;
+	int r;
+
+	switch (rule->how) {
+	case REGISTER_SAME:
+		*ret_value = walk->value[number];
+		return is_known(walk, number) ? 0 : -ENOENT;
+	case REGISTER_AT_CFA:
+		return read_stack(walk, cfa + (uint64_t)(int64_t)rule->offset, WORD, ret_value);
+	case REGISTER_CFA_PLUS:
+		*ret_value = cfa + (uint64_t)(int64_t)rule->offset;
+		return 0;
+	case REGISTER_EXPRESSION:
+		r = run_expression(walk, rules, (int)number, &cfa, &at, &is_value);
+		if (r < 0)
+			return r;
+		if (!is_value)
+			return read_stack(walk, at, WORD, ret_value);
+		*ret_value = at;
+		return 0;
+	default:
+		return -ENOENT;
+	}
+}
+
+static enum step step_by_rules(struct walk *walk, const struct cfi_rules *rules)
+{
+	uint64_t value[STACK_REGISTERS], cfa, one;
+	uint32_t known = 0;
+
+	if (rules->rule[rules->return_register].how == REGISTER_UNDEFINED)
+		return STEP_OUTERMOST;
+	if (find_cfa(walk, rules, &cfa) < 0)
+		return STEP_FAILED;
+	for (unsigned int i = 0; i < STACK_REGISTERS; i++) {
+		if (find_register(walk, rules, i, cfa, &one) == 0)
+			set(value, &known, i, one);
+	}
+	if (!(known >> rules->return_register & 1))
+		return STEP_FAILED;
+	set(value, &known, machine_here.ip, value[rules->return_register]);
+	if (!(known >> machine_here.sp & 1))
+		set(value, &known, machine_here.sp, cfa);
+	/* A handler may run on a stack of its own, anywhere. */
+	if (!rules->is_signal && value[machine_here.sp] <= walk->value[machine_here.sp])
+		return STEP_FAILED;
+	memcpy(walk->value, value, sizeof(value));
+	walk->known = known;
+	walk->is_return = !rules->is_signal;
+	return STEP_ON;
+}
+
+static enum step step_out_of_signal(struct walk *walk)
+{
+	uint64_t frame = walk->value[machine_here.sp];
+	uint64_t value[STACK_REGISTERS];
+
+	for (unsigned int i = 0; i < STACK_REGISTERS; i++)
+		if (read_stack(walk, frame + (uint64_t)machine_here.in_signal_frame[i], WORD,
+			       &value[i]) < 0)
+			return STEP_FAILED;
+	memcpy(walk->value, value, sizeof(value));
+	walk->known = UINT32_MAX;
+	walk->is_return = false;
+	return STEP_ON;
+}
+
+/* Frames that begin with "push fp; move fp, sp". */
+static enum step step_by_frame_pointer(struct walk *walk)
+{
+	uint64_t frame = walk->value[machine_here.fp], ip, next;
+
+	if (!is_known(walk, machine_here.fp))
+		return STEP_NO_RULES;
+	if (frame == 0) /* the ABI's mark of the outermost frame */
+		return STEP_OUTERMOST;
+	if (frame < walk->value[machine_here.sp] || frame % WORD != 0 ||
+	    read_stack(walk, frame, WORD, &next) < 0 ||
+	    read_stack(walk, frame + WORD, WORD, &ip) < 0 || !space_find(walk->space, ip - 1))
+		return STEP_NO_RULES;
+	walk->known = 0;
+	set(walk->value, &walk->known, machine_here.fp, next);
+	set(walk->value, &walk->known, machine_here.sp, frame + 2 * WORD);
+	set(walk->value, &walk->known, machine_here.ip, ip);
+	walk->is_return = true;
+	return STEP_ON;
+}
+
+static bool is_signal_return(const struct object *object, uint64_t address)
+{
+	unsigned char code[MACHINE_CODE_BYTES];
+	size_t n = object_code(object, address, code, sizeof(code));
+
+	return machine_here.is_signal_return(code, n);
+}
+
+/* The trampoline is "returned to", but nobody has called it: it begins at ip. */
+static void notice_signal(struct walk *walk, const struct mapping *mapping)
+{
+	uint64_t address;
+
+	if (walk->is_return && space_resolve(mapping, walk->value[machine_here.ip], &address) &&
+	    is_signal_return(mapping->object, address))
+		walk->is_return = false;
+}
+
+static enum step step(struct walk *walk, const struct mapping *mapping, int *ret_error)
+{
+	uint64_t ip = walk->value[machine_here.ip] - walk->is_return, address;
+	const struct cfi_rules *rules;
+
+	if (!space_resolve(mapping, ip, &address))
+		return step_by_frame_pointer(walk);
+	rules = object_rules(mapping->object, address);
+	if (!rules) {
+		*ret_error = -ENOMEM;
+		return STEP_FAILED;
+	}
+	if (!walk->is_return && is_signal_return(mapping->object, address))
+		return step_out_of_signal(walk);
+	if (rules->known)
+		return step_by_rules(walk, rules);
+	return step_by_frame_pointer(walk);
+}
+
+static enum unwind_end end_of(const struct walk *walk, enum step step)
+{
+	if (step == STEP_OUTERMOST)
+		return UNWIND_COMPLETE;
+	if (walk->wanted_more && !walk->stack->whole)
+		return UNWIND_CUT;
+	return step == STEP_NO_RULES ? UNWIND_NO_RULES : UNWIND_BROKEN;
+}
+
+static void begin(struct walk *walk, struct space *space, const struct captured_stack *stack)
+{
+	*walk = (struct walk){ .space = space, .stack = stack, .known = UINT32_MAX };
+	memcpy(walk->value, stack->registers, sizeof(walk->value));
+	walk->bottom = walk->value[machine_here.sp];
+	walk->top = walk->bottom + stack->n_bytes;
+	if (walk->top < walk->bottom) /* a made-up stack pointer, at the end of all addresses */
+		walk->top = walk->bottom;
+}
+
+static int walk_on(struct walk *walk, struct unwound *unwound)
+{
+	for (;;) {
+		uint64_t ip = walk->value[machine_here.ip];
+		const struct mapping *mapping = space_find(walk->space, ip - walk->is_return);
+		enum step how;
+		int error = 0;
+
+		if (mapping)
+			notice_signal(walk, mapping);
+		if (unwound->n == 0 || mapping) {
+			unwound->ip[unwound->n] = ip;
+			unwound->is_return[unwound->n++] = walk->is_return;
+		}
+		if (!mapping) {
+			unwound->end = ip == 0 && unwound->n > 1 ? UNWIND_COMPLETE : UNWIND_BROKEN;
+			return 0;
+		}
+		if (unwound->n == UNWIND_MAX) {
+			unwound->end = UNWIND_TOO_DEEP;
+			return 0;
+		}
+		walk->wanted_more = false;
+		how = step(walk, mapping, &error);
+		if (error < 0)
+			return error;
+		if (how != STEP_ON) {
+			unwound->end = end_of(walk, how);
+			return 0;
+		}
+	}
+}
+
+int space_unwind(struct space *space, const struct captured_stack *stack, struct unwound *ret_unwound)
+{
+	struct unwound unwound = { .n = 0 };
+	struct walk walk;
+	int r;
+
+	begin(&walk, space, stack);
+	r = walk_on(&walk, &unwound);
+	if (r == 0)
+		*ret_unwound = unwound;
+	return r;
+}
