@@ -127,18 +127,24 @@ static struct image *find_image(struct watched *watched, uint32_t number)
 	return NULL;
 }
 
-static struct image *add_image(struct leaks *leaks, struct watched *watched, uint32_t number)
+static struct image *add_image(struct watched *watched, uint32_t number)
 {
 	struct image *grown = realloc(watched->image, (watched->n_images + 1) * sizeof(*grown));
-	struct image image = { .number = number };
 
 	if (!grown)
 		return NULL;
 	watched->image = grown;
-	if (space_of_process(leaks->symbolizer, watched->pid, &image.space) < 0)
-		(void)space_empty(leaks->symbolizer, watched->pid, &image.space);
-	grown[watched->n_images] = image;
+	grown[watched->n_images] = (struct image){ .number = number };
 	return &grown[watched->n_images++];
+}
+
+static struct image *read_image(struct leaks *leaks, struct watched *watched, uint32_t number)
+{
+	struct image *image = add_image(watched, number);
+
+	if (image && space_of_process(leaks->symbolizer, watched->pid, &image->space) < 0)
+		(void)space_empty(leaks->symbolizer, watched->pid, &image->space);
+	return image;
 }
 
 /* A child maps what its parent did, until it executes another program. */
@@ -174,7 +180,26 @@ static void on_process(void *context, pid_t pid, pid_t parent, uint32_t key, con
 	if (from && from->n_images > 0)
 		copy_image(watched, &from->image[from->n_images - 1]);
 	if (watched->n_images == 0 && !leaks->options.all) /* of so many, only when asked for */
-		(void)add_image(leaks, watched, 0);
+		(void)read_image(leaks, watched, 0);
+}
+
+/* What a new program maps, from its beginning: it may be gone before anybody can look. */
+static void on_mapped(void *context, const struct mapping_event *event)
+{
+	struct leaks *leaks = context;
+	struct watched *watched = find_watched(leaks, event->pid);
+	struct image *last = watched && watched->n_images > 0 ?
+			     &watched->image[watched->n_images - 1] : NULL;
+
+	if (!last)
+		return;
+	if (event->executes) {
+		last = add_image(watched, last->number + 1);
+		if (!last || space_empty(leaks->symbolizer, event->pid, &last->space) < 0)
+			leaks->error = -ENOMEM;
+	} else if (last->space) {
+		(void)space_map(last->space, &event->mapping); /* what is no ELF file is not there */
+	}
 }
 
 static void on_executed(void *context, pid_t pid, uint32_t number, const char *name)
@@ -182,10 +207,10 @@ static void on_executed(void *context, pid_t pid, uint32_t number, const char *n
 	struct leaks *leaks = context;
 	struct watched *watched = find_watched(leaks, pid);
 
-	if (!watched || find_image(watched, number))
+	if (!watched)
 		return;
 	(void)snprintf(watched->name, sizeof(watched->name), "%.16s", name);
-	if (!add_image(leaks, watched, number))
+	if (!find_image(watched, number) && !read_image(leaks, watched, number))
 		leaks->error = -ENOMEM;
 }
 
@@ -239,7 +264,8 @@ static struct space *space_for(struct leaks *leaks, const struct source_handle *
 	if (!watched)
 		return NULL;
 	if (!image)
-		image = watched->n_images ? &watched->image[0] : add_image(leaks, watched, handle->image);
+		image = watched->n_images ? &watched->image[0] :
+					    read_image(leaks, watched, handle->image);
 	if (!image || !image->space)
 		return NULL;
 	return image->space;
@@ -678,6 +704,7 @@ int leaks_snapshot(struct leaks *leaks, struct leaks_snapshot **ret_snapshot)
 
 static const struct source_callbacks callbacks = {
 	.process = on_process,
+	.mapped = on_mapped,
 	.executed = on_executed,
 	.description = on_description,
 	.ended = on_ended,

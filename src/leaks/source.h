@@ -9,6 +9,7 @@
 #define LEAKS_SOURCE_H
 
 #include "leaks/leaks.h"
+#include "leaks/mappings.h"
 
 #define SOURCE_STACK_MAX 65536
 #define SOURCE_NAMES_MAX 6
@@ -31,6 +32,8 @@ struct source_handle {
 struct source_callbacks {
 	/* parent: 0 unless it was forked while we watched */
 	void (*process)(void *context, pid_t pid, pid_t parent, uint32_t key, const char *name);
+	/* A program begins, and is mapped; of every process, also those not watched. */
+	void (*mapped)(void *context, const struct mapping_event *event);
 	void (*executed)(void *context, pid_t pid, uint32_t image, const char *name);
 	/* What a handle was that was open at its process's end (number, tid and opened_ns tell
 	 * which): names from the file upwards. */
@@ -47,7 +50,7 @@ struct source_ops {
 	/* pid 0: all that there are */
 	int (*add)(struct source *source, pid_t pid, bool follow, struct tendril_error *error);
 	int (*poll_fd)(const struct source *source);
-	/* Calls back what has happened. */
+	/* Calls back what has happened, in the order in which it did. */
 	int (*events)(struct source *source);
 	/* Compare with the tables themselves; where that takes two looks, the second decides. */
 	int (*look)(struct source *source);

@@ -29,6 +29,11 @@ struct pool {
 	size_t chunk_bytes, n;
 };
 
+union any_event {
+	struct event event;
+	struct handle_event handle;
+};
+
 struct bpf_source {
 	struct source base;
 	struct handles *skeleton;
@@ -39,6 +44,9 @@ struct bpf_source {
 	uint32_t n_releases;
 	struct page_key *keys;
 	struct page *pages;
+	struct mappings *mappings; /* NULL: not permitted */
+	union any_event *events;
+	size_t n_events, events_room;
 };
 
 static struct bpf_source *self_of(struct source *source)
@@ -130,11 +138,9 @@ static void tell_description(struct bpf_source *self, const struct handle_event 
 	self->base.callbacks->description(self->base.context, &handle, event->mode, names, n);
 }
 
-static int take_event(void *context, void *data, size_t bytes)
+static void tell_event(struct bpf_source *self, const struct event *event)
 {
-	struct bpf_source *self = context;
 	const struct source_callbacks *tell = self->base.callbacks;
-	const struct event *event = data;
 	pid_t pid = (pid_t)event->pid;
 
 	switch (event->type) {
@@ -145,7 +151,7 @@ static int take_event(void *context, void *data, size_t bytes)
 		tell->executed(self->base.context, pid, event->image, event->name);
 		break;
 	case EVENT_HANDLE:
-		tell_description(self, data);
+		tell_description(self, (const struct handle_event *)event);
 		break;
 	case EVENT_ENDED:
 		tell->ended(self->base.context, pid, event->key, (int)event->status);
@@ -153,14 +159,62 @@ static int take_event(void *context, void *data, size_t bytes)
 	default:
 		break;
 	}
+}
+
+/* One of the ring's, kept until it is told. */
+static int keep_event(void *context, void *data, size_t bytes)
+{
+	struct bpf_source *self = context;
+	union any_event *event;
+
+	if (self->n_events == self->events_room) {
+		size_t room = self->events_room ? self->events_room * 2 : 64;
+		union any_event *grown = realloc(self->events, room * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		self->events = grown;
+		self->events_room = room;
+	}
+	event = &self->events[self->n_events++];
+	memcpy(event, data, bytes < sizeof(*event) ? bytes : sizeof(*event));
 	return 0;
 }
 
+/* Descriptions come right before the end that they belong to, and have no time of their own. */
+static void tell_in_order(struct bpf_source *self, const struct mapping_event *mapped, size_t n_mapped)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < self->n_events; i++) {
+		const struct event *event = &self->events[i].event;
+
+		while (event->type != EVENT_HANDLE && at < n_mapped &&
+		       mapped[at].ns <= (int64_t)event->ns)
+			self->base.callbacks->mapped(self->base.context, &mapped[at++]);
+		tell_event(self, event);
+	}
+	while (at < n_mapped)
+		self->base.callbacks->mapped(self->base.context, &mapped[at++]);
+}
+
+/* The ring is read first: all that was mapped before an event in it is there by then. */
 static int bpf_events(struct source *source)
 {
-	int r = ring_buffer__consume(self_of(source)->ring);
+	struct bpf_source *self = self_of(source);
+	struct mapping_event *mapped = NULL;
+	size_t n_mapped = 0;
+	int r;
 
-	return r < 0 ? r : 0;
+	self->n_events = 0;
+	r = ring_buffer__consume(self->ring);
+	if (r >= 0 && self->mappings)
+		r = mappings_take(self->mappings, &mapped, &n_mapped);
+	if (r < 0)
+		return r;
+	tell_in_order(self, mapped, n_mapped);
+	mappings_free_events(mapped, n_mapped);
+	return 0;
 }
 
 static int bpf_poll_fd(const struct source *source)
@@ -362,6 +416,8 @@ static void bpf_close(struct source *source)
 		(void)bpf_link__destroy(self->look);
 	ring_buffer__free(self->ring);
 	handles__destroy(self->skeleton);
+	mappings_close(self->mappings);
+	free(self->events);
 	free(self->releases);
 	free(self->keys);
 	free(self->pages);
@@ -464,7 +520,7 @@ static int attach(struct bpf_source *self)
 	s->links.leave = bpf_program__attach(s->progs.leave);
 	if (!s->links.newtask || !s->links.ended || !s->links.leave)
 		return -errno;
-	self->ring = ring_buffer__new(bpf_map__fd(s->maps.events), take_event, self, NULL);
+	self->ring = ring_buffer__new(bpf_map__fd(s->maps.events), keep_event, self, NULL);
 	return self->ring ? 0 : -errno;
 }
 
@@ -490,6 +546,9 @@ int source_bpf_open(const struct leaks_options *options, struct source **ret_sou
 	if (!self)
 		return refused(-ENOMEM, error);
 	self->base.ops = &bpf_ops;
+	/* Without it, what is mapped is read from /proc, while the process lives. */
+	if (mappings_open(&self->mappings) < 0)
+		self->mappings = NULL;
 	r = load(self, options);
 	if (r == 0)
 		r = attach(self);

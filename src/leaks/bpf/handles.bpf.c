@@ -920,7 +920,7 @@ static long tell_handle(__u32 bit, struct telling *telling)
 
 	if (!page || bit >= PAGE_SLOTS)
 		return 1;
-	if (!(page->present >> bit & 1) || page->slot[bit].origin == SLOT_BEFORE)
+	if (!(page->present >> bit & 1))
 		return 0;
 	bpf_probe_read_kernel(&file, sizeof(file),
 			      (void *)(telling->fds + 8ull * (telling->index * PAGE_SLOTS + bit)));
