@@ -24,9 +24,8 @@ struct source_handle {
 	bool no_stack;       /* there was no room to keep it */
 	bool has_stack;      /* source_ops.capture will give it */
 	uint32_t image;      /* the opener's program: how many execve(2) before */
-	uint32_t table;
 	int64_t opened_ns;
-	uint32_t cookie;     /* the source's own */
+	uint32_t page, chunk; /* the source's own */
 };
 
 struct source_callbacks {

@@ -22,8 +22,6 @@
 #include "handles.skel.h"
 #pragma GCC diagnostic pop
 
-#define PAGES_AT_ONCE 64
-
 struct pool {
 	const unsigned char *chunks; /* the map itself, shared with the kernel */
 	size_t chunk_bytes, n;
@@ -42,8 +40,7 @@ struct bpf_source {
 	struct pool pool[CAPTURE_CLASSES];
 	struct release *releases;
 	uint32_t n_releases;
-	struct page_key *keys;
-	struct page *pages;
+	const struct page *pages; /* shared with the kernel, as the pools are */
 	struct mappings *mappings; /* NULL: not permitted */
 	union any_event *events;
 	size_t n_events, events_room;
@@ -91,16 +88,6 @@ static int iterate(struct bpf_program *program, int pidfd)
 	return r;
 }
 
-static int bpf_look(struct source *source)
-{
-	struct bpf_source *self = self_of(source);
-
-	self->skeleton->bss->look_mode = LOOK_RECONCILE;
-	if (!self->look)
-		self->look = attach_iterator(self->skeleton->progs.look, -1);
-	return self->look ? run_iterator(self->look) : -errno;
-}
-
 static int bpf_add(struct source *source, pid_t pid, bool follow, struct tendril_error *error)
 {
 	struct bpf_source *self = self_of(source);
@@ -125,7 +112,7 @@ static int bpf_add(struct source *source, pid_t pid, bool follow, struct tendril
 static void tell_description(struct bpf_source *self, const struct handle_event *event)
 {
 	const char *names[NAMES_MAX];
-	struct source_handle handle = { .table = event->table };
+	struct source_handle handle = { 0 };
 	size_t n = 0;
 
 	while (n < NAMES_MAX && event->names[n][0]) {
@@ -240,29 +227,44 @@ static enum leaks_origin origin_of(const struct slot *slot)
 	}
 }
 
-static int tell_page(const struct page_key *key, const struct page *page,
+/* The kernel writes meanwhile: a slot is taken as it was when its bit and stamp stayed the same. */
+static bool copy_slot(const struct page *page, unsigned int i, struct slot *ret_slot)
+{
+	const struct slot *slot = &page->slot[i];
+	uint64_t stamp = __atomic_load_n(&slot->opened_ns, __ATOMIC_ACQUIRE);
+
+	memcpy(ret_slot, slot, sizeof(*ret_slot));
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&slot->opened_ns, __ATOMIC_RELAXED) == stamp &&
+	       __atomic_load_n(&page->present, __ATOMIC_RELAXED) >> i & 1;
+}
+
+static int tell_page(const struct page *page, uint32_t page_number,
 		     int (*tell)(void *, const struct source_handle *), void *context)
 {
+	uint64_t present = __atomic_load_n(&page->present, __ATOMIC_ACQUIRE);
+
 	for (unsigned int i = 0; i < PAGE_SLOTS; i++) {
-		const struct slot *slot = &page->slot[i];
-		struct source_handle handle = {
-			.owner = (pid_t)page->owner,
-			.pid = (pid_t)slot->pid,
-			.tid = (pid_t)slot->tid,
-			.number = (int)(key->index * PAGE_SLOTS + i),
-			.syscall = slot->nr == 0xffff ? -1 : slot->nr,
-			.origin = origin_of(slot),
-			.no_stack = slot->flags & SLOT_NO_STACK,
-			.has_stack = slot->chunk != 0,
-			.image = slot->image,
-			.table = key->table,
-			.opened_ns = (int64_t)slot->opened_ns,
-			.cookie = slot->chunk,
-		};
+		struct slot slot;
+		struct source_handle handle;
 		int r;
 
-		if (!(page->present >> i & 1))
+		if (!(present >> i & 1) || !copy_slot(page, i, &slot))
 			continue;
+		handle = (struct source_handle){
+			.owner = (pid_t)page->owner,
+			.pid = (pid_t)slot.pid,
+			.tid = (pid_t)slot.tid,
+			.number = (int)(page->index * PAGE_SLOTS + i),
+			.syscall = slot.nr == CALL_UNKNOWN ? -1 : slot.nr,
+			.origin = origin_of(&slot),
+			.no_stack = slot.flags & SLOT_NO_STACK,
+			.has_stack = slot.chunk != 0,
+			.image = slot.image,
+			.opened_ns = (int64_t)slot.opened_ns,
+			.page = page_number,
+			.chunk = slot.chunk,
+		};
 		r = tell(context, &handle);
 		if (r < 0)
 			return r;
@@ -270,42 +272,16 @@ static int tell_page(const struct page_key *key, const struct page *page,
 	return 0;
 }
 
-/* next: of all pages, PAGES_AT_ONCE by each call; -ENOENT after the last. */
-static int next_pages(struct bpf_source *self, uint32_t *batch, bool first, uint32_t *ret_n)
-{
-	uint32_t next, n = PAGES_AT_ONCE;
-	int r = bpf_map_lookup_batch(bpf_map__fd(self->skeleton->maps.pages), first ? NULL : batch,
-				     &next, self->keys, self->pages, &n, NULL);
-
-	if (r < 0 && r != -ENOENT)
-		return r;
-	*batch = next;
-	*ret_n = n;
-	return r;
-}
-
 static int bpf_each_handle(struct source *source, pid_t owner,
 			   int (*tell)(void *, const struct source_handle *), void *context)
 {
 	struct bpf_source *self = self_of(source);
-	uint32_t batch = 0, n;
-	bool first = true;
-	int r, told;
+	int r = 0;
 
-	do {
-		r = next_pages(self, &batch, first, &n);
-		if (r < 0 && r != -ENOENT)
-			return r;
-		for (uint32_t i = 0; i < n; i++) {
-			if (owner && (pid_t)self->pages[i].owner != owner)
-				continue;
-			told = tell_page(&self->keys[i], &self->pages[i], tell, context);
-			if (told < 0)
-				return told;
-		}
-		first = false;
-	} while (r == 0);
-	return 0;
+	for (uint32_t i = 0; i < PAGES_MAX && r == 0; i++)
+		if (self->pages[i].table && (!owner || (pid_t)self->pages[i].owner == owner))
+			r = tell_page(&self->pages[i], i, tell, context);
+	return r;
 }
 
 static const struct capture *capture_at(const struct bpf_source *self, uint32_t chunk)
@@ -323,7 +299,7 @@ static int bpf_capture(struct source *source, const struct source_handle *handle
 		       struct captured_stack *ret_stack, unsigned char *buffer)
 {
 	struct bpf_source *self = self_of(source);
-	const struct capture *capture = capture_at(self, handle->cookie);
+	const struct capture *capture = capture_at(self, handle->chunk);
 	struct captured_stack stack = { .bytes = buffer };
 
 	if (!capture)
@@ -332,7 +308,7 @@ static int bpf_capture(struct source *source, const struct source_handle *handle
 	    capture->tid != (uint32_t)handle->tid)
 		return -ENOENT;
 	stack.n_bytes = capture->bytes;
-	if (stack.n_bytes > self->pool[handle->cookie >> 24].chunk_bytes - CAPTURE_HEADER)
+	if (stack.n_bytes > self->pool[handle->chunk >> 24].chunk_bytes - CAPTURE_HEADER)
 		return -ENOENT;
 	stack.whole = capture->whole;
 	memcpy(stack.registers, capture->registers, sizeof(stack.registers));
@@ -360,15 +336,17 @@ static int bpf_flush_releases(struct source *source)
 	return r;
 }
 
+static int release(struct bpf_source *self, uint32_t page, uint32_t number, uint64_t opened_ns)
+{
+	self->releases[self->n_releases++] =
+		(struct release){ .page = page, .number = number, .opened_ns = opened_ns };
+	return self->n_releases == RELEASES_MAX ? bpf_flush_releases(&self->base) : 0;
+}
+
 static int bpf_release(struct source *source, const struct source_handle *handle)
 {
-	struct bpf_source *self = self_of(source);
-	struct release *release = &self->releases[self->n_releases];
-
-	release->table = handle->table;
-	release->number = (uint32_t)handle->number;
-	release->opened_ns = (uint64_t)handle->opened_ns;
-	return ++self->n_releases == RELEASES_MAX ? bpf_flush_releases(source) : 0;
+	return release(self_of(source), handle->page, (uint32_t)handle->number,
+		       (uint64_t)handle->opened_ns);
 }
 
 static int bpf_counts(struct source *source, uint32_t key, struct leaks_process *process)
@@ -387,19 +365,50 @@ static int bpf_counts(struct source *source, uint32_t key, struct leaks_process 
 static void bpf_forget(struct source *source, pid_t pid, uint32_t key)
 {
 	struct bpf_source *self = self_of(source);
-	int pages = bpf_map__fd(self->skeleton->maps.pages);
-	uint32_t batch = 0, n;
-	bool first = true;
-	int r;
 
 	(void)bpf_map_delete_elem(bpf_map__fd(self->skeleton->maps.processes), &key);
-	do {
-		r = next_pages(self, &batch, first, &n);
-		first = false;
-		for (uint32_t i = 0; (r == 0 || r == -ENOENT) && i < n; i++)
-			if ((pid_t)self->pages[i].owner == pid)
-				(void)bpf_map_delete_elem(pages, &self->keys[i]);
-	} while (r == 0);
+	for (uint32_t i = 0; i < PAGES_MAX; i++)
+		if (self->pages[i].table && (pid_t)self->pages[i].owner == pid)
+			(void)release(self, i, RELEASE_PAGE, 0);
+	(void)bpf_flush_releases(source);
+}
+
+/* Slots keep the chunk of a handle that is closed, for the next one.  When chunks run short, they
+ * are taken back. */
+static int reclaim(struct bpf_source *self)
+{
+	size_t used[CAPTURE_CLASSES] = { 0 };
+	bool is_short = false;
+	int r = 0;
+
+	for (uint32_t i = 0; i < PAGES_MAX; i++)
+		for (unsigned int k = 0; self->pages[i].table && k < PAGE_SLOTS; k++) {
+			uint32_t chunk = self->pages[i].slot[k].chunk;
+
+			if (chunk && chunk >> 24 < CAPTURE_CLASSES)
+				used[chunk >> 24]++;
+		}
+	for (int class = 0; class < CAPTURE_CLASSES; class++)
+		is_short |= used[class] > self->pool[class].n / 2;
+	for (uint32_t i = 0; is_short && r == 0 && i < PAGES_MAX; i++)
+		for (unsigned int k = 0; self->pages[i].table && k < PAGE_SLOTS && r == 0; k++)
+			if (self->pages[i].slot[k].chunk && !(self->pages[i].present >> k & 1))
+				r = release(self, i, k, self->pages[i].slot[k].opened_ns);
+	return r < 0 ? r : bpf_flush_releases(&self->base);
+}
+
+static int bpf_look(struct source *source)
+{
+	struct bpf_source *self = self_of(source);
+	int r;
+
+	self->skeleton->bss->look_mode = LOOK_RECONCILE;
+	if (!self->look)
+		self->look = attach_iterator(self->skeleton->progs.look, -1);
+	if (!self->look)
+		return -errno;
+	r = run_iterator(self->look);
+	return r < 0 ? r : reclaim(self);
 }
 
 /* Beginning and end */
@@ -412,6 +421,8 @@ static void bpf_close(struct source *source)
 		if (self->pool[i].chunks)
 			(void)munmap((void *)self->pool[i].chunks,
 				     self->pool[i].n * self->pool[i].chunk_bytes);
+	if (self->pages)
+		(void)munmap((void *)self->pages, PAGES_MAX * sizeof(*self->pages));
 	if (self->look)
 		(void)bpf_link__destroy(self->look);
 	ring_buffer__free(self->ring);
@@ -419,8 +430,6 @@ static void bpf_close(struct source *source)
 	mappings_close(self->mappings);
 	free(self->events);
 	free(self->releases);
-	free(self->keys);
-	free(self->pages);
 	free(self);
 }
 
@@ -439,19 +448,32 @@ static const struct source_ops bpf_ops = {
 	.close = bpf_close,
 };
 
-static int fill_pool(struct pool *pool, const struct bpf_map *map, const struct bpf_map *free_map)
+/* An array of the kernel's, and the numbers of its elements, all of them free. */
+static int share(const struct bpf_map *map, const struct bpf_map *free_map, const void **ret_memory)
 {
-	void *chunks;
+	void *memory;
 
-	pool->n = bpf_map__max_entries(map);
-	pool->chunk_bytes = bpf_map__value_size(map);
-	for (uint32_t i = (uint32_t)pool->n; i-- > 0;)
+	for (uint32_t i = bpf_map__max_entries(map); i-- > 0;)
 		if (bpf_map_update_elem(bpf_map__fd(free_map), NULL, &i, BPF_ANY) < 0)
 			return -errno;
-	chunks = mmap(NULL, pool->n * pool->chunk_bytes, PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
-	if (chunks == MAP_FAILED)
+	memory = mmap(NULL, (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map), PROT_READ,
+		      MAP_SHARED, bpf_map__fd(map), 0);
+	if (memory == MAP_FAILED)
 		return -errno;
+	*ret_memory = memory;
+	return 0;
+}
+
+static int fill_pool(struct pool *pool, const struct bpf_map *map, const struct bpf_map *free_map)
+{
+	const void *chunks;
+	int r = share(map, free_map, &chunks);
+
+	if (r < 0)
+		return r;
 	pool->chunks = chunks;
+	pool->n = bpf_map__max_entries(map);
+	pool->chunk_bytes = bpf_map__value_size(map);
 	return 0;
 }
 
@@ -459,11 +481,16 @@ static int fill_maps(struct bpf_source *self)
 {
 	unsigned char kinds[CALLS_MAX];
 	int calls = bpf_map__fd(self->skeleton->maps.calls), r;
+	const void *pages;
 
 	calls_fill(kinds);
 	for (uint32_t nr = 0; nr < CALLS_MAX; nr++)
 		if (kinds[nr] != CALL_NONE && bpf_map_update_elem(calls, &nr, &kinds[nr], BPF_ANY) < 0)
 			return -errno;
+	r = share(self->skeleton->maps.pages, self->skeleton->maps.pages_free, &pages);
+	if (r < 0)
+		return r;
+	self->pages = pages;
 	r = fill_pool(&self->pool[CAPTURE_SMALL], self->skeleton->maps.small,
 		      self->skeleton->maps.small_free);
 	if (r == 0)
@@ -478,9 +505,7 @@ static int fill_maps(struct bpf_source *self)
 static int make_buffers(struct bpf_source *self)
 {
 	self->releases = calloc(RELEASES_MAX, sizeof(*self->releases));
-	self->keys = calloc(PAGES_AT_ONCE, sizeof(*self->keys));
-	self->pages = calloc(PAGES_AT_ONCE, sizeof(*self->pages));
-	return self->releases && self->keys && self->pages ? 0 : -ENOMEM;
+	return self->releases ? 0 : -ENOMEM;
 }
 
 /* libbpf would print to stderr. */

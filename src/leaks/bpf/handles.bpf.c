@@ -17,6 +17,8 @@
 #include "calls.h"
 #include "handles.h"
 
+#include "chunks.h"
+
 #define WORD_BITS	 64
 #define WORDS_MAX	 16384 /* a table of 2^20 handles */
 #define F_DUPFD		 0
@@ -25,12 +27,13 @@
 #define SO_PEERPIDFD	 77
 #define MSG_CONTROL_BYTES_AT 40 /* in struct msghdr */
 #define STACK_RESERVE	 64    /* above mm->start_stack: argc, the first of argv */
-#define EINTR_MAX	 4095
+#define ERRNO_MAX	 4095
+#define CACHED_PAGES	 8
 
 const volatile bool all_processes = false;
 const volatile __u32 stack_bytes_max = CAPTURE_LARGE_BYTES - CAPTURE_HEADER;
 
-__u32 own_level;  /* of our own pid namespace: look() tells */
+__u32 own_level;  /* of our own pid namespace: know_self() tells */
 __u32 own_tgid;
 __u32 look_mode;
 __u32 look_flags; /* of the processes added */
@@ -48,7 +51,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1 << 17);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32);
+	__type(key, __u32); /* tgid, in the first pid namespace */
 	__type(value, struct process);
 } processes SEC(".maps");
 
@@ -57,38 +60,30 @@ struct {
 	__uint(max_entries, 1 << 17);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u64); /* files_struct */
-	__type(value, struct table);
+	__type(value, __u32);
 } tables SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 17);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct page_key);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PAGES_MAX);
+	__type(key, __u32);
 	__type(value, struct page);
 } pages SEC(".maps");
 
-#define POOL(name, bytes, n)                           \
-	struct name##_value {                          \
-		struct capture head;                   \
-		unsigned char room[(bytes) - CAPTURE_HEADER]; \
-	};                                             \
-	struct {                                       \
-		__uint(type, BPF_MAP_TYPE_ARRAY);      \
-		__uint(map_flags, BPF_F_MMAPABLE);     \
-		__uint(max_entries, n);                \
-		__type(key, __u32);                    \
-		__type(value, struct name##_value);    \
-	} name SEC(".maps");                           \
-	struct {                                       \
-		__uint(type, BPF_MAP_TYPE_STACK);      \
-		__uint(max_entries, n);                \
-		__uint(value_size, 4);                 \
-	} name##_free SEC(".maps")
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, PAGES_MAX);
+	__uint(value_size, 4);
+} pages_free SEC(".maps");
 
-POOL(small, CAPTURE_SMALL_BYTES, CAPTURE_SMALL_N);
-POOL(medium, CAPTURE_MEDIUM_BYTES, CAPTURE_MEDIUM_N);
-POOL(large, CAPTURE_LARGE_BYTES, CAPTURE_LARGE_N);
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PAGES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct page_key);
+	__type(value, __u32); /* its number in `pages` */
+} page_numbers SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -102,34 +97,45 @@ struct {
 	__uint(max_entries, 1 << 20);
 } events SEC(".maps");
 
-/* Where a thread's stack ends: looked up once, not at each call. */
-struct stack_range {
-	__u64 low, high;
+/* What is known of a thread that is watched: all that a call needs to find its slot. */
+struct thread {
+	__u64 files;                 /* its table when we last looked */
+	__u64 last_ns;
+	__u64 stack_low, stack_high; /* looked up once, not at each call */
+	__u64 opened, closed, lost;
+	__u64 told_opened, told_closed, told_lost; /* added to the process's */
+	__u32 table;
+	__u32 key;                   /* of the process */
+	__u32 tid, pid;
+	__u32 image;
+	__u32 pages[CACHED_PAGES];
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct stack_range);
-} stack_ranges SEC(".maps");
+	__type(value, struct thread);
+} threads SEC(".maps");
 
-/* One system call of a process that is watched. */
+/* One system call of a thread that is watched, or one look at its table from outside. */
 struct call {
 	__u64 fds;      /* struct file **, in the kernel */
 	__u64 open_fds; /* unsigned long * */
 	__u64 now_ns;
+	__u64 stack_from, stack_wanted; /* 0: not looked for yet */
 	__u32 max_fds;
-	__u32 table, table_flags;
-	__u32 key;      /* of the process */
+	__u32 table;
 	__u32 tid, pid;
 	__u32 image;
+	__u32 opened, closed, lost;
 	__u16 nr;
 	__u8 origin;    /* of what is found */
 	__u8 captures;  /* there is a stack to copy: the task is the current one */
 	__u8 decides;   /* differences are true at once, not only at the second look */
 	__u8 deep;      /* another handle of the same number is a difference too */
-	__u32 readers;  /* handles found whose read(2) may bring others */
+	__u8 flags;     /* of the slots */
+	__u8 unused;
 };
 
 static __always_inline __u32 number_of(struct pid *pid)
@@ -152,248 +158,128 @@ static __always_inline __u32 own_number_of_process(struct task_struct *task)
 			   (__u32)BPF_CORE_READ(task, tgid);
 }
 
-/* Chunks */
-
-static __always_inline __u32 class_for(__u32 bytes)
-{
-	if (bytes <= CAPTURE_SMALL_BYTES - CAPTURE_HEADER)
-		return CAPTURE_SMALL;
-	return bytes <= CAPTURE_MEDIUM_BYTES - CAPTURE_HEADER ? CAPTURE_MEDIUM : CAPTURE_LARGE;
-}
-
-static __always_inline struct capture *chunk_at(__u32 chunk)
-{
-	__u32 index = (chunk & 0xffffff) - 1;
-
-	switch (chunk >> 24) {
-	case CAPTURE_SMALL:
-		return bpf_map_lookup_elem(&small, &index);
-	case CAPTURE_MEDIUM:
-		return bpf_map_lookup_elem(&medium, &index);
-	default:
-		return bpf_map_lookup_elem(&large, &index);
-	}
-}
-
-static __always_inline long pop(__u32 class, __u32 *index)
-{
-	switch (class) {
-	case CAPTURE_SMALL:
-		return bpf_map_pop_elem(&small_free, index);
-	case CAPTURE_MEDIUM:
-		return bpf_map_pop_elem(&medium_free, index);
-	default:
-		return bpf_map_pop_elem(&large_free, index);
-	}
-}
-
-/* Of the class wanted, or a larger one, or else a smaller one, where the stack will be cut. */
-static __noinline __u32 take_chunk(__u32 class)
-{
-	__u32 index = 0;
-
-	for (__u32 c = class; c < CAPTURE_CLASSES; c++)
-		if (pop(c, &index) == 0)
-			return c << 24 | (index + 1);
-	if (class > CAPTURE_MEDIUM && pop(CAPTURE_MEDIUM, &index) == 0)
-		return CAPTURE_MEDIUM << 24 | (index + 1);
-	if (class > CAPTURE_SMALL && pop(CAPTURE_SMALL, &index) == 0)
-		return CAPTURE_SMALL << 24 | (index + 1);
-	return 0;
-}
-
-__noinline int drop_chunk(__u32 chunk)
-{
-	__u32 index = (chunk & 0xffffff) - 1;
-	struct capture *capture = chunk_at(chunk);
-
-	if (!capture || __sync_fetch_and_add(&capture->refs, -1) != 1)
-		return 0;
-	switch (chunk >> 24) {
-	case CAPTURE_SMALL:
-		return (int)bpf_map_push_elem(&small_free, &index, BPF_ANY);
-	case CAPTURE_MEDIUM:
-		return (int)bpf_map_push_elem(&medium_free, &index, BPF_ANY);
-	default:
-		return (int)bpf_map_push_elem(&large_free, &index, BPF_ANY);
-	}
-}
-
 /* Stacks */
 
 static long note_range(struct task_struct *task, struct vm_area_struct *area, void *context)
 {
-	struct stack_range *range = context;
+	struct thread *thread = context;
 
-	range->low = area->vm_start;
-	range->high = area->vm_end;
+	thread->stack_low = area->vm_start;
+	thread->stack_high = area->vm_end;
 	return 0;
 }
 
 /* How far to copy: to the mapping's end, but neither a program's environment nor a thread's own
  * block of the C library, which are above the first frame. */
-static __always_inline __u64 stack_end(struct task_struct *task, __u64 sp)
+static __noinline int find_stack(struct thread *thread, struct task_struct *task, __u64 sp)
 {
-	struct stack_range found = { 0, 0 };
-	struct stack_range *known = bpf_task_storage_get(&stack_ranges, task, NULL,
-							 BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct thread found = { 0 };
 	__u64 start, thread_block;
 
-	if (known && sp >= known->low && sp < known->high)
-		return known->high;
-	if (bpf_find_vma(task, sp, note_range, &found, 0) < 0 || sp >= found.high)
-		return sp + 4096;
+	thread->stack_low = thread->stack_high = 0;
+	if (bpf_find_vma(task, sp, note_range, &found, 0) < 0 || sp >= found.stack_high)
+		return 0;
 	start = BPF_CORE_READ(task, mm, start_stack) + STACK_RESERVE;
 	thread_block = BPF_CORE_READ(task, thread.fsbase);
-	if (start > sp && start < found.high)
-		found.high = start;
-	else if (thread_block > sp && thread_block < found.high)
-		found.high = thread_block;
-	if (known)
-		*known = found;
-	return found.high;
-}
-
-static __always_inline void copy_registers(struct capture *capture, struct pt_regs *regs)
-{
-	__u64 *to = capture->registers;
-
-	to[0] = regs->ax, to[1] = regs->dx, to[2] = regs->cx, to[3] = regs->bx;
-	to[4] = regs->si, to[5] = regs->di, to[6] = regs->bp, to[7] = regs->sp;
-	to[8] = regs->r8, to[9] = regs->r9, to[10] = regs->r10, to[11] = regs->r11;
-	to[12] = regs->r12, to[13] = regs->r13, to[14] = regs->r14, to[15] = regs->r15;
-	to[16] = regs->ip;
-}
-
-/* As much as there is, page by page, when a page that is not there made the whole copy fail. */
-static __always_inline __u32 copy_pages(unsigned char *to, __u32 room, __u64 from, __u32 wanted)
-{
-	__u32 done = 4096 - (__u32)(from & 4095);
-
-	if (done > wanted)
-		done = wanted;
-	if (done > room || bpf_probe_read_user(to, done, (void *)from) < 0)
-		return 0;
-	for (int i = 0; i < CAPTURE_LARGE_BYTES / 4096; i++) {
-		barrier_var(done); /* the verifier is to see the value checked as the one used */
-		if (done > room - 4096 || room < 4096 || done >= wanted)
-			break;
-		if (bpf_probe_read_user(to + done, 4096, (void *)(from + done)) < 0)
-			break;
-		done += 4096;
-	}
-	return done < wanted ? done : wanted;
-}
-
-static __always_inline void fill(struct capture *capture, unsigned char *stack, __u32 room, struct call *call,
-				 struct pt_regs *regs, __u64 from, __u64 wanted)
-{
-	__u64 bytes = wanted;
-
-	__sync_lock_test_and_set(&capture->opened_ns, 0);
-	copy_registers(capture, regs);
-	barrier_var(bytes); /* or the verifier sees another register compared than the one used */
-	if (bytes > room)
-		bytes = room;
-	if (bpf_probe_read_user(stack, (__u32)bytes, (void *)from) < 0)
-		bytes = copy_pages(stack, room, from, (__u32)bytes);
-	capture->bytes = (__u32)bytes;
-	capture->whole = bytes == wanted;
-	capture->tid = call->tid;
-	capture->refs = 1;
-	__sync_lock_test_and_set(&capture->opened_ns, call->now_ns);
-}
-
-#define FILL(map)                                                                               \
-	do {                                                                                    \
-		struct map##_value *value_ = bpf_map_lookup_elem(&map, &index);                 \
-		if (value_)                                                                     \
-			fill(&value_->head, value_->room, sizeof(value_->room), call, regs, from, wanted);    \
-	} while (0)
-
-__noinline int fill_chunk(__u32 chunk, struct call *call, __u64 from, __u64 wanted)
-{
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	__u32 index = (chunk & 0xffffff) - 1;
-
-	if (!call)
-		return 0;
-	switch (chunk >> 24) {
-	case CAPTURE_SMALL:
-		FILL(small);
-		break;
-	case CAPTURE_MEDIUM:
-		FILL(medium);
-		break;
-	default:
-		FILL(large);
-	}
+	if (start > sp && start < found.stack_high)
+		found.stack_high = start;
+	else if (thread_block > sp && thread_block < found.stack_high)
+		found.stack_high = thread_block;
+	thread->stack_low = found.stack_low;
+	thread->stack_high = found.stack_high;
 	return 0;
 }
 
-/* A chunk that nobody else refers to, and that is not far too large, is used again. */
-static __always_inline bool fits(__u32 chunk, __u32 class)
+static __always_inline void note_stack(struct call *call, struct thread *thread,
+				       struct task_struct *task, __u64 sp)
 {
-	struct capture *capture = chunk_at(chunk);
+	__u64 wanted = 4096;
 
-	return capture && capture->refs == 1 && chunk >> 24 == class;
+	if (sp < thread->stack_low || sp >= thread->stack_high)
+		find_stack(thread, task, sp);
+	if (thread->stack_high > sp)
+		wanted = thread->stack_high - sp;
+	call->stack_from = sp;
+	call->stack_wanted = wanted < stack_bytes_max ? wanted : stack_bytes_max;
 }
 
-/* The slot's chunk is taken out of it while it is written: whoever finds none leaves it alone. */
+/* The slot's chunk is taken out of it while it is written. */
 static __always_inline int capture(struct slot *slot, struct call *call)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	__u64 from = regs->sp, wanted = stack_end(task, from) - from;
-	__u32 chunk, class;
+	struct filling filling = { call->now_ns, call->stack_from, call->stack_wanted, call->tid, 0 };
+	__u32 class = class_for(call->stack_wanted);
+	__u32 chunk = __sync_lock_test_and_set(&slot->chunk, 0);
 
-	if (wanted > stack_bytes_max)
-		wanted = stack_bytes_max;
-	class = class_for((__u32)wanted);
-	chunk = __sync_lock_test_and_set(&slot->chunk, 0);
 	if (chunk && !fits(chunk, class)) {
 		drop_chunk(chunk);
 		chunk = 0;
 	}
 	if (!chunk)
-		chunk = take_chunk(class);
+		chunk = (__u32)take_chunk(class);
 	if (!chunk)
 		return -1;
-	fill_chunk(chunk, call, from, wanted);
-	__sync_lock_test_and_set(&slot->chunk, chunk);
+	fill_chunk(chunk, &filling);
+	*(volatile __u32 *)&slot->chunk = chunk;
 	return 0;
 }
 
-/* Slots */
+/* Pages and slots */
 
-static __always_inline struct process *process_of(struct call *call)
+static __noinline __u32 find_page(__u32 table, __u32 index)
 {
-	return bpf_map_lookup_elem(&processes, &call->key);
+	struct page_key key = { table, index };
+	__u32 *number = bpf_map_lookup_elem(&page_numbers, &key);
+
+	return number ? *number : PAGES_MAX;
 }
 
-static __noinline void count_lost(struct call *call)
+__noinline int make_page(__u32 table, __u32 index, __u32 owner)
 {
-	struct process *process = process_of(call);
+	struct page_key key = { table, index };
+	__u32 number = PAGES_MAX;
+	struct page *page;
 
-	if (process)
-		__sync_fetch_and_add(&process->lost, 1);
+	if (bpf_map_pop_elem(&pages_free, &number) < 0)
+		return PAGES_MAX;
+	page = bpf_map_lookup_elem(&pages, &number);
+	if (!page)
+		return PAGES_MAX;
+	page->present = page->suspected = 0;
+	page->index = index;
+	page->owner = owner;
+	page->table = table;
+	if (bpf_map_update_elem(&page_numbers, &key, &number, BPF_NOEXIST) == 0)
+		return (int)number;
+	page->table = 0; /* another thread was first, or there is no memory */
+	bpf_map_push_elem(&pages_free, &number, BPF_ANY);
+	return (int)find_page(table, index);
 }
-
-static const struct page no_page;
 
 /* owner: 0 when a page is not to be made */
 static __noinline struct page *page_of(__u32 table, __u32 number, __u32 owner)
 {
-	struct page_key key = { table, number / PAGE_SLOTS };
-	struct page *page = bpf_map_lookup_elem(&pages, &key);
+	__u32 found = find_page(table, number / PAGE_SLOTS);
 
-	if (page || !owner)
+	if (found == PAGES_MAX && owner)
+		found = (__u32)make_page(table, number / PAGE_SLOTS, owner);
+	return bpf_map_lookup_elem(&pages, &found);
+}
+
+/* The same, for one who asks often. */
+static __always_inline struct page *cached_page(struct thread *thread, __u32 number, bool make)
+{
+	__u32 index = number / PAGE_SLOTS, *cached = &thread->pages[index % CACHED_PAGES];
+	struct page *page = bpf_map_lookup_elem(&pages, cached);
+	__u32 found;
+
+	if (page && page->table == thread->table && page->index == index)
 		return page;
-	bpf_map_update_elem(&pages, &key, &no_page, BPF_NOEXIST);
-	page = bpf_map_lookup_elem(&pages, &key);
-	if (page)
-		page->owner = owner;
-	return page;
+	found = find_page(thread->table, index);
+	if (found == PAGES_MAX && make)
+		found = (__u32)make_page(thread->table, index, thread->pid);
+	if (found < PAGES_MAX)
+		*cached = found;
+	return bpf_map_lookup_elem(&pages, &found);
 }
 
 static __always_inline __u64 file_at(struct call *call, __u32 number)
@@ -406,7 +292,7 @@ static __always_inline __u64 file_at(struct call *call, __u32 number)
 }
 
 /* What read(2) may bring new handles from, when it was open before we looked. */
-static __always_inline bool is_reader(__u64 file)
+static __noinline bool is_reader(__u64 file)
 {
 	const unsigned char *name = BPF_CORE_READ((struct file *)file, f_path.dentry, d_name.name);
 	char start[8] = "";
@@ -417,81 +303,57 @@ static __always_inline bool is_reader(__u64 file)
 }
 
 /* Number is open, and this call has opened it. */
-__noinline int record(struct call *call, __u32 number)
+static __always_inline void record_in(struct call *call, struct page *page, __u32 number)
 {
-	struct process *process;
-	struct page *page;
+	__u64 file = file_at(call, number), bit = 1ull << (number % PAGE_SLOTS);
 	struct slot *slot;
-	__u64 file, bit = 1ull << (number % PAGE_SLOTS);
 
-	process = call ? process_of(call) : NULL;
-	if (!process)
-		return 0;
-	file = file_at(call, number);
-	if (call->captures)
-		__sync_fetch_and_add(&process->opened, 1);
+	call->opened++;
 	if (!file) { /* closed already, by another thread */
-		if (call->captures)
-			__sync_fetch_and_add(&process->closed, 1);
-		return 0;
+		call->closed++;
+		return;
 	}
-	page = page_of(call->table, number, call->pid);
 	if (!page) {
-		count_lost(call);
-		return 0;
+		call->lost++;
+		return;
 	}
 	slot = &page->slot[number % PAGE_SLOTS];
 	slot->file = file;
 	slot->opened_ns = call->now_ns;
 	slot->tid = call->tid;
 	slot->pid = call->pid;
-	slot->nr = call->nr;
 	slot->image = call->image;
+	slot->nr = call->nr;
 	slot->origin = call->origin;
-	slot->flags = 0;
+	slot->flags = call->flags;
 	if (call->captures && capture(slot, call) < 0)
-		slot->flags = SLOT_NO_STACK;
-	if (call->deep && is_reader(file))
-		call->readers++;
-	if (__sync_fetch_and_or(&page->present, bit) & bit && call->captures)
-		__sync_fetch_and_add(&process->closed, 1); /* dup2() over it; or its close is under way */
-	return 0;
+		slot->flags |= SLOT_NO_STACK;
+	if (page->present & bit)
+		call->closed++; /* dup2() over it; or its close is under way */
+	else
+		__sync_fetch_and_or(&page->present, bit);
 }
 
-/* As record(), unless what is there is what was there. */
-static __always_inline int record_if_new(struct call *call, __u32 number)
+static __always_inline bool is_known(struct call *call, struct page *page, __u32 number)
 {
-	__u64 bit = 1ull << (number % PAGE_SLOTS), file;
-	struct page *page;
 	struct slot *slot;
+	__u64 file;
 
-	page = page_of(call->table, number, 0);
-	if (page && page->present & bit) {
-		file = file_at(call, number);
-		slot = &page->slot[number % PAGE_SLOTS];
-		if (!file || (slot->file == file && slot->origin != SLOT_FOUND))
-			return 0;
-	}
-	return record(call, number);
+	if (!page || !(page->present >> (number % PAGE_SLOTS) & 1))
+		return false;
+	slot = &page->slot[number % PAGE_SLOTS];
+	file = file_at(call, number);
+	return !file || (slot->file == file && slot->origin != SLOT_FOUND);
 }
 
-__noinline int forget(struct call *call, __u32 number)
+static __always_inline void forget_in(struct call *call, struct page *page, __u32 number)
 {
 	__u64 bit = 1ull << (number % PAGE_SLOTS);
-	struct process *process;
-	struct page *page;
 
-	if (!call)
-		return 0;
-	page = page_of(call->table, number, 0);
 	if (!page || !(page->present & bit) || file_at(call, number))
-		return 0;
-	if (!(__sync_fetch_and_and(&page->present, ~bit) & bit))
-		return 0;
-	process = process_of(call);
-	if (process)
-		__sync_fetch_and_add(&process->closed, 1);
-	return 0;
+		return;
+	if (__sync_fetch_and_and(&page->present, ~bit) & bit)
+		call->closed++;
 }
 
 /* Comparing a table with what is known of it */
@@ -527,6 +389,22 @@ struct comparison {
 	__u32 index;
 };
 
+__noinline int settle(struct call *call, __u32 number)
+{
+	struct page *page;
+
+	if (!call)
+		return 0;
+	page = page_of(call->table, number, call->pid);
+	if (!file_at(call, number)) {
+		forget_in(call, page, number);
+	} else if (!is_known(call, page, number)) {
+		call->flags = call->deep && is_reader(file_at(call, number)) ? SLOT_READER : 0;
+		record_in(call, page, number);
+	}
+	return 0;
+}
+
 static long compare_bit(__u32 i, struct comparison *comparison)
 {
 	__u32 number;
@@ -535,10 +413,7 @@ static long compare_bit(__u32 i, struct comparison *comparison)
 		return 1;
 	number = comparison->index * PAGE_SLOTS + lowest(comparison->difference);
 	comparison->difference &= comparison->difference - 1;
-	if (file_at(&comparison->call, number))
-		record_if_new(&comparison->call, number);
-	else
-		forget(&comparison->call, number);
+	settle(&comparison->call, number);
 	return 0;
 }
 
@@ -597,7 +472,9 @@ __noinline int compare_table(struct call *call)
 	comparison.call = *call;
 	words = call->max_fds / WORD_BITS;
 	bpf_loop(words < WORDS_MAX ? words : WORDS_MAX, compare_word, &comparison, 0);
-	call->readers = comparison.call.readers;
+	call->opened = comparison.call.opened;
+	call->closed = comparison.call.closed;
+	call->lost = comparison.call.lost;
 	return 0;
 }
 
@@ -605,24 +482,23 @@ __noinline int compare_table(struct call *call)
 
 static __always_inline void read_table(struct call *call, struct files_struct *files)
 {
-	struct fdtable *table = BPF_CORE_READ(files, fdt);
+	struct fdtable *table = files->fdt;
 
-	call->max_fds = BPF_CORE_READ(table, max_fds);
-	call->fds = (__u64)BPF_CORE_READ(table, fd);
-	call->open_fds = (__u64)BPF_CORE_READ(table, open_fds);
+	call->max_fds = table->max_fds;
+	call->fds = (__u64)table->fd;
+	call->open_fds = (__u64)table->open_fds;
 }
 
 struct copying {
-	__u32 from, to, owner;
 	__u64 open_fds;
-	struct page *page;
+	__u32 from, to, owner;
+	__u32 page; /* of the copy */
 };
 
 /* Both refer to the same chunk from now on, unless it is being written. */
 static long copy_slot(__u32 i, struct copying *copying)
 {
-	struct page_key key = { copying->to, (__u32)(copying->open_fds >> 32) };
-	struct page *page = bpf_map_lookup_elem(&pages, &key);
+	struct page *page = bpf_map_lookup_elem(&pages, &copying->page);
 	struct capture *capture;
 	struct slot *slot;
 
@@ -642,75 +518,97 @@ static long copy_slot(__u32 i, struct copying *copying)
 
 static long copy_page(__u32 index, struct copying *copying)
 {
-	struct page_key from = { copying->from, index }, to = { copying->to, index };
-	struct copying inner = { .to = copying->to, .open_fds = (__u64)index << 32 };
-	struct page *page = bpf_map_lookup_elem(&pages, &from);
+	struct page *from = page_of(copying->from, index * PAGE_SLOTS, 0), *to;
 	__u64 word = 0;
 
-	if (!page)
+	if (!from)
 		return 0;
 	bpf_probe_read_kernel(&word, sizeof(word), (void *)(copying->open_fds + 8ull * index));
 	if (!word)
 		return 0;
-	bpf_map_update_elem(&pages, &to, page, BPF_ANY);
-	page = bpf_map_lookup_elem(&pages, &to);
-	if (!page)
+	copying->page = (__u32)make_page(copying->to, index, copying->owner);
+	to = bpf_map_lookup_elem(&pages, &copying->page);
+	if (!to)
 		return 0;
-	page->present &= word;
-	page->suspected = 0;
-	page->owner = copying->owner;
-	bpf_loop(PAGE_SLOTS, copy_slot, &inner, 0);
+	bpf_probe_read_kernel(to->slot, sizeof(to->slot), from->slot);
+	to->present = from->present & word;
+	bpf_loop(PAGE_SLOTS, copy_slot, copying, 0);
 	return 0;
 }
 
-/* A table of its own for files; what is known of the one it was copied from goes along. */
-static __noinline int make_table(struct files_struct *files, __u32 from, __u32 owner,
-				 struct table *ret_table)
+/* A table of its own for files; what is known of the one it was copied from goes along.
+ * Return: its number; 0 when there is no memory. */
+static __noinline __u32 make_table(struct files_struct *files, __u32 from, __u32 owner)
 {
 	struct copying copying = { .from = from, .owner = owner };
-	struct fdtable *fdt = BPF_CORE_READ(files, fdt);
+	struct fdtable *fdt = files->fdt;
 	__u64 key = (__u64)files;
-	__u32 words = BPF_CORE_READ(fdt, max_fds) / WORD_BITS;
+	__u32 words = fdt->max_fds / WORD_BITS;
 
-	ret_table->id = __sync_fetch_and_add(&last_table, 1) + 1;
-	copying.to = ret_table->id;
-	copying.open_fds = (__u64)BPF_CORE_READ(fdt, open_fds);
+	copying.to = __sync_fetch_and_add(&last_table, 1) + 1;
+	copying.open_fds = (__u64)fdt->open_fds;
 	if (from)
 		bpf_loop(words < WORDS_MAX ? words : WORDS_MAX, copy_page, &copying, 0);
-	return (int)bpf_map_update_elem(&tables, &key, ret_table, BPF_ANY);
+	return bpf_map_update_elem(&tables, &key, &copying.to, BPF_ANY) < 0 ? 0 : copying.to;
 }
 
-static __always_inline bool find_table(struct call *call, struct process *process,
-				       struct files_struct *files)
+static __noinline __u32 find_table(struct files_struct *files, __u32 from, __u32 owner)
 {
 	__u64 key = (__u64)files;
-	struct table *known = bpf_map_lookup_elem(&tables, &key), made = { 0 };
+	__u32 *known = bpf_map_lookup_elem(&tables, &key);
 
-	if (known) {
-		call->table = known->id;
-		call->table_flags = known->flags;
-	} else {
-		if (make_table(files, process->table, process->pid, &made) < 0)
-			return false;
-		call->table = made.id;
-	}
-	process->table = call->table;
-	return true;
+	return known ? *known : make_table(files, from, owner);
 }
 
-static __noinline int flag_table(struct files_struct *files, __u32 flags)
-{
-	__u64 key = (__u64)files;
-	struct table *known = bpf_map_lookup_elem(&tables, &key);
+/* Threads */
 
-	if (known)
-		known->flags |= flags;
+static __always_inline void take_counts(struct thread *thread, struct call *call)
+{
+	thread->opened += call->opened;
+	thread->closed += call->closed;
+	thread->lost += call->lost;
+}
+
+static __noinline int tell_counts(struct thread *thread, struct process *process)
+{
+	__u64 opened = thread->opened, closed = thread->closed, lost = thread->lost;
+
+	__sync_fetch_and_add(&process->opened, opened - thread->told_opened);
+	__sync_fetch_and_add(&process->closed, closed - thread->told_closed);
+	__sync_fetch_and_add(&process->lost, lost - thread->told_lost);
+	thread->told_opened = opened;
+	thread->told_closed = closed;
+	thread->told_lost = lost;
 	return 0;
+}
+
+static __always_inline void name_thread(struct thread *thread, struct task_struct *task, __u32 pid)
+{
+	thread->key = (__u32)task->tgid;
+	thread->tid = own_number_of_thread(task);
+	thread->pid = pid;
+}
+
+/* With all processes watched, one is met at its first call. */
+static __noinline struct thread *meet(struct task_struct *task)
+{
+	__u32 key = (__u32)task->tgid;
+	struct process made = { .pid = own_number_of_process(task) };
+	struct thread *thread;
+
+	if (key == own_tgid || task->flags & PF_KTHREAD)
+		return NULL;
+	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!thread)
+		return NULL;
+	name_thread(thread, task, made.pid);
+	bpf_map_update_elem(&processes, &key, &made, BPF_NOEXIST);
+	return thread;
 }
 
 /* Events */
 
-static __noinline int tell(__u32 type, __u32 key, struct process *process, __u32 parent, __u32 status)
+static __noinline int tell(__u32 type, __u32 key, __u32 pid, __u32 other, __u32 status)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
@@ -721,12 +619,10 @@ static __noinline int tell(__u32 type, __u32 key, struct process *process, __u32
 	}
 	event->type = type;
 	event->key = key;
-	event->pid = process ? process->pid : 0;
-	event->table = process ? process->table : 0;
-	event->image = process ? process->image : 0;
-	event->parent = parent;
+	event->pid = pid;
+	event->parent = type == EVENT_PROCESS ? other : 0;
+	event->image = type == EVENT_EXECUTED ? other : 0;
 	event->status = status;
-	event->unused = 0;
 	event->ns = bpf_ktime_get_ns();
 	bpf_core_read(event->name, sizeof(event->name), &task->comm);
 	bpf_ringbuf_submit(event, 0);
@@ -735,16 +631,21 @@ static __noinline int tell(__u32 type, __u32 key, struct process *process, __u32
 
 /* System calls */
 
-static __always_inline void record_pair(struct call *call, __u64 address)
+static __always_inline void record(struct call *call, struct thread *thread, __u32 number)
+{
+	record_in(call, cached_page(thread, number, true), number);
+}
+
+static __always_inline void record_pair(struct call *call, struct thread *thread, __u64 address)
 {
 	__u32 pair[2];
 
 	if (bpf_probe_read_user(pair, sizeof(pair), (void *)address) < 0) {
-		compare_table(call); /* written to since */
+		compare_table(call); /* unmapped since */
 		return;
 	}
-	record(call, pair[0]);
-	record(call, pair[1]);
+	settle(call, pair[0]);
+	settle(call, pair[1]);
 }
 
 static __always_inline bool message_has_control(__u64 header)
@@ -755,41 +656,50 @@ static __always_inline bool message_has_control(__u64 header)
 	return bytes != 0;
 }
 
-static __always_inline int executed(struct call *call, struct process *process)
+static __always_inline bool is_reading_more(struct thread *thread, __u32 number)
 {
-	__sync_fetch_and_add(&process->image, 1);
-	call->captures = 0;
-	compare_table(call);
-	return tell(EVENT_EXECUTED, call->key, process, 0, 0);
+	struct page *page = cached_page(thread, number, false);
+
+	return page && page->slot[number % PAGE_SLOTS].flags & SLOT_READER;
 }
 
-static __always_inline void follow_call(struct call *call, struct process *process,
-					struct files_struct *task_files, struct pt_regs *regs,
-					__u8 kind, __s64 ret)
+/* Those that close at execve(2) are gone, and the rest belongs to another program. */
+static __always_inline void execute(struct call *call, struct thread *thread)
+{
+	call->captures = 0;
+	compare_table(call);
+	thread->image++;
+	thread->stack_low = thread->stack_high = 0;
+	tell(EVENT_EXECUTED, thread->key, thread->pid, thread->image, 0);
+}
+
+static __always_inline void follow_call(struct call *call, struct thread *thread,
+					struct pt_regs *regs, __u8 kind, __s64 ret)
 {
 	switch (kind) {
-	case CALL_OPENS:
-		record(call, (__u32)ret);
-		break;
 	case CALL_OPENS_READER:
-		flag_table(task_files, TABLE_READ_OPENS);
-		record(call, (__u32)ret);
+		call->flags = SLOT_READER;
+		record(call, thread, (__u32)ret);
 		break;
-	case CALL_MAY_OPEN:
-		record_if_new(call, (__u32)ret);
+	case CALL_OPENS:
+		record(call, thread, (__u32)ret);
 		break;
 	case CALL_FCNTL:
 		if (regs->si == F_DUPFD || regs->si == F_DUPFD_CLOEXEC)
-			record(call, (__u32)ret);
+			record(call, thread, (__u32)ret);
+		break;
+	case CALL_MAY_OPEN:
+		if (!is_known(call, cached_page(thread, (__u32)ret, false), (__u32)ret))
+			record(call, thread, (__u32)ret);
 		break;
 	case CALL_CLOSES:
-		forget(call, (__u32)regs->di);
+		forget_in(call, cached_page(thread, (__u32)regs->di, false), (__u32)regs->di);
 		break;
 	case CALL_PAIR_FIRST:
-		record_pair(call, regs->di);
+		record_pair(call, thread, regs->di);
 		break;
 	case CALL_PAIR_LAST:
-		record_pair(call, regs->r10);
+		record_pair(call, thread, regs->r10);
 		break;
 	case CALL_MESSAGE:
 		if (message_has_control(regs->si))
@@ -800,7 +710,7 @@ static __always_inline void follow_call(struct call *call, struct process *proce
 			compare_table(call);
 		break;
 	case CALL_READ:
-		if (call->table_flags & TABLE_READ_OPENS)
+		if (is_reading_more(thread, (__u32)regs->di))
 			compare_table(call);
 		break;
 	case CALL_RING:
@@ -808,43 +718,56 @@ static __always_inline void follow_call(struct call *call, struct process *proce
 		compare_table(call);
 		break;
 	case CALL_EXECUTES:
-		executed(call, process);
+		execute(call, thread);
 		break;
 	default:
 		compare_table(call);
 	}
 }
 
-static __always_inline struct process *watched(__u32 key)
+/* Rising, so that it names one opening of this thread. */
+static __always_inline __u64 stamp(struct thread *thread)
 {
-	struct process *process = bpf_map_lookup_elem(&processes, &key), made = { 0 };
+	__u64 now = bpf_ktime_get_ns();
 
-	if (process || !all_processes || key == own_tgid)
-		return process;
-	made.pid = own_number_of_process(bpf_get_current_task_btf());
-	bpf_map_update_elem(&processes, &key, &made, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&processes, &key);
+	if (now <= thread->last_ns)
+		now = thread->last_ns + 1;
+	thread->last_ns = now;
+	return now;
 }
 
 static __always_inline int leave_call(struct task_struct *task, struct pt_regs *regs, __u8 kind, __s64 ret)
 {
 	struct call call = { .captures = 1, .decides = 1, .origin = SLOT_OPENED };
 	struct files_struct *files = task->files;
-	struct process *process;
+	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
 
-	call.key = (__u32)(bpf_get_current_pid_tgid() >> 32);
-	process = watched(call.key);
-	if (!process || !files)
+	if (!thread && all_processes)
+		thread = meet(task);
+	if (!thread || !files)
 		return 0;
-	if (!find_table(&call, process, files))
-		return 0;
-	read_table(&call, files);
-	call.now_ns = bpf_ktime_get_ns();
-	call.tid = own_number_of_thread(task);
-	call.pid = process->pid;
-	call.image = process->image;
+	if (thread->files != (__u64)files) {
+		__u32 table = find_table(files, thread->table, thread->pid);
+
+		if (!table) {
+			thread->lost++;
+			return 0;
+		}
+		thread->table = table;
+		thread->files = (__u64)files;
+	}
+	call.table = thread->table;
+	call.tid = thread->tid;
+	call.pid = thread->pid;
+	call.image = thread->image;
 	call.nr = (__u16)regs->orig_ax;
-	follow_call(&call, process, files, regs, kind, ret);
+	read_table(&call, files);
+	if (kind != CALL_CLOSES && kind != CALL_READ) {
+		call.now_ns = stamp(thread);
+		note_stack(&call, thread, task, regs->sp);
+	}
+	follow_call(&call, thread, regs, kind, ret);
+	take_counts(thread, &call);
 	return 0;
 }
 
@@ -861,49 +784,71 @@ int BPF_PROG(leave, struct pt_regs *regs, long ret)
 		kind = bpf_map_lookup_elem(&calls, &nr);
 		if (!kind || *kind == CALL_NONE)
 			return 0;
-		if (ret < 0 && ret >= -EINTR_MAX && *kind != CALL_CLOSES && *kind != CALL_ANY)
+		if (ret < 0 && ret >= -ERRNO_MAX && *kind != CALL_CLOSES && *kind != CALL_ANY)
 			return 0;
 	}
 	return leave_call(task, regs, *kind, ret);
 }
 
-/* Processes that come and go */
+/* Processes and threads that come and go */
 
-/* Of a child: its own table, or its parent's, is looked up at its first call. */
-static __noinline int follow_child(struct task_struct *child, __u32 parent_key)
+static __always_inline void inherit(struct thread *child, const struct thread *parent)
 {
-	struct process *parent = bpf_map_lookup_elem(&processes, &parent_key), made = { 0 };
-	struct table table = { 0 };
-	__u64 files = (__u64)child->files;
+	child->files = parent->files;
+	child->table = parent->table;
+	child->image = parent->image;
+}
+
+static __noinline int follow_thread(struct task_struct *child, struct thread *parent)
+{
+	struct thread *thread = bpf_task_storage_get(&threads, child, NULL,
+						     BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!thread) {
+		parent->lost++;
+		return 0;
+	}
+	name_thread(thread, child, parent->pid);
+	inherit(thread, parent);
+	return 0;
+}
+
+/* Its table is a copy of its parent's, or the same. */
+static __noinline int follow_process(struct task_struct *child, struct thread *parent, __u32 flags)
+{
+	struct process made = { .flags = flags, .pid = own_number_of_process(child) };
+	struct thread *thread = bpf_task_storage_get(&threads, child, NULL,
+						     BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct files_struct *files = child->files;
 	__u32 key = (__u32)child->tgid;
 
-	if (!parent || !files)
+	if (!thread || !files) {
+		parent->lost++;
 		return 0;
-	made.flags = parent->flags;
-	made.image = parent->image;
-	made.pid = own_number_of_process(child);
-	made.table = parent->table;
-	if (!bpf_map_lookup_elem(&tables, &files)) {
-		if (make_table(child->files, parent->table, made.pid, &table) < 0)
-			return 0;
-		made.table = table.id;
 	}
+	name_thread(thread, child, made.pid);
+	inherit(thread, parent);
+	thread->table = find_table(files, parent->table, made.pid);
+	thread->files = thread->table ? (__u64)files : 0;
 	bpf_map_update_elem(&processes, &key, &made, BPF_ANY);
-	return tell(EVENT_PROCESS, key, &made, parent->pid, 0);
+	return tell(EVENT_PROCESS, key, made.pid, parent->pid, 0);
 }
 
 SEC("tp_btf/task_newtask")
 int BPF_PROG(newtask, struct task_struct *child, unsigned long clone_flags)
 {
-	__u32 key = (__u32)(bpf_get_current_pid_tgid() >> 32);
-	struct process *parent;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *parent = bpf_task_storage_get(&threads, task, NULL, 0);
+	struct process *process;
 
+	if (!parent)
+		return 0;
 	if (clone_flags & CLONE_THREAD)
+		return follow_thread(child, parent);
+	process = bpf_map_lookup_elem(&processes, &parent->key);
+	if (!process || !(all_processes || process->flags & PROCESS_FOLLOW || clone_flags & CLONE_FILES))
 		return 0;
-	parent = bpf_map_lookup_elem(&processes, &key);
-	if (!parent || !(parent->flags & PROCESS_FOLLOW || clone_flags & CLONE_FILES))
-		return 0;
-	return follow_child(child, key);
+	return follow_process(child, parent, process->flags);
 }
 
 struct telling {
@@ -911,11 +856,52 @@ struct telling {
 	__u32 table, index;
 };
 
+/* Names from the file upwards, over mount points. */
+struct climb {
+	__u64 entry, mount; /* dentry, vfsmount; 0 above the top */
+};
+
+static __always_inline void leave_mount(struct climb *at)
+{
+	struct mount *mount = (void *)at->mount - bpf_core_field_offset(struct mount, mnt);
+	struct mount *parent = BPF_CORE_READ(mount, mnt_parent);
+
+	at->entry = parent == mount ? 0 : (__u64)BPF_CORE_READ(mount, mnt_mountpoint);
+	at->mount = (__u64)parent + bpf_core_field_offset(struct mount, mnt);
+}
+
+static __always_inline void name_entry(struct climb *at, char *name)
+{
+	struct dentry *entry = (struct dentry *)at->entry;
+	struct dentry *parent = BPF_CORE_READ(entry, d_parent);
+
+	bpf_probe_read_kernel_str(name, NAME_BYTES, BPF_CORE_READ(entry, d_name.name));
+	at->entry = parent == entry ? 0 : (__u64)parent;
+}
+
+static __noinline int name_file(struct handle_event *event, struct file *file)
+{
+	struct climb at = { 0 };
+
+	at.entry = (__u64)BPF_CORE_READ(file, f_path.dentry);
+	at.mount = (__u64)BPF_CORE_READ(file, f_path.mnt);
+	for (int i = 0; i < NAMES_MAX; i++)
+		event->names[i][0] = '\0';
+	for (int steps = 0, n = 0; steps < NAMES_MAX + 4 && n < NAMES_MAX && at.entry; steps++) {
+		struct vfsmount *mount = (struct vfsmount *)at.mount;
+
+		if ((struct dentry *)at.entry == BPF_CORE_READ(mount, mnt_root))
+			leave_mount(&at);
+		else
+			name_entry(&at, event->names[n++]);
+	}
+	return 0;
+}
+
 static long tell_handle(__u32 bit, struct telling *telling)
 {
 	struct page *page = page_of(telling->table, telling->index * PAGE_SLOTS, 0);
 	struct handle_event *event;
-	struct dentry *entry;
 	struct file *file = NULL;
 
 	if (!page || bit >= PAGE_SLOTS)
@@ -928,22 +914,11 @@ static long tell_handle(__u32 bit, struct telling *telling)
 	if (!event)
 		return 0;
 	event->type = EVENT_HANDLE;
-	event->table = telling->table;
 	event->number = telling->index * PAGE_SLOTS + bit;
-	event->mode = BPF_CORE_READ(file, f_inode, i_mode);
-	event->opened_ns = page->slot[bit].opened_ns;
 	event->tid = page->slot[bit].tid;
-	event->unused = 0;
-	entry = BPF_CORE_READ(file, f_path.dentry);
-	for (int i = 0; i < NAMES_MAX; i++) {
-		struct dentry *parent = BPF_CORE_READ(entry, d_parent);
-
-		event->names[i][0] = '\0';
-		if (entry)
-			bpf_probe_read_kernel_str(event->names[i], NAME_BYTES,
-						  BPF_CORE_READ(entry, d_name.name));
-		entry = parent == entry ? NULL : parent;
-	}
+	event->opened_ns = page->slot[bit].opened_ns;
+	event->mode = BPF_CORE_READ(file, f_inode, i_mode);
+	name_file(event, file);
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }
@@ -972,87 +947,78 @@ static __noinline int tell_handles(struct files_struct *files, __u32 table)
 }
 
 /* While it still has its handles: what is open now stays in the pages for the reader. */
-static __noinline int end_table(struct task_struct *task, struct process *process, __u32 key)
+static __noinline int end_table(struct files_struct *files, __u32 table)
 {
-	struct files_struct *files = task->files;
-	__u64 table_key = (__u64)files;
-	struct table *table = bpf_map_lookup_elem(&tables, &table_key);
+	__u64 key = (__u64)files;
 
-	if (!files || !table || BPF_CORE_READ(files, count.counter) > 1)
+	if (BPF_CORE_READ(files, count.counter) > 1)
 		return 0;
-	process->table = table->id;
-	tell_handles(files, table->id);
-	bpf_map_delete_elem(&tables, &table_key);
-	return tell(EVENT_TABLE_ENDED, key, process, 0, 0);
+	tell_handles(files, table);
+	return (int)bpf_map_delete_elem(&tables, &key);
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(ended, struct task_struct *task)
 {
+	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	struct files_struct *files = task->files;
+	struct process *process;
 	__u32 key = (__u32)task->tgid;
-	struct process *process = bpf_map_lookup_elem(&processes, &key);
 
+	if (!thread)
+		return 0;
+	process = bpf_map_lookup_elem(&processes, &key);
 	if (!process)
 		return 0;
-	end_table(task, process, key);
+	tell_counts(thread, process);
+	if (files && thread->files == (__u64)files)
+		end_table(files, thread->table);
 	if (BPF_CORE_READ(task, signal, live.counter) == 0)
-		tell(EVENT_ENDED, key, process, 0, (__u32)task->exit_code);
+		tell(EVENT_ENDED, key, process->pid, 0, (__u32)task->exit_code);
 	return 0;
 }
 
-/* Looking at tables from outside */
+/* Looking from outside */
 
-static __always_inline bool may_be_watched(struct task_struct *task)
+static __always_inline int look_at_table(struct task_struct *task, struct thread *thread)
 {
-	return !(task->flags & PF_KTHREAD) && (__u32)task->tgid != own_tgid;
-}
-
-static __noinline int look_at(struct task_struct *task, struct process *process, __u32 key)
-{
-	struct call call = { .nr = 0xffff, .deep = 1, .origin = SLOT_FOUND };
+	struct call call = { .nr = CALL_UNKNOWN, .deep = 1, .origin = SLOT_FOUND };
 	struct files_struct *files = task->files;
-	struct table made = { 0 };
-	__u64 table_key = (__u64)files;
-	struct table *known;
 
 	if (!files)
-		return 0;
-	known = bpf_map_lookup_elem(&tables, &table_key);
-	if (!known && look_mode == LOOK_RECONCILE)
-		return 0; /* it is met at the first call of who made it, or at the next look */
-	if (!known && make_table(files, 0, process->pid, &made) < 0)
 		return 0;
 	if (look_mode == LOOK_ADD) {
 		call.origin = SLOT_BEFORE;
 		call.decides = 1;
+		thread->table = find_table(files, 0, thread->pid);
+		thread->files = (__u64)files;
 	}
-	call.key = key;
-	call.table = known ? known->id : made.id;
-	call.tid = call.pid = process->pid;
-	call.image = process->image;
+	if (thread->files != (__u64)files || !thread->table)
+		return 0; /* it is copied at the thread's next call */
+	call.table = thread->table;
+	call.tid = thread->tid;
+	call.pid = thread->pid;
+	call.image = thread->image;
 	call.now_ns = bpf_ktime_get_ns();
 	read_table(&call, files);
 	compare_table(&call);
-	if (call.readers)
-		flag_table(files, TABLE_READ_OPENS);
-	if (task->pid == task->tgid)
-		process->table = call.table;
+	if (look_mode != LOOK_ADD)
+		take_counts(thread, &call);
 	return 0;
 }
 
-static __noinline int look_at_process(struct task_struct *task, __u32 key)
+static __always_inline int add_thread(struct task_struct *task)
 {
-	struct process *process = bpf_map_lookup_elem(&processes, &key), made = { 0 };
+	struct process made = { .flags = look_flags, .pid = own_number_of_process(task) };
+	__u32 key = (__u32)task->tgid;
+	struct thread *thread = bpf_task_storage_get(&threads, task, NULL,
+						     BPF_LOCAL_STORAGE_GET_F_CREATE);
 
-	if (!process && look_mode == LOOK_ADD) {
-		made.pid = own_number_of_process(task);
-		made.flags = look_flags;
-		bpf_map_update_elem(&processes, &key, &made, BPF_NOEXIST);
-		process = bpf_map_lookup_elem(&processes, &key);
-		tell(EVENT_PROCESS, key, &made, 0, 0);
-	}
-	if (process)
-		look_at(task, process, key);
+	if (!thread)
+		return 0;
+	name_thread(thread, task, made.pid);
+	if (bpf_map_update_elem(&processes, &key, &made, BPF_NOEXIST) == 0)
+		tell(EVENT_PROCESS, key, made.pid, 0, 0);
 	return 0;
 }
 
@@ -1060,12 +1026,26 @@ SEC("iter/task")
 int look(struct bpf_iter__task *context)
 {
 	struct task_struct *task = context->task;
+	struct process *process;
+	struct thread *thread;
+	__u32 key;
 
-	if (!task || !may_be_watched(task))
+	if (!task)
 		return 0;
-	if (task->pid != task->tgid && task->files == BPF_CORE_READ(task, group_leader, files))
+	key = (__u32)task->tgid;
+	if (task->flags & PF_KTHREAD || key == own_tgid)
 		return 0;
-	return look_at_process(task, (__u32)task->tgid);
+	if (look_mode == LOOK_ADD)
+		add_thread(task);
+	thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	process = bpf_map_lookup_elem(&processes, &key);
+	if (!thread || !process)
+		return 0;
+	tell_counts(thread, process);
+	if (look_mode == LOOK_ADD || task->pid == task->tgid ||
+	    task->files != BPF_CORE_READ(task, group_leader, files))
+		look_at_table(task, thread);
+	return 0;
 }
 
 /* To know ourselves, before anything else runs. */
@@ -1079,24 +1059,56 @@ int know_self(struct bpf_iter__task *context)
 	return 0;
 }
 
+/* Giving back */
+
+static __always_inline void drop_slot(struct slot *slot)
+{
+	__u32 chunk = __sync_lock_test_and_set(&slot->chunk, 0);
+
+	if (chunk)
+		drop_chunk(chunk);
+}
+
+static long drop_slot_of(__u32 i, __u32 *number)
+{
+	struct page *page = bpf_map_lookup_elem(&pages, number);
+
+	if (page && i < PAGE_SLOTS)
+		drop_slot(&page->slot[i]);
+	return 0;
+}
+
+static __noinline int free_page(__u32 number)
+{
+	struct page *page = bpf_map_lookup_elem(&pages, &number);
+	struct page_key key;
+
+	if (!page || !page->table)
+		return 0;
+	key.table = page->table;
+	key.index = page->index;
+	bpf_map_delete_elem(&page_numbers, &key);
+	page->table = 0;
+	bpf_loop(PAGE_SLOTS, drop_slot_of, &number, 0);
+	return (int)bpf_map_push_elem(&pages_free, &number, BPF_ANY);
+}
+
 static long release_one(__u32 i, void *unused)
 {
 	struct release *release = bpf_map_lookup_elem(&releases, &i);
 	struct page *page;
 	struct slot *slot;
-	__u32 chunk;
 
 	if (!release)
 		return 1;
-	page = page_of(release->table, release->number, 0);
+	if (release->number == RELEASE_PAGE)
+		return free_page(release->page), 0;
+	page = bpf_map_lookup_elem(&pages, &release->page);
 	if (!page)
 		return 0;
 	slot = &page->slot[release->number % PAGE_SLOTS];
-	if (slot->opened_ns != release->opened_ns)
-		return 0;
-	chunk = __sync_lock_test_and_set(&slot->chunk, 0);
-	if (chunk)
-		drop_chunk(chunk);
+	if (slot->opened_ns == release->opened_ns)
+		drop_slot(slot);
 	return 0;
 }
 

@@ -11,36 +11,38 @@
 #define LEAKS_BPF_HANDLES_H
 
 #define PAGE_SLOTS 64
+#define PAGES_MAX  8192 /* of all tables: half a million handles */
 
 enum slot_origin {
 	SLOT_OPENED,
 	SLOT_BEFORE,
-	SLOT_INHERITED,    /* beside SLOT_OPENED's stack */
 	SLOT_ASYNCHRONOUS,
 	SLOT_FOUND,
 };
 
 enum slot_flag {
-	SLOT_NO_STACK = 1, /* there was no room for it */
+	SLOT_NO_STACK = 1,  /* there was no room for it */
 	SLOT_IN_PARENT = 2, /* the handle came with fork(2) */
+	SLOT_READER = 4,    /* fanotify, userfaultfd: read(2) of it may bring others */
 };
 
 struct slot {
 	__u64 file;      /* the kernel's struct file: an identity, never followed by us */
-	__u64 opened_ns; /* CLOCK_MONOTONIC; with tid, which opening it is */
-	__u32 tid;       /* in our own namespace */
+	__u64 opened_ns; /* CLOCK_MONOTONIC, rising by thread: with tid, which opening it is */
+	__u32 tid;       /* in our own pid namespace */
 	__u32 pid;
 	__u32 chunk;     /* class << 24 | index + 1; 0: none */
-	__u16 nr;        /* of the system call */
+	__u32 image;     /* how many programs the process had executed before */
+	__u16 nr;        /* of the system call; CALL_UNKNOWN */
 	__u8 origin;
 	__u8 flags;
-	__u32 image;     /* how many times the process had executed another program */
 	__u32 unused;
 };
 
 struct page {
 	__u64 present;
 	__u64 suspected; /* differed from the table at the last look: another look decides */
+	__u32 table, index; /* table 0: free */
 	__u32 owner;     /* pid, in our own namespace, of who has the table */
 	__u32 unused;
 	struct slot slot[PAGE_SLOTS];
@@ -51,26 +53,14 @@ struct page_key {
 	__u32 index;
 };
 
-enum table_flag {
-	TABLE_READ_OPENS = 1, /* fanotify, userfaultfd: read(2) may bring handles */
-};
-
-struct table {
-	__u32 id;
-	__u32 flags;
-};
-
 enum process_flag {
 	PROCESS_FOLLOW = 1, /* its children too */
 };
 
 struct process {
-	__u64 files; /* the table looked up last */
-	__u32 table;
-	__u32 flags;
 	__u32 pid; /* in our own namespace */
-	__u32 image;
-	__u64 opened, closed, lost;
+	__u32 flags;
+	__u64 opened, closed, lost; /* as of the last look */
 };
 
 #define CAPTURE_REGISTERS 17 /* in DWARF's order */
@@ -100,7 +90,6 @@ enum event_type {
 	EVENT_PROCESS = 1, /* watched from now on */
 	EVENT_EXECUTED,    /* another program; image is the new one's number */
 	EVENT_HANDLE,      /* what was open when a table ended: struct handle_event */
-	EVENT_TABLE_ENDED, /* its last user has gone */
 	EVENT_ENDED,       /* status as of wait(2) */
 };
 
@@ -109,37 +98,36 @@ struct event {
 	__u32 pid;    /* in our own namespace */
 	__u32 key;    /* of the process in `processes` */
 	__u32 parent; /* EVENT_PROCESS: pid of the one that forked it, 0 otherwise */
-	__u32 table;
 	__u32 image;
 	__u32 status;
-	__u32 unused;
 	__u64 ns;
 	char name[16];
 };
 
-#define NAMES_MAX  6
-#define NAME_BYTES 40
+#define NAMES_MAX  8
+#define NAME_BYTES 64
 
 /* A handle whose process is gone before anybody could ask what it is. */
 struct handle_event {
 	__u32 type;
-	__u32 table;
 	__u32 number;
+	__u32 tid;
 	__u32 mode;  /* of its inode */
 	__u64 opened_ns;
-	__u32 tid;
-	__u32 unused;
 	char names[NAMES_MAX][NAME_BYTES]; /* from the file upwards; "" behind the last */
 };
 
-/* A chunk that may be given back: its stack has been unwound. */
+/* What the reader asks the kernel's side to give back. */
 struct release {
-	__u32 table;
-	__u32 number;
-	__u64 opened_ns;
+	__u32 page;      /* its number in `pages` */
+	__u32 number;    /* of the handle; RELEASE_PAGE: the page itself */
+	__u64 opened_ns; /* the stack of this opening, which has been unwound */
 };
 
+#define RELEASE_PAGE 0xffffffffu
 #define RELEASES_MAX 1024
+
+#define CALL_UNKNOWN 0xffff
 
 /* What look() is to do with each task. */
 enum look_mode { LOOK_ADD, LOOK_RECONCILE };

@@ -67,7 +67,18 @@ struct dentry {
 	struct qstr d_name;
 } KERNEL;
 
+struct vfsmount {
+	struct dentry *mnt_root;
+} KERNEL;
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+} KERNEL;
+
 struct path {
+	struct vfsmount *mnt;
 	struct dentry *dentry;
 } KERNEL;
 
