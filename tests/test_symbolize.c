@@ -928,6 +928,7 @@ static void a_place_is_the_same_in_every_process(void **state)
 {
 	struct subject s, other;
 	uint64_t place[64];
+	const size_t first = 2; /* below: it writes, or reads */
 	size_t n;
 
 	(void)state;
@@ -940,9 +941,9 @@ static void a_place_is_the_same_in_every_process(void **state)
 		place[i] = space_place(s.space, unwound.ip[i]);
 	capture_and_unwind(&other);
 	assert_int_equal(unwound.n, n);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = first; i < n; i++) {
 		assert_true(place[i] == space_place(other.space, unwound.ip[i]));
-		assert_true(i == 0 || place[i] != place[i - 1]);
+		assert_true(place[i] != place[i - 1]);
 		assert_true(place[i] != space_place(other.space, unwound.ip[i] + 1));
 	}
 	end(&other);

@@ -4,40 +4,38 @@
  *
  * The one room that knows elfutils.  Works on what was captured, at any later time, also when the
  * process is gone: a space keeps what was mapped where in one image of one process, and the files
- * behind it.  Nothing here touches the process, but to read /proc and its mapped files.  All of it
- * is untrusted: mappings, ELF files, debug information, perf maps, stack contents.
+ * behind it.  Nothing here touches the process, but to read /proc and its mapped files.  All of it is
+ * untrusted: mappings, ELF files, debug information, perf maps, stack contents.
  */
 #ifndef SYMBOLIZE_SYMBOLIZE_H
 #define SYMBOLIZE_SYMBOLIZE_H
 
 #include "base/base.h"
 
-#define STACK_REGISTERS                                                                            \
-	17 /* in DWARF's order; on x86-64: rax rdx rcx rbx rsi rdi rbp rsp r8..r15 rip */
-#define STACK_SP   7
-#define STACK_IP   16
-#define UNWIND_MAX 256 /* frames */
+#define STACK_REGISTERS 17  /* in DWARF's order; on x86-64: rax rdx rcx rbx rsi rdi rbp rsp r8..r15 rip */
+#define STACK_SP	7
+#define STACK_IP	16
+#define UNWIND_MAX	256 /* frames */
 
 /* A thread at one moment. */
 struct captured_stack {
 	uint64_t registers[STACK_REGISTERS];
 	const unsigned char *bytes; /* from the stack pointer upwards */
 	size_t n_bytes;
-	bool whole; /* up to the stack's very beginning: nothing is above */
+	bool whole;                 /* up to the stack's very beginning: nothing is above */
 };
 
 enum unwind_end {
-	UNWIND_COMPLETE, /* to the outermost frame */
-	UNWIND_CUT,	 /* the copy of the stack was too short for more */
-	UNWIND_NO_RULES, /* no unwind information, and no frame pointer that leads on */
-	UNWIND_TOO_DEEP, /* UNWIND_MAX frames */
-	UNWIND_BROKEN,	 /* contradictory: a stack that does not move on, an address that is mapped
-			    nowhere */
+	UNWIND_COMPLETE,  /* to the outermost frame */
+	UNWIND_CUT,       /* the copy of the stack was too short for more */
+	UNWIND_NO_RULES,  /* no unwind information, and no frame pointer that leads on */
+	UNWIND_TOO_DEEP,  /* UNWIND_MAX frames */
+	UNWIND_BROKEN,    /* contradictory: a stack that does not move on, an address that is mapped nowhere */
 };
 
 struct unwound {
-	uint64_t ip[UNWIND_MAX];    /* innermost first */
-	bool is_return[UNWIND_MAX]; /* ip is behind a call: the call itself is at ip - 1 */
+	uint64_t ip[UNWIND_MAX];      /* innermost first */
+	bool is_return[UNWIND_MAX];   /* ip is behind a call: the call itself is at ip - 1 */
 	size_t n;
 	enum unwind_end end;
 };
@@ -46,15 +44,14 @@ struct unwound {
  * space, raw (escape them when shown), NULL when not known. */
 struct frame {
 	uint64_t ip;
-	uint64_t
-		offset; /* from the function's beginning; from the module's when function is NULL */
-	uint64_t module_offset; /* of ip in the module: the same in each process that maps it */
-	const char *function;	/* demangled */
-	const char *file;	/* of the source */
-	unsigned int line;	/* 0: not known */
-	const char *module;	/* path as mapped; "[vdso]"; "[jit]" for /tmp/perf-PID.map */
-	bool inlined;		/* into the frame that follows */
-	bool is_signal;		/* the kernel's signal trampoline */
+	uint64_t offset;         /* from the function's beginning; from the module's when function is NULL */
+	uint64_t module_offset;  /* of ip in the module: the same in each process that maps it */
+	const char *function;    /* demangled */
+	const char *file;        /* of the source */
+	unsigned int line;       /* 0: not known */
+	const char *module;      /* path as mapped; "[vdso]"; "[jit]" for /tmp/perf-PID.map */
+	bool inlined;            /* into the frame that follows */
+	bool is_signal;          /* the kernel's signal trampoline */
 };
 
 /* Shared by all spaces: files opened and debug information read once. */
@@ -74,8 +71,8 @@ int space_of_process(struct symbolizer *symbolizer, pid_t pid, struct space **re
  * another takes their place.  Return: 0, or as above, when all that was known stays. */
 int space_update(struct space *space);
 
-/* One executable mapping of a file, as a PERF_RECORD_MMAP2 tells it: for images that are gone
- * before anybody could look. */
+/* One executable mapping of a file, as a PERF_RECORD_MMAP2 tells it: for images that are gone before
+ * anybody could look. */
 struct space_mapping {
 	raddr_t low, high;
 	uint64_t offset;
@@ -93,15 +90,13 @@ int space_copy(struct space *space, pid_t pid, struct space **ret_space);
 void space_free(struct space *space);
 
 /* Return: 0 always with one frame at least; -ENOMEM. */
-int space_unwind(struct space *space, const struct captured_stack *stack,
-		 struct unwound *ret_unwound);
+int space_unwind(struct space *space, const struct captured_stack *stack, struct unwound *ret_unwound);
 
 /* What is at ip, innermost inlined call first.  Return: how many of max frames, at least 1. */
 size_t space_describe(struct space *space, uint64_t ip, bool is_return, struct frame *ret_frames,
 		      size_t max);
 
-/* A number that is the same for two addresses at the same place of the same file, in any process.
- */
+/* A number that is the same for two addresses at the same place of the same file, in any process. */
 uint64_t space_place(struct space *space, uint64_t ip);
 
 #endif /* SYMBOLIZE_SYMBOLIZE_H */
