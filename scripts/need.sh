@@ -66,6 +66,8 @@ group_build()
 	need libsqlite3-dev has_module sqlite3
 	need libmicrohttpd-dev has_module libmicrohttpd
 	need libncurses-dev has_module ncursesw
+	need libdw-dev has_module libdw
+	need libiberty-dev has_file /usr/include/libiberty/demangle.h
 }
 
 group_check()
@@ -78,6 +80,9 @@ group_check()
 	want gcc-multilib has_32_bit
 	want g++ has_command g++
 	want golang-go has_command go
+	want rustc has_command rustc
+	want xz-utils has_command xz
+	need binutils has_command objcopy
 	want gdb has_command gdb
 	want procps has_command ps
 	want nginx-light has_command nginx

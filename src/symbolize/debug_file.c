@@ -3,8 +3,8 @@
  * debug_file.c - separate debug information: by build id, by .gnu_debuglink, and from servers only
  * when the user wants that
  *
- * libdwfl's own search asks $DEBUGINFOD_URLS at its end, whoever calls it.  So it is called only when
- * that is wanted.
+ * libdwfl's own search asks $DEBUGINFOD_URLS at its end, whoever calls it.  So it is called only
+ * when that is wanted.
  */
 #include "symbolize/object.h"
 
@@ -117,7 +117,8 @@ static int try_link(const struct object *object, const char *before, const char 
 {
 	char path[PATH_BYTES];
 	int n = snprintf(path, sizeof(path), "%s%.*s/%s%s", before, directory_bytes, directory,
-			 between, link), fd;
+			 between, link),
+	    fd;
 
 	if (n < 0 || (size_t)n >= sizeof(path) || strcmp(path, object->path) == 0)
 		return -1;
@@ -143,7 +144,8 @@ static int find_by_link(const struct object *object, const char *link, uint32_t 
 	if (fd < 0)
 		fd = try_link(object, "", object->path, bytes, ".debug/", link, crc, ret_file_name);
 	if (fd < 0)
-		fd = try_link(object, DEBUG_ROOT, object->path, bytes, "", link, crc, ret_file_name);
+		fd = try_link(object, DEBUG_ROOT, object->path, bytes, "", link, crc,
+			      ret_file_name);
 	return fd;
 }
 
@@ -158,7 +160,8 @@ static int find_shared(const struct object *object, const char *file_name, const
 	if (link[0] == '/')
 		n = snprintf(path, sizeof(path), "%s", link);
 	else if (slash)
-		n = snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - file_name), file_name, link);
+		n = snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - file_name), file_name,
+			     link);
 	else
 		return -1;
 	if (n < 0 || (size_t)n >= sizeof(path))
@@ -180,7 +183,7 @@ int object_find_debuginfo(Dwfl_Module *module, void **userdata, const char *name
 	if (fd < 0 && link)
 		fd = find_by_link(object, link, crc, ret_file_name);
 	if (fd < 0 && object->symbolizer->options.debuginfod)
-		fd = dwfl_standard_find_debuginfo(module, userdata, name, base, file_name, link, crc,
-						  ret_file_name);
+		fd = dwfl_standard_find_debuginfo(module, userdata, name, base, file_name, link,
+						  crc, ret_file_name);
 	return fd;
 }

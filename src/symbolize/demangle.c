@@ -3,7 +3,8 @@
  * demangle.c - C++ and Rust names as their authors wrote them
  *
  * A few hundred bytes of a mangled name can stand for gigabytes of a readable one, by references to
- * its own parts, and libiberty writes them all.  So what is written is counted, and left at a bound.
+ * its own parts, and libiberty writes them all.  So what is written is counted, and left at a
+ * bound.
  */
 #include "symbolize/object.h"
 
@@ -46,13 +47,17 @@ static bool demangle(const char *name, struct writing *writing)
 	       writing->n > 0;
 }
 
+bool is_mangled(const char *name)
+{
+	return strncmp(name, "_Z", 2) == 0 || strncmp(name, "_R", 2) == 0;
+}
+
 const char *object_demangle(struct object *object, const char *name)
 {
 	size_t bytes = strnlen(name, MANGLED_MAX + 1);
 	struct writing writing;
 
-	if ((strncmp(name, "_Z", 2) == 0 || strncmp(name, "_R", 2) == 0) && bytes <= MANGLED_MAX &&
-	    demangle(name, &writing))
+	if (is_mangled(name) && bytes <= MANGLED_MAX && demangle(name, &writing))
 		return object_text(object, writing.text, writing.n);
 	return object_text(object, name, bytes < RAW_MAX ? bytes : RAW_MAX);
 }

@@ -80,14 +80,15 @@ static const char *keep(struct object *object, const char *text)
  */
 static const char *name_of(const struct source_frame *source, const struct symbol *symbol)
 {
-	const char *name = source->linkage_name ? source->linkage_name : source->name;
+	const char *name = source->name;
 
+	if (source->linkage_name && is_mangled(source->linkage_name))
+		return source->linkage_name;
 	if (source->inlined || !symbol)
 		return name;
 	if (!name)
 		return symbol->name;
-	if (!source->linkage_name && symbol->low == source->low &&
-	    strspn(symbol->name, "_") < strspn(name, "_"))
+	if (symbol->low == source->low && strspn(symbol->name, "_") < strspn(name, "_"))
 		return symbol->name;
 	return name;
 }
@@ -110,7 +111,7 @@ static void fill_frame(struct object *object, const struct source_frame *source,
 
 static struct description *describe(struct object *object, uint64_t address)
 {
-	struct source_frame source[SOURCE_FRAMES_MAX] = { 0 };
+	struct source_frame source[SOURCE_FRAMES_MAX] = {0};
 	const struct symbol *symbol = object_symbol(object, address);
 	size_t n = object_source_frames(object, address, source, SOURCE_FRAMES_MAX);
 	struct description *description;
@@ -149,14 +150,13 @@ static bool is_signal(const struct object *object, uint64_t address, bool is_ret
 {
 	unsigned char code[MACHINE_CODE_BYTES];
 
-	return !is_return &&
-	       machine_here.is_signal_return(code,
-					     object_code(object, address, code, sizeof(code)));
+	return !is_return && machine_here.is_signal_return(
+				     code, object_code(object, address, code, sizeof(code)));
 }
 
 static uint64_t offset_in(uint64_t address, uint64_t low)
 {
-	return low <= address ? address - low : 0;
+	return low != 0 && low <= address ? address - low : 0;
 }
 
 /* Of a file whose contents we have. */
@@ -217,7 +217,7 @@ size_t space_describe(struct space *space, uint64_t ip, bool is_return, struct f
 	} else if (mapping && describe_jit(space, ip, is_return, ret_frames)) {
 		return 1;
 	}
-	ret_frames[0] = (struct frame){ .ip = ip, .offset = ip, .module_offset = ip };
+	ret_frames[0] = (struct frame){.ip = ip, .offset = ip, .module_offset = ip};
 	if (mapping && mapping->object) {
 		ret_frames[0].module = mapping->object->path;
 		ret_frames[0].module_offset = ip - mapping->low + mapping->offset;

@@ -112,24 +112,59 @@ static int binary(struct run *run, unsigned int atom)
 	if ((atom == DW_OP_div || atom == DW_OP_mod) && b == 0)
 		return -EINVAL;
 	switch (atom) {
-	case DW_OP_and: c = a & b; break;
-	case DW_OP_or: c = a | b; break;
-	case DW_OP_xor: c = a ^ b; break;
-	case DW_OP_plus: c = a + b; break;
-	case DW_OP_minus: c = a - b; break;
-	case DW_OP_mul: c = a * b; break;
-	case DW_OP_div: c = divide(a, b); break;
-	case DW_OP_mod: c = a % b; break;
-	case DW_OP_shl: c = b < 64 ? a << b : 0; break;
-	case DW_OP_shr: c = b < 64 ? a >> b : 0; break;
-	case DW_OP_shra: c = shift_arithmetic(a, b); break;
-	case DW_OP_eq: c = a == b; break;
-	case DW_OP_ne: c = a != b; break;
-	case DW_OP_lt: c = (int64_t)a < (int64_t)b; break;
-	case DW_OP_le: c = (int64_t)a <= (int64_t)b; break;
-	case DW_OP_gt: c = (int64_t)a > (int64_t)b; break;
-	case DW_OP_ge: c = (int64_t)a >= (int64_t)b; break;
-	default: return -EINVAL;
+	case DW_OP_and:
+		c = a & b;
+		break;
+	case DW_OP_or:
+		c = a | b;
+		break;
+	case DW_OP_xor:
+		c = a ^ b;
+		break;
+	case DW_OP_plus:
+		c = a + b;
+		break;
+	case DW_OP_minus:
+		c = a - b;
+		break;
+	case DW_OP_mul:
+		c = a * b;
+		break;
+	case DW_OP_div:
+		c = divide(a, b);
+		break;
+	case DW_OP_mod:
+		c = a % b;
+		break;
+	case DW_OP_shl:
+		c = b < 64 ? a << b : 0;
+		break;
+	case DW_OP_shr:
+		c = b < 64 ? a >> b : 0;
+		break;
+	case DW_OP_shra:
+		c = shift_arithmetic(a, b);
+		break;
+	case DW_OP_eq:
+		c = a == b;
+		break;
+	case DW_OP_ne:
+		c = a != b;
+		break;
+	case DW_OP_lt:
+		c = (int64_t)a < (int64_t)b;
+		break;
+	case DW_OP_le:
+		c = (int64_t)a <= (int64_t)b;
+		break;
+	case DW_OP_gt:
+		c = (int64_t)a > (int64_t)b;
+		break;
+	case DW_OP_ge:
+		c = (int64_t)a >= (int64_t)b;
+		break;
+	default:
+		return -EINVAL;
 	}
 	run->stack[run->depth - 1] = c;
 	return 0;
@@ -217,7 +252,7 @@ static size_t jump(const Dwarf_Op *ops, size_t n, const Dwarf_Op *op)
 int expression_run(const Dwarf_Op *ops, size_t n, const struct expression_input *input,
 		   uint64_t *ret_result, bool *ret_is_value)
 {
-	struct run run = { .input = input };
+	struct run run = {.input = input};
 	size_t at = 0;
 
 	for (unsigned int steps = 0; at < n; steps++) {

@@ -49,7 +49,7 @@ static bool add_range(struct unit_table *table, uint64_t low, uint64_t high)
 		table->range = more;
 		table->ranges_room = room;
 	}
-	table->range[table->n_ranges++] = (struct unit_range){ low, high, table->n_units };
+	table->range[table->n_ranges++] = (struct unit_range){low, high, table->n_units};
 	return true;
 }
 
@@ -205,7 +205,8 @@ static const char *linkage_name(Dwarf_Die *die)
 }
 
 /* Where the call stands that was inlined. */
-static void read_call(Dwarf_Die *unit, Dwarf_Die *call, const char **ret_file, unsigned int *ret_line)
+static void read_call(Dwarf_Die *unit, Dwarf_Die *call, const char **ret_file,
+		      unsigned int *ret_line)
 {
 	Dwarf_Attribute attribute;
 	Dwarf_Files *files;
@@ -241,15 +242,18 @@ static void read_function(struct unit_table *table, Dwarf_Die *die, struct sourc
 	frame->linkage_name = linkage_name(die);
 	frame->name = dwarf_diename(die);
 	frame->inlined = dwarf_tag(die) == DW_TAG_inlined_subroutine;
-	if (dwarf_entrypc(die, &low) == 0)
-		frame->low = low + table->bias;
+	/* of one in several pieces, libdw says where its unit begins */
+	if (dwarf_hasattr(die, DW_AT_entry_pc) || dwarf_hasattr(die, DW_AT_low_pc)) {
+		if (dwarf_entrypc(die, &low) == 0)
+			frame->low = low + table->bias;
+	}
 }
 
-size_t object_source_frames(struct object *object, uint64_t address, struct source_frame *ret_frames,
-			    size_t max)
+size_t object_source_frames(struct object *object, uint64_t address,
+			    struct source_frame *ret_frames, size_t max)
 {
 	struct unit_table *table = units_of(object);
-	struct descent descent = { .entries_left = ENTRIES_MAX };
+	struct descent descent = {.entries_left = ENTRIES_MAX};
 	Dwarf_Die *unit;
 	size_t n = 0;
 
@@ -260,7 +264,7 @@ size_t object_source_frames(struct object *object, uint64_t address, struct sour
 	if (!unit)
 		return 0;
 	(void)descend(&descent, unit, 0);
-	ret_frames[0] = (struct source_frame){ 0 };
+	ret_frames[0] = (struct source_frame){0};
 	read_line(unit, descent.address, &ret_frames[0]);
 	while (descent.n > 0 && n < max) {
 		Dwarf_Die *die = &descent.found[--descent.n];
@@ -268,7 +272,7 @@ size_t object_source_frames(struct object *object, uint64_t address, struct sour
 		read_function(table, die, &ret_frames[n]);
 		if (++n == max || !ret_frames[n - 1].inlined)
 			break;
-		ret_frames[n] = (struct source_frame){ 0 };
+		ret_frames[n] = (struct source_frame){0};
 		read_call(unit, die, &ret_frames[n].file, &ret_frames[n].line);
 	}
 	if (n == 0) /* a line, but no function */

@@ -5,21 +5,21 @@
 #include <elf.h>
 #include <string.h>
 
-/* struct ucontext: flags, link and stack_t are 40 bytes; then come r8..r15, rdi, rsi, rbp, rbx, rdx,
- * rax, rcx, rsp, rip (struct sigcontext_64 of the kernel). */
+/* struct ucontext: flags, link and stack_t are 40 bytes; then come r8..r15, rdi, rsi, rbp, rbx,
+ * rdx, rax, rcx, rsp, rip (struct sigcontext_64 of the kernel). */
 #define SAVED(n) (40 + 8 * (n))
 
 static const int in_signal_frame[STACK_REGISTERS] = {
 	SAVED(13), SAVED(12), SAVED(14), SAVED(11), /* rax rdx rcx rbx */
 	SAVED(9),  SAVED(8),  SAVED(10), SAVED(15), /* rsi rdi rbp rsp */
-	SAVED(0),  SAVED(1),  SAVED(2),  SAVED(3),  SAVED(4), SAVED(5), SAVED(6), SAVED(7),
-	SAVED(16), /* rip */
+	SAVED(0),  SAVED(1),  SAVED(2),	 SAVED(3),  SAVED(4),
+	SAVED(5),  SAVED(6),  SAVED(7),	 SAVED(16), /* rip */
 };
 
 static bool is_signal_return(const unsigned char *code, size_t bytes)
 {
-	static const unsigned char glibc[] = { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 };
-	static const unsigned char small[] = { 0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05 };
+	static const unsigned char glibc[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
+	static const unsigned char small[] = {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05};
 
 	return (bytes >= sizeof(glibc) && memcmp(code, glibc, sizeof(glibc)) == 0) ||
 	       (bytes >= sizeof(small) && memcmp(code, small, sizeof(small)) == 0);
@@ -45,7 +45,8 @@ static bool is_indirect_call(const unsigned char *end, size_t length)
 	return needs == length;
 }
 
-static bool ends_with_call(const unsigned char *code, size_t bytes, uint64_t ip, uint64_t *ret_callee)
+static bool ends_with_call(const unsigned char *code, size_t bytes, uint64_t ip,
+			   uint64_t *ret_callee)
 {
 	const unsigned char *end = code + bytes;
 	int32_t displacement;
@@ -70,6 +71,7 @@ const struct machine machine_here = {
 	.ip = STACK_IP,
 	.sp = STACK_SP,
 	.fp = 6,
+	.kept = 1u << 3 | 1u << 6 | 0xfu << 12, /* rbx rbp r12..r15 */
 	.in_signal_frame = in_signal_frame,
 	.is_signal_return = is_signal_return,
 	.ends_with_call = ends_with_call,

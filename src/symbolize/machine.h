@@ -12,14 +12,17 @@ struct machine {
 	unsigned char elf_class;
 	/* DWARF's numbers of the return address, the stack pointer and the frame pointer */
 	unsigned int ip, sp, fp;
+	/* Which registers a function leaves as they were unless its rules say otherwise; libdw
+	 * 0.188 takes rax for rbx there. */
+	uint32_t kept;
 	/* Where in its frame the kernel keeps each register while a handler runs, counted from the
 	 * stack pointer that the trampoline sees. */
 	const int *in_signal_frame;
 	/* Is code[] the C library's call of rt_sigreturn(2)? */
 	bool (*is_signal_return)(const unsigned char *code, size_t bytes);
 	/*
-	 * Does code[], whose end is at ip, end with a call?  *ret_callee is where it leads when that
-	 * can be told, else 0.
+	 * Does code[], whose end is at ip, end with a call?  *ret_callee is where it leads when
+	 * that can be told, else 0.
 	 */
 	bool (*ends_with_call)(const unsigned char *code, size_t bytes, uint64_t ip,
 			       uint64_t *ret_callee);

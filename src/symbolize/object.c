@@ -9,10 +9,10 @@
 #include <sys/sysmacros.h>
 
 /* Descriptors for files that are found nowhere once their process is gone. */
-#define KEPT_FDS_MAX  256
-#define CHUNK_BYTES   4096
-#define FNV_BEGIN     0xcbf29ce484222325u
-#define FNV_PRIME     0x100000001b3u
+#define KEPT_FDS_MAX 256
+#define CHUNK_BYTES  4096
+#define FNV_BEGIN    0xcbf29ce484222325u
+#define FNV_PRIME    0x100000001b3u
 
 struct text_chunk {
 	struct text_chunk *next;
@@ -31,7 +31,7 @@ const char *object_text(struct object *object, const char *text, size_t bytes)
 		chunk = malloc(sizeof(*chunk) + room);
 		if (!chunk)
 			return NULL;
-		*chunk = (struct text_chunk){ .next = object->text, .room = room };
+		*chunk = (struct text_chunk){.next = object->text, .room = room};
 		object->text = chunk;
 	}
 	copy = chunk->bytes + chunk->used;
@@ -106,7 +106,7 @@ static struct object *new_object(struct symbolizer *symbolizer, const char *path
 
 	if (!object)
 		return NULL;
-	*object = (struct object){ .symbolizer = symbolizer, .references = 1, .fd = -1 };
+	*object = (struct object){.symbolizer = symbolizer, .references = 1, .fd = -1};
 	object->path = strdup(path);
 	if (!object->path) {
 		free(object);
@@ -140,7 +140,7 @@ static struct object *add_object(struct symbolizer *symbolizer, const struct obj
 
 static struct object *add_unusable(struct symbolizer *symbolizer, const struct object_hint *hint)
 {
-	const struct stat nothing = { .st_ino = hint->inode, .st_dev = hint->device };
+	const struct stat nothing = {.st_ino = hint->inode, .st_dev = hint->device};
 	int no_fd = -1;
 	struct object *object = add_object(symbolizer, hint, &nothing, &no_fd);
 
@@ -258,6 +258,7 @@ static bool read_segments(struct object *object)
 	    (header.e_type != ET_DYN && header.e_type != ET_EXEC) ||
 	    elf_getphdrnum(object->elf, &n) < 0)
 		return false;
+	object->entry = header.e_entry;
 	for (size_t i = 0; i < n && object->n_segments < OBJECT_SEGMENTS_MAX; i++) {
 		GElf_Phdr ph;
 

@@ -34,14 +34,14 @@ struct object {
 	struct object *next; /* of the same bucket */
 	unsigned int references;
 	struct symbolizer *symbolizer;
-	char *path;          /* as mapped */
-	struct stat stat;    /* who it is: device, inode, size, time of change */
+	char *path;	  /* as mapped */
+	struct stat stat; /* who it is: device, inode, size, time of change */
 	unsigned char build_id[OBJECT_BUILD_ID_MAX]; /* to be checked, when the kernel told it */
 	size_t build_id_bytes;
-	pid_t pid;           /* one that maps it */
-	int fd;              /* kept when it could not be found by its path; -1: not */
+	pid_t pid; /* one that maps it */
+	int fd;	   /* kept when it could not be found by its path; -1: not */
 	enum object_state state;
-	uint64_t identity;   /* the same in each process and run */
+	uint64_t identity; /* the same in each process and run */
 	/* from here on only when opened */
 	Elf *elf;
 	bool elf_is_dwfls;
@@ -49,7 +49,8 @@ struct object {
 	Dwfl_Module *module;
 	struct object_segment segment[OBJECT_SEGMENTS_MAX];
 	size_t n_segments;
-	uint64_t low;        /* of the first one */
+	uint64_t low; /* of the first one */
+	uint64_t entry;
 	struct cfi_cache *cfi;
 	struct symbol_table *symbols;
 	struct unit_table *units;
@@ -70,10 +71,10 @@ struct symbolizer {
 
 /* Where an executable mapping of a process says it comes from. */
 struct object_hint {
-	pid_t pid;               /* 0: there is none to look at */
-	raddr_t low, high;       /* of the mapping, for /proc/PID/map_files */
+	pid_t pid;	   /* 0: there is none to look at */
+	raddr_t low, high; /* of the mapping, for /proc/PID/map_files */
 	uint64_t offset;
-	uint64_t device, inode;  /* as the kernel shows them; inode 0: not known */
+	uint64_t device, inode; /* as the kernel shows them; inode 0: not known */
 	const char *path;
 	const unsigned char *build_id;
 	size_t build_id_bytes;
@@ -92,7 +93,8 @@ bool object_open(struct object *object);
 /* From an offset in the file to an address.  False: no segment holds it. */
 bool object_address(const struct object *object, uint64_t offset, uint64_t *ret_address);
 /* Bytes of its code; returns how many. */
-size_t object_code(const struct object *object, uint64_t address, unsigned char *code, size_t bytes);
+size_t object_code(const struct object *object, uint64_t address, unsigned char *code,
+		   size_t bytes);
 bool object_is_code(const struct object *object, uint64_t address);
 /* A copy that lives as long as the object; NULL: out of memory. */
 const char *object_text(struct object *object, const char *text, size_t bytes);
@@ -113,8 +115,13 @@ int file_open_mapped(const struct object_hint *hint, struct stat *ret_stat);
 bool file_is_at_path(const struct object_hint *hint, struct stat *ret_stat);
 
 /* rules.c */
-enum register_how { REGISTER_SAME, REGISTER_UNDEFINED, REGISTER_AT_CFA, REGISTER_CFA_PLUS,
-		    REGISTER_EXPRESSION };
+enum register_how {
+	REGISTER_SAME,
+	REGISTER_UNDEFINED,
+	REGISTER_AT_CFA,
+	REGISTER_CFA_PLUS,
+	REGISTER_EXPRESSION
+};
 
 struct register_rule {
 	uint8_t how; /* enum register_how */
@@ -126,13 +133,13 @@ struct register_rule {
 /* How to find the caller's registers from one place in the code. */
 struct cfi_rules {
 	uint64_t address;
-	bool known;             /* else there are none for this place */
+	bool known; /* else there are none for this place */
 	bool is_signal;
 	uint8_t cfa_register;
 	uint8_t return_register;
 	int64_t cfa_offset;
 	struct register_rule rule[STACK_REGISTERS];
-	Dwarf_Frame *frame;     /* kept only for expressions */
+	Dwarf_Frame *frame; /* kept only for expressions */
 };
 
 /* NULL: out of memory.  Valid until the next call. */
@@ -161,11 +168,12 @@ struct source_frame {
 };
 
 /* From debug information, innermost first; 0: none. */
-size_t object_source_frames(struct object *object, uint64_t address, struct source_frame *ret_frames,
-			    size_t max);
+size_t object_source_frames(struct object *object, uint64_t address,
+			    struct source_frame *ret_frames, size_t max);
 void unit_table_free(struct unit_table *table);
 
 /* demangle.c */
+bool is_mangled(const char *name);
 /* The readable form of a symbol's name, or the name itself, shortened when it is monstrous. */
 const char *object_demangle(struct object *object, const char *name);
 

@@ -3,8 +3,9 @@
  * perf_map.c - /tmp/perf-PID.map, where compilers at run time (V8, the JVM's agents, Python's
  * trampoline) write a line for each function: "START SIZE name", in hexadecimal
  *
- * Anybody who may write to the target's /tmp can make such a file: it has to be a regular one of the
- * target's user or root.  Code is moved and freed, so a later line is worth more than an earlier one.
+ * Anybody who may write to the target's /tmp can make such a file: it has to be a regular one of
+ * the target's user or root.  Code is moved and freed, so a later line is worth more than an
+ * earlier one.
  */
 #include "symbolize/space.h"
 
@@ -33,8 +34,8 @@ struct block {
 
 struct perf_map {
 	pid_t pid;
-	struct stat seen;   /* the file as it was read */
-	off_t done;         /* so much of it */
+	struct stat seen; /* the file as it was read */
+	off_t done;	  /* so much of it */
 	struct entry *entry;
 	size_t n, room;
 	bool sorted;
@@ -101,7 +102,7 @@ static bool add_entry(struct perf_map *map, uint64_t low, uint64_t bytes, const 
 		map->entry = more;
 		map->room = room;
 	}
-	map->entry[map->n] = (struct entry){ low, low + bytes, map->n, name };
+	map->entry[map->n] = (struct entry){low, low + bytes, map->n, name};
 	map->n++;
 	map->sorted = false;
 	return true;
@@ -146,7 +147,7 @@ static void take_text(struct perf_map *map, char *text, size_t bytes)
 
 static int open_map(const struct perf_map *map, struct stat *ret_stat)
 {
-	struct proc_process process = { 0 };
+	struct proc_process process = {0};
 	AUTO_CLOSE int fd = -1;
 	char path[64];
 	int r = proc_process_read(map->pid, &process);
@@ -252,6 +253,6 @@ bool perf_map_find(struct perf_map *map, uint64_t ip, struct jit_symbol *ret_sym
 	entry = find(map, ip);
 	if (!entry)
 		return false;
-	*ret_symbol = (struct jit_symbol){ entry->low, entry->high, entry->name };
+	*ret_symbol = (struct jit_symbol){entry->low, entry->high, entry->name};
 	return true;
 }

@@ -23,7 +23,7 @@ static void clear(struct cfi_cache *cache)
 	for (size_t i = 0; i < cache->room; i++)
 		free(cache->rules[i].frame);
 	free(cache->rules);
-	*cache = (struct cfi_cache){ 0 };
+	*cache = (struct cfi_cache){0};
 }
 
 void cfi_cache_free(struct cfi_cache *cache)
@@ -84,10 +84,12 @@ static void boil_down_register(Dwarf_Frame *frame, int number, struct register_r
 	Dwarf_Op memory[3], *ops;
 	size_t n;
 
+	bool is_kept = machine_here.kept >> number & 1;
+
 	if (dwarf_frame_register(frame, number, memory, &ops, &n) != 0)
 		set_rule(rule, REGISTER_UNDEFINED, 0);
 	else if (n == 0)
-		set_rule(rule, ops ? REGISTER_UNDEFINED : REGISTER_SAME, 0);
+		set_rule(rule, ops && !is_kept ? REGISTER_UNDEFINED : REGISTER_SAME, 0);
 	else if (ops[0].atom != DW_OP_call_frame_cfa)
 		set_rule(rule, REGISTER_EXPRESSION, 0);
 	else if (n == 1)

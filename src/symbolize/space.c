@@ -241,7 +241,7 @@ int space_empty(struct symbolizer *symbolizer, pid_t pid, struct space **ret_spa
 
 	if (!space)
 		return -ENOMEM;
-	*space = (struct space){ .symbolizer = symbolizer, .pid = pid };
+	*space = (struct space){.symbolizer = symbolizer, .pid = pid};
 	r = perf_map_new(pid, &space->perf_map);
 	if (r < 0) {
 		free(space);

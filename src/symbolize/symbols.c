@@ -10,6 +10,7 @@
 struct symbol_table {
 	struct symbol *symbol;
 	size_t n;
+	bool is_full; /* local functions too, not only what other files may use */
 };
 
 static bool is_function(const struct object *object, const GElf_Sym *sym, const char *name)
@@ -72,6 +73,7 @@ static void read_table(struct object *object, struct symbol_table *table)
 		sym.st_value = address;
 		if (!is_function(object, &sym, name) || address + sym.st_size < address)
 			continue;
+		table->is_full |= GELF_ST_BIND(sym.st_info) == STB_LOCAL;
 		table->symbol[table->n++] = (struct symbol){
 			.low = address,
 			.high = address + sym.st_size,
@@ -128,8 +130,8 @@ const struct symbol *object_symbol(struct object *object, uint64_t address)
 	for (size_t i = n; i > 0 && n - i < LOOK_BACK_MAX; i--)
 		if (address < table->symbol[i - 1].high)
 			return best_of(table, i - 1, address);
-	/* Without a size it reaches to the next one. */
-	if (n > 0 && table->symbol[n - 1].high == table->symbol[n - 1].low)
+	/* Without a size it reaches to the next one, unless there are some that we do not know. */
+	if (table->is_full && n > 0 && table->symbol[n - 1].high == table->symbol[n - 1].low)
 		return best_of(table, n - 1, address);
 	return NULL;
 }

@@ -2,25 +2,28 @@
 /*
  * unwind.c - from frame to frame through a copied stack
  *
- * First by the rules of the file that holds the code, then through the kernel's signal frame by its
- * layout, and where there are no rules, by the frame pointer.  Each step has to go up the stack; the
- * steps are counted all the same.
+ * By the rules of the file that holds the code, through the kernel's signal frame by its layout,
+ * and where there are no rules, by the frame pointer or what else looks like a caller.  Each step
+ * has to go up the stack; the steps are counted all the same.
  */
 #include "symbolize/space.h"
 #include "symbolize/expression.h"
 
 #include <string.h>
 
-#define WORD 8
+#define WORD	    8
+#define GUESS_WORDS 128
+#define ENTRY_BYTES 64
+#define NEAR	    (64u << 10) /* so far apart are functions of one source, and what they jump to */
 
 struct walk {
 	struct space *space;
 	const struct captured_stack *stack;
-	uint64_t bottom, top;   /* of the copy */
+	uint64_t bottom, top; /* of the copy */
 	uint64_t value[STACK_REGISTERS];
-	uint32_t known;         /* which of them, a bit each */
-	bool is_return;         /* value[ip] is behind a call */
-	bool wanted_more;       /* something above the copy was looked for */
+	uint32_t known;	  /* which of them, a bit each */
+	bool is_return;	  /* value[ip] is behind a call */
+	bool wanted_more; /* something above the copy was looked for */
 };
 
 enum step { STEP_ON, STEP_OUTERMOST, STEP_NO_RULES, STEP_FAILED };
@@ -32,8 +35,7 @@ static int read_stack(void *data, uint64_t address, unsigned int bytes, uint64_t
 
 	if (address < walk->bottom)
 		return -EFAULT;
-	if (address - walk->bottom > walk->top - walk->bottom ||
-	    bytes > walk->top - address) {
+	if (address - walk->bottom > walk->top - walk->bottom || bytes > walk->top - address) {
 		walk->wanted_more = true;
 		return -ENODATA;
 	}
@@ -66,8 +68,8 @@ static int run_expression(struct walk *walk, const struct cfi_rules *rules, int 
 	};
 	Dwarf_Op memory[3], *ops;
 	size_t n;
-	int r = number < 0 ? dwarf_frame_cfa(rules->frame, &ops, &n) :
-			     dwarf_frame_register(rules->frame, number, memory, &ops, &n);
+	int r = number < 0 ? dwarf_frame_cfa(rules->frame, &ops, &n)
+			   : dwarf_frame_register(rules->frame, number, memory, &ops, &n);
 
 	if (r != 0 || n == 0)
 		return -EINVAL;
@@ -100,6 +102,12 @@ static int find_register(struct walk *walk, const struct cfi_rules *rules, unsig
 		*ret_value = walk->value[number];
 		return is_known(walk, number) ? 0 : -ENOENT;
 	case REGISTER_AT_CFA:
+		/* In an epilogue, what is below the stack pointer has been restored already. */
+		if (cfa + (uint64_t)(int64_t)rule->offset < walk->value[machine_here.sp] &&
+		    is_known(walk, number)) {
+			*ret_value = walk->value[number];
+			return 0;
+		}
 		return read_stack(walk, cfa + (uint64_t)(int64_t)rule->offset, WORD, ret_value);
 	case REGISTER_CFA_PLUS:
 		*ret_value = cfa + (uint64_t)(int64_t)rule->offset;
@@ -159,25 +167,122 @@ static enum step step_out_of_signal(struct walk *walk)
 	return STEP_ON;
 }
 
-/* Frames that begin with "push fp; move fp, sp". */
-static enum step step_by_frame_pointer(struct walk *walk)
-{
-	uint64_t frame = walk->value[machine_here.fp], ip, next;
+/*
+ * Guesses, where nobody tells how: hand-written assembly, musl, code made at run time.  A return
+ * address is behind a call.  What is left on the stack from calls that have ended looks the same,
+ * so it is worth more when the call leads to the function that we are in.
+ */
+enum trust {
+	TRUST_NONE,
+	TRUST_SOME,  /* behind a call */
+	TRUST_RULES, /* and rules are known there, or what is called is near */
+	TRUST_EXACT, /* and what is called is this function */
+};
 
-	if (!is_known(walk, machine_here.fp))
-		return STEP_NO_RULES;
-	if (frame == 0) /* the ABI's mark of the outermost frame */
-		return STEP_OUTERMOST;
-	if (frame < walk->value[machine_here.sp] || frame % WORD != 0 ||
-	    read_stack(walk, frame, WORD, &next) < 0 ||
-	    read_stack(walk, frame + WORD, WORD, &ip) < 0 || !space_find(walk->space, ip - 1))
-		return STEP_NO_RULES;
-	walk->known = 0;
-	set(walk->value, &walk->known, machine_here.fp, next);
-	set(walk->value, &walk->known, machine_here.sp, frame + 2 * WORD);
+/* A call found in the code: could it be the one that led here? */
+static enum trust judge_call(const struct walk *walk, uint64_t callee, const struct mapping *from)
+{
+	uint64_t ip = walk->value[machine_here.ip] - walk->is_return, here, there;
+	const struct symbol *symbol;
+
+	if (!space_resolve(from, ip, &here) || space_find(walk->space, callee) != from ||
+	    !space_resolve(from, callee, &there))
+		return TRUST_SOME;
+	symbol = object_symbol(from->object, there);
+	if (symbol && symbol->low == there && symbol->high > symbol->low && here >= there &&
+	    here < symbol->high)
+		return TRUST_EXACT;
+	return here - there + NEAR < 2 * NEAR ? TRUST_RULES : TRUST_SOME;
+}
+
+static enum trust judge_return(const struct walk *walk, uint64_t ip, const struct mapping *from)
+{
+	const struct mapping *mapping = space_find(walk->space, ip - 1);
+	unsigned char code[MACHINE_CODE_BYTES];
+	uint64_t address, callee;
+	const struct cfi_rules *rules;
+	enum trust trust;
+	size_t n = sizeof(code);
+
+	if (!mapping || ip - mapping->low < n)
+		return TRUST_NONE;
+	if (!space_resolve(mapping, ip - n, &address)) /* its code is not in a file */
+		return mapping->object ? TRUST_NONE : TRUST_SOME;
+	if (object_code(mapping->object, address, code, n) != n ||
+	    !machine_here.ends_with_call(code, n, ip, &callee))
+		return TRUST_NONE;
+	trust = callee != 0 && mapping == from ? judge_call(walk, callee, from) : TRUST_SOME;
+	if (trust > TRUST_SOME)
+		return trust;
+	rules = object_rules(mapping->object, address + n - 1);
+	return rules && rules->known ? TRUST_RULES : TRUST_SOME;
+}
+
+/* The return address at a place on the stack. */
+static enum trust look_at(struct walk *walk, uint64_t at, const struct mapping *from,
+			  uint64_t *ret_ip)
+{
+	return read_stack(walk, at, WORD, ret_ip) < 0 ? TRUST_NONE
+						      : judge_return(walk, *ret_ip, from);
+}
+
+static enum step take_guess(struct walk *walk, uint64_t at, uint64_t ip)
+{
+	walk->known &= UINT32_C(1) << machine_here.fp;
+	set(walk->value, &walk->known, machine_here.sp, at + WORD);
 	set(walk->value, &walk->known, machine_here.ip, ip);
 	walk->is_return = true;
 	return STEP_ON;
+}
+
+/* Functions that begin with "push fp; move fp, sp": above fp is where they return to. */
+static enum step take_frame_pointer(struct walk *walk, uint64_t ip)
+{
+	uint64_t frame = walk->value[machine_here.fp], next;
+
+	if (read_stack(walk, frame, WORD, &next) < 0)
+		return STEP_NO_RULES;
+	set(walk->value, &walk->known, machine_here.fp, next);
+	return take_guess(walk, frame + WORD, ip);
+}
+
+/* The first that is trusted so much, from the stack pointer on. */
+static bool search(struct walk *walk, enum trust least, const struct mapping *from,
+		   uint64_t *ret_at, uint64_t *ret_ip)
+{
+	uint64_t at = (walk->value[machine_here.sp] + WORD - 1) & ~(uint64_t)(WORD - 1);
+
+	if (!from->object) /* compilers at run time keep frame pointers */
+		return false;
+	for (size_t i = 0; i < GUESS_WORDS; i++, at += WORD) {
+		if (look_at(walk, at, from, ret_ip) >= least) {
+			*ret_at = at;
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum step step_by_guess(struct walk *walk, const struct mapping *from)
+{
+	uint64_t frame = walk->value[machine_here.fp], ip, at, found;
+	bool has_frame = is_known(walk, machine_here.fp);
+	enum trust trust = TRUST_NONE;
+
+	if (has_frame && frame >= walk->value[machine_here.sp] && frame % WORD == 0)
+		trust = look_at(walk, frame + WORD, from, &ip);
+	if (trust == TRUST_EXACT || (trust != TRUST_NONE && !from->object))
+		return take_frame_pointer(walk, ip);
+	if (search(walk, TRUST_EXACT, from, &at, &found) ||
+	    search(walk, TRUST_RULES, from, &at, &found))
+		return take_guess(walk, at, found);
+	if (has_frame && frame == 0) /* the ABI's mark of the outermost frame */
+		return STEP_OUTERMOST;
+	if (trust != TRUST_NONE)
+		return take_frame_pointer(walk, ip);
+	if (search(walk, TRUST_SOME, from, &at, &found))
+		return take_guess(walk, at, found);
+	return STEP_NO_RULES;
 }
 
 static bool is_signal_return(const struct object *object, uint64_t address)
@@ -204,7 +309,7 @@ static enum step step(struct walk *walk, const struct mapping *mapping, int *ret
 	const struct cfi_rules *rules;
 
 	if (!space_resolve(mapping, ip, &address))
-		return step_by_frame_pointer(walk);
+		return step_by_guess(walk, mapping);
 	rules = object_rules(mapping->object, address);
 	if (!rules) {
 		*ret_error = -ENOMEM;
@@ -214,7 +319,10 @@ static enum step step(struct walk *walk, const struct mapping *mapping, int *ret
 		return step_out_of_signal(walk);
 	if (rules->known)
 		return step_by_rules(walk, rules);
-	return step_by_frame_pointer(walk);
+	/* The loader enters there, and nobody called it. */
+	if (address - mapping->object->entry < ENTRY_BYTES)
+		return STEP_OUTERMOST;
+	return step_by_guess(walk, mapping);
 }
 
 static enum unwind_end end_of(const struct walk *walk, enum step step)
@@ -228,7 +336,7 @@ static enum unwind_end end_of(const struct walk *walk, enum step step)
 
 static void begin(struct walk *walk, struct space *space, const struct captured_stack *stack)
 {
-	*walk = (struct walk){ .space = space, .stack = stack, .known = UINT32_MAX };
+	*walk = (struct walk){.space = space, .stack = stack, .known = UINT32_MAX};
 	memcpy(walk->value, stack->registers, sizeof(walk->value));
 	walk->bottom = walk->value[machine_here.sp];
 	walk->top = walk->bottom + stack->n_bytes;
@@ -269,9 +377,10 @@ static int walk_on(struct walk *walk, struct unwound *unwound)
 	}
 }
 
-int space_unwind(struct space *space, const struct captured_stack *stack, struct unwound *ret_unwound)
+int space_unwind(struct space *space, const struct captured_stack *stack,
+		 struct unwound *ret_unwound)
 {
-	struct unwound unwound = { .n = 0 };
+	struct unwound unwound = {.n = 0};
 	struct walk walk;
 	int r;
 

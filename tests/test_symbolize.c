@@ -1,0 +1,1214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_symbolize.c - stacks of programs that stand still at a known place: every function, in order
+ *
+ * The registers and the stack are taken by ptrace(2) here, and nothing else of the process is used.
+ */
+#include "proc/proc.h" /* before cmocka, which has a fail() of its own */
+#include "support.h"
+#include "symbolize/expression.h"
+#include "symbolize/space.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <dwarf.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+
+#define STACK_BYTES_MAX (256 << 10)
+#define FRAMES_MAX	1024
+#define PAGE		4096
+
+static unsigned char stack_bytes[STACK_BYTES_MAX];
+static struct unwound unwound;
+static struct frame frames[FRAMES_MAX];
+static size_t n_frames;
+
+/* --- taking a stack ----------------------------------------------------------------------- */
+
+static void stop(pid_t tid)
+{
+	int status;
+
+	assert_int_equal(ptrace(PTRACE_SEIZE, tid, 0, 0), 0);
+	assert_int_equal(ptrace(PTRACE_INTERRUPT, tid, 0, 0), 0);
+	assert_int_equal(waitpid(tid, &status, __WALL), tid);
+	assert_true(WIFSTOPPED(status));
+}
+
+static void take_registers(pid_t tid, struct captured_stack *stack)
+{
+	struct user_regs_struct r;
+	struct iovec all = { &r, sizeof(r) };
+
+	assert_int_equal(ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &all), 0);
+	*stack = (struct captured_stack){
+		.registers = { r.rax, r.rdx, r.rcx, r.rbx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9,
+			       r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip },
+		.bytes = stack_bytes,
+	};
+}
+
+static void take_stack(pid_t tid, struct captured_stack *stack, size_t max)
+{
+	uint64_t sp;
+
+	take_registers(tid, stack);
+	sp = stack->registers[STACK_SP];
+	while (stack->n_bytes < max) {
+		size_t want = PAGE - (sp + stack->n_bytes) % PAGE;
+		struct iovec here, there;
+
+		if (want > max - stack->n_bytes)
+			want = max - stack->n_bytes;
+		here = (struct iovec){ stack_bytes + stack->n_bytes, want };
+		there = (struct iovec){ (void *)(uintptr_t)(sp + stack->n_bytes), want };
+		if (process_vm_readv(tid, &here, 1, &there, 1, 0) != (ssize_t)want)
+			break;
+		stack->n_bytes += want;
+	}
+	stack->whole = stack->n_bytes < max;
+}
+
+/* A program that stands in stop_here(), and what is known of it. */
+struct subject {
+	struct target target;
+	pid_t tid;
+	struct symbolizer *symbolizer;
+	struct space *space;
+	struct captured_stack stack;
+};
+
+static bool start_at(struct subject *s, const char *program, const char *mode)
+{
+	struct target_start how = { .program = program, .mode = mode };
+	int r;
+
+	memset(s, 0, sizeof(*s));
+	r = target_start(&s->target, &how);
+	if (r == -ENOENT)
+		return false;
+	assert_int_equal(r, 0);
+	s->tid = s->target.pid;
+	assert_int_equal(symbolizer_new(NULL, &s->symbolizer), 0);
+	assert_int_equal(space_of_process(s->symbolizer, s->target.pid, &s->space), 0);
+	return true;
+}
+
+static void capture(struct subject *s, size_t max)
+{
+	stop(s->tid);
+	take_stack(s->tid, &s->stack, max);
+	(void)ptrace(PTRACE_DETACH, s->tid, 0, 0);
+}
+
+static void describe_all(struct space *space)
+{
+	n_frames = 0;
+	for (size_t i = 0; i < unwound.n && n_frames < FRAMES_MAX; i++)
+		n_frames += space_describe(space, unwound.ip[i], unwound.is_return[i],
+					   &frames[n_frames], FRAMES_MAX - n_frames);
+}
+
+static void unwind(struct subject *s)
+{
+	assert_int_equal(space_unwind(s->space, &s->stack, &unwound), 0);
+	describe_all(s->space);
+}
+
+static void end(struct subject *s)
+{
+	space_free(s->space);
+	symbolizer_free(s->symbolizer);
+	target_end(&s->target);
+}
+
+/* Its next place: it says "ready" there. */
+static void go_on(struct subject *s)
+{
+	char answer[64];
+
+	s->target.mode[0] = '\0'; /* no signal: it reads */
+	assert_int_equal(target_ask(&s->target, "", answer, sizeof(answer)), 0);
+	assert_string_equal(answer, "ready");
+}
+
+/* --- looking at what came out ------------------------------------------------------------- */
+
+static void show(void)
+{
+	for (size_t i = 0; i < n_frames; i++)
+		print_message("# %2zu %s%s%s +%lu %s:%u [%s]\n", i, frames[i].inlined ? "(inlined) " : "",
+			      frames[i].function ? frames[i].function : "?",
+			      frames[i].is_signal ? " (signal)" : "", (unsigned long)frames[i].offset,
+			      frames[i].file ? frames[i].file : "", frames[i].line,
+			      frames[i].module ? frames[i].module : "?");
+	print_message("# end %d after %zu\n", (int)unwound.end, unwound.n);
+}
+
+static bool is_named(const struct frame *frame, const char *name)
+{
+	return frame->function && strcmp(frame->function, name) == 0;
+}
+
+static size_t find_from(size_t i, const char *name)
+{
+	while (i < n_frames && !is_named(&frames[i], name))
+		i++;
+	return i;
+}
+
+static const struct frame *find_frame(const char *name)
+{
+	size_t i = find_from(0, name);
+
+	if (i == n_frames) {
+		show();
+		fail_msg("no frame of %s", name);
+	}
+	return &frames[i];
+}
+
+/* These, one after the other, without a frame in between. */
+static bool has_chain(const char *const *names)
+{
+	size_t at = find_from(0, names[0]);
+
+	for (size_t i = 0; names[i]; i++)
+		if (at + i >= n_frames || !is_named(&frames[at + i], names[i]))
+			return false;
+	return true;
+}
+
+static void expect_chain(const char *const *names, enum unwind_end expected)
+{
+	if (!has_chain(names) || unwound.end != expected) {
+		show();
+		fail_msg("the stack is not as it should be");
+	}
+}
+
+#define CHAIN(...)                                                                                 \
+	(const char *const[])                                                                      \
+	{                                                                                          \
+		__VA_ARGS__, NULL                                                                  \
+	}
+
+#define DEEP_CHAIN                                                                                 \
+	CHAIN("stop_here", "deep10", "deep9", "deep8", "deep7", "deep6", "deep5", "deep4", "deep3", \
+	      "deep2", "deep1", "run", "main")
+
+static void capture_and_unwind(struct subject *s)
+{
+	capture(s, sizeof(stack_bytes));
+	unwind(s);
+}
+
+static void expect_in(const char *program, const char *mode, const char *const *names)
+{
+	struct subject s;
+
+	if (!start_at(&s, program, mode))
+		SKIP_BECAUSE("%s was not built", program);
+	capture_and_unwind(&s);
+	expect_chain(names, UNWIND_COMPLETE);
+	end(&s);
+}
+
+/* --- ways of linking ---------------------------------------------------------------------- */
+
+static void every_frame_is_found_without_frame_pointers(void **state)
+{
+	(void)state;
+	expect_in("stacks", "deep", DEEP_CHAIN);
+}
+
+static void every_frame_is_found_in_a_program_at_a_fixed_place(void **state)
+{
+	(void)state;
+	expect_in("stacks_exec", "deep", DEEP_CHAIN);
+}
+
+static void every_frame_is_found_in_a_static_program(void **state)
+{
+	(void)state;
+	expect_in("stacks_static", "deep", DEEP_CHAIN);
+}
+
+static void every_frame_is_found_in_a_static_pie(void **state)
+{
+	(void)state;
+	expect_in("stacks_static_pie", "deep", DEEP_CHAIN);
+}
+
+static void every_frame_is_found_with_dynamic_symbols_alone(void **state)
+{
+	(void)state;
+	expect_in("stacks_stripped", "deep", DEEP_CHAIN);
+}
+
+static void every_frame_is_found_by_debug_frame(void **state)
+{
+	(void)state;
+	expect_in("stacks_debug_frame", "deep", DEEP_CHAIN);
+}
+
+static void every_frame_is_found_by_frame_pointers_where_there_are_no_rules(void **state)
+{
+	(void)state;
+	expect_in("stacks_frame_pointer", "deep", DEEP_CHAIN);
+}
+
+static void every_frame_is_found_with_musl(void **state)
+{
+	(void)state;
+	expect_in("stacks_musl", "deep", DEEP_CHAIN);
+}
+
+static void every_frame_is_found_with_musl_in_a_static_program(void **state)
+{
+	(void)state;
+	expect_in("stacks_musl_static", "deep", DEEP_CHAIN);
+}
+
+/* --- what is on the stack ----------------------------------------------------------------- */
+
+static void a_signal_handler_leads_to_what_it_interrupted(void **state)
+{
+	struct subject s;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "signal"));
+	capture_and_unwind(&s);
+	expect_chain(CHAIN("stop_here", "handler"), UNWIND_COMPLETE);
+	expect_chain(CHAIN("interrupted", "with_handler", "run", "main"), UNWIND_COMPLETE);
+	assert_true(frames[find_from(0, "handler") + 1].is_signal);
+	assert_false(find_frame("handler")->is_signal);
+	end(&s);
+}
+
+static void a_signal_handler_leads_on_in_a_musl_program(void **state)
+{
+	struct subject s;
+
+	(void)state;
+	if (!start_at(&s, "stacks_musl_static", "signal"))
+		SKIP_BECAUSE("stacks_musl_static was not built");
+	capture_and_unwind(&s);
+	expect_chain(CHAIN("interrupted", "with_handler", "run", "main"), UNWIND_COMPLETE);
+	assert_true(frames[find_from(0, "handler") + 1].is_signal);
+	end(&s);
+}
+
+static void a_handler_on_a_stack_of_its_own_is_cut_there(void **state)
+{
+	struct subject s;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "altstack"));
+	capture(&s, 8192);
+	unwind(&s);
+	expect_chain(CHAIN("stop_here", "handler"), UNWIND_CUT);
+	end(&s);
+}
+
+static pid_t other_thread(pid_t pid)
+{
+	pid_t *tids = NULL, tid = 0;
+	size_t n = 0;
+
+	assert_int_equal(proc_threads(pid, &tids, &n), 0);
+	for (size_t i = 0; i < n; i++)
+		if (tids[i] != pid)
+			tid = tids[i];
+	free(tids);
+	assert_int_not_equal(tid, 0);
+	return tid;
+}
+
+static void expect_thread(const char *program)
+{
+	struct subject s;
+
+	if (!start_at(&s, program, "thread"))
+		SKIP_BECAUSE("%s was not built", program);
+	s.tid = other_thread(s.target.pid);
+	capture_and_unwind(&s);
+	expect_chain(CHAIN("stop_here", "deep10", "deep9", "deep8", "thread_main"), UNWIND_COMPLETE);
+	end(&s);
+}
+
+static void a_thread_is_unwound_to_its_beginning(void **state)
+{
+	(void)state;
+	expect_thread("stacks");
+}
+
+static void a_thread_of_musl_is_unwound_to_its_beginning(void **state)
+{
+	(void)state;
+	expect_thread("stacks_musl");
+}
+
+static void inlined_calls_are_frames_with_their_lines(void **state)
+{
+	struct subject s;
+	const struct frame *inner;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "inlined"));
+	capture_and_unwind(&s);
+	expect_chain(CHAIN("stop_here", "innermost_inlined", "middle_inlined", "holds_inlined", "run"),
+		     UNWIND_COMPLETE);
+	inner = find_frame("innermost_inlined");
+	assert_true(inner[0].inlined && inner[1].inlined && !inner[2].inlined);
+	assert_true(inner[0].ip == inner[1].ip && inner[1].ip == inner[2].ip);
+	assert_non_null(strstr(inner[0].file, "stacks.c"));
+	assert_non_null(strstr(inner[2].file, "stacks.c"));
+	/* in the source, each of the three stands six lines below the one before */
+	assert_int_equal(inner[1].line, inner[0].line + 6);
+	assert_int_equal(inner[2].line, inner[1].line + 6);
+	end(&s);
+}
+
+static void names_are_shortened_to_the_room_there_is(void **state)
+{
+	struct subject s;
+	struct frame one[1];
+	const struct frame *inner;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "inlined"));
+	capture_and_unwind(&s);
+	inner = find_frame("innermost_inlined");
+	assert_int_equal(space_describe(s.space, inner->ip, true, one, 1), 1);
+	assert_string_equal(one[0].function, "innermost_inlined");
+	end(&s);
+}
+
+static void a_deep_recursion_ends_at_the_bound(void **state)
+{
+	struct subject s;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "recursion"));
+	capture_and_unwind(&s);
+	assert_int_equal(unwound.n, UNWIND_MAX);
+	expect_chain(CHAIN("stop_here", "recurse", "recurse", "recurse"), UNWIND_TOO_DEEP);
+	end(&s);
+}
+
+static void a_short_copy_ends_as_cut(void **state)
+{
+	struct subject s;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "deep"));
+	for (size_t bytes = 0; bytes < 600; bytes += 8) {
+		capture(&s, bytes);
+		unwind(&s);
+		assert_int_equal(unwound.end, UNWIND_CUT);
+		assert_true(unwound.n >= 1);
+	}
+	/* a longer one has more frames, and none that is not there */
+	assert_true(has_chain(CHAIN("stop_here", "deep10", "deep9")));
+	assert_true(find_from(0, "main") == n_frames);
+	end(&s);
+}
+
+static void a_stack_of_garbage_ends(void **state)
+{
+	struct subject s;
+	unsigned int seed = 1;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "deep"));
+	capture_and_unwind(&s);
+	for (unsigned int round = 0; round < 2000; round++) {
+		struct captured_stack garbage = s.stack;
+		uint64_t *word = (uint64_t *)stack_bytes;
+
+		for (size_t i = 0; i < 512; i++) /* half of them lead into the stack or the code */
+			word[i] = rand_r(&seed) % 2 ? (uint64_t)rand_r(&seed) << 20 ^ round :
+			          rand_r(&seed) % 2 ? garbage.registers[STACK_SP] + rand_r(&seed) % 4096 :
+						      unwound.ip[rand_r(&seed) % 8] + rand_r(&seed) % 64;
+		garbage.n_bytes = 4096;
+		assert_int_equal(space_unwind(s.space, &garbage, &unwound), 0);
+		assert_in_range(unwound.n, 1, UNWIND_MAX);
+	}
+	end(&s);
+}
+
+static void registers_that_lead_nowhere_are_told(void **state)
+{
+	struct subject s;
+	struct captured_stack wild = { .registers = { 0 } };
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "deep"));
+	for (size_t i = 0; i < STACK_REGISTERS; i++)
+		wild.registers[i] = UINT64_MAX - 3;
+	assert_int_equal(space_unwind(s.space, &wild, &unwound), 0);
+	assert_int_equal(unwound.n, 1);
+	assert_int_equal(unwound.end, UNWIND_BROKEN);
+	describe_all(s.space);
+	assert_int_equal(n_frames, 1);
+	assert_null(frames[0].function);
+	assert_null(frames[0].module);
+	assert_true(frames[0].ip == UINT64_MAX - 3);
+	end(&s);
+}
+
+/* --- at every instruction ----------------------------------------------------------------- */
+
+static bool is_in(pid_t pid, const char *name, uint64_t ip)
+{
+	struct proc_maps maps;
+	const struct proc_map *map;
+	bool yes;
+
+	assert_int_equal(proc_maps_read(pid, &maps), 0);
+	map = proc_maps_find(&maps, ip);
+	yes = map && strcmp(map->path, name) == 0;
+	proc_maps_done(&maps);
+	return yes;
+}
+
+/* Prologues, epilogues, the linkage table, libc, and the kernel's own code: all of a call. */
+static void a_stack_is_right_at_every_instruction(void **state)
+{
+	struct subject s;
+	unsigned int in_vdso = 0, in_inner = 0;
+	int status;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "steps"));
+	stop(s.tid);
+	assert_int_equal(write(s.target.in, "\n", 1), 1);
+	for (unsigned int i = 0; i < 3000; i++) {
+		assert_int_equal(ptrace(PTRACE_SINGLESTEP, s.tid, 0, 0), 0);
+		assert_int_equal(waitpid(s.tid, &status, __WALL), s.tid);
+		assert_true(WIFSTOPPED(status));
+		take_stack(s.tid, &s.stack, sizeof(stack_bytes));
+		unwind(&s);
+		if (find_from(0, "stop_here") < n_frames)
+			continue;
+		expect_chain(CHAIN("steps_outer", "run", "main"), UNWIND_COMPLETE);
+		in_inner += has_chain(CHAIN("steps_inner", "steps_outer", "run"));
+		in_vdso += is_in(s.target.pid, "[vdso]", s.stack.registers[STACK_IP]);
+	}
+	assert_true(in_inner > 100);
+	assert_true(in_vdso > 10);
+	end(&s);
+}
+
+static void frames_of_the_vdso_name_it(void **state)
+{
+	struct subject s;
+	struct frame frame;
+	const struct mapping *vdso = NULL;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "deep"));
+	for (size_t i = 0; i < s.space->n_maps; i++)
+		if (s.space->map[i].object && strcmp(s.space->map[i].object->path, "[vdso]") == 0)
+			vdso = &s.space->map[i];
+	assert_non_null(vdso);
+	for (uint64_t ip = vdso->low, found = 0; !found; ip += 16) {
+		assert_true(ip < vdso->high);
+		assert_int_equal(space_describe(s.space, ip, false, &frame, 1), 1);
+		assert_string_equal(frame.module, "[vdso]");
+		found = frame.function && strstr(frame.function, "clock_gettime");
+	}
+	end(&s);
+}
+
+/* --- libraries that come and go ----------------------------------------------------------- */
+
+static void a_library_that_came_later_is_known_after_an_update(void **state)
+{
+	struct subject s;
+	struct captured_stack inside;
+	static unsigned char kept[16384];
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "library"));
+	capture(&s, sizeof(kept));
+	unwind(&s);
+	expect_chain(CHAIN("stop_here", "plug_inner", "plug_outer", "in_library", "run", "main"),
+		     UNWIND_COMPLETE);
+	inside = s.stack;
+	memcpy(kept, stack_bytes, sizeof(kept));
+	inside.bytes = kept;
+
+	go_on(&s); /* it closes the library */
+	assert_int_equal(space_update(s.space), 0);
+	capture_and_unwind(&s);
+	expect_chain(CHAIN("stop_here", "in_library", "run", "main"), UNWIND_COMPLETE);
+
+	s.stack = inside; /* from when it was there */
+	unwind(&s);
+	expect_chain(CHAIN("stop_here", "plug_inner", "plug_outer", "in_library", "run", "main"),
+		     UNWIND_COMPLETE);
+	end(&s);
+}
+
+static void a_space_outlives_its_process(void **state)
+{
+	struct subject s;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "deep"));
+	capture(&s, sizeof(stack_bytes));
+	target_end(&s.target);
+	assert_int_equal(space_update(s.space), -ESRCH);
+	unwind(&s);
+	expect_chain(DEEP_CHAIN, UNWIND_COMPLETE);
+	end(&s);
+}
+
+static void nobody_is_no_space(void **state)
+{
+	struct symbolizer *symbolizer;
+	struct space *space = NULL;
+	pid_t child = fork();
+
+	(void)state;
+	if (child == 0)
+		_exit(0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(symbolizer_new(NULL, &symbolizer), 0);
+	assert_int_equal(space_of_process(symbolizer, child, &space), -ESRCH);
+	assert_null(space);
+	symbolizer_free(symbolizer);
+}
+
+/* As the kernel's events tell it, with no process to look at. */
+static void map_as_told(struct space *space, pid_t pid, bool wrong_inode)
+{
+	struct proc_maps maps;
+
+	assert_int_equal(proc_maps_read(pid, &maps), 0);
+	for (size_t i = 0; i < maps.n_maps; i++) {
+		const struct proc_map *map = &maps.map[i];
+		struct space_mapping told = {
+			.low = map->low,
+			.high = map->high,
+			.offset = map->offset,
+			.device = map->device,
+			.inode = map->inode + wrong_inode,
+			.path = map->path,
+		};
+
+		if (map->execute)
+			assert_int_equal(space_map(space, &told), 0);
+	}
+	proc_maps_done(&maps);
+}
+
+static void a_space_is_made_of_events(void **state)
+{
+	struct subject s;
+	struct space *told, *copy;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "deep"));
+	capture(&s, sizeof(stack_bytes));
+	assert_int_equal(space_empty(s.symbolizer, 0, &told), 0);
+	map_as_told(told, s.target.pid, false);
+	target_end(&s.target);
+	space_free(s.space);
+	s.space = told;
+	unwind(&s);
+	expect_chain(DEEP_CHAIN, UNWIND_COMPLETE);
+
+	assert_int_equal(space_copy(told, 1, &copy), 0);
+	space_free(told);
+	s.space = copy;
+	unwind(&s);
+	expect_chain(DEEP_CHAIN, UNWIND_COMPLETE);
+	end(&s);
+}
+
+static void another_file_of_that_name_is_not_used(void **state)
+{
+	struct subject s;
+	struct space *told;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "deep"));
+	capture(&s, sizeof(stack_bytes));
+	assert_int_equal(space_empty(s.symbolizer, 0, &told), 0);
+	map_as_told(told, s.target.pid, true);
+	assert_int_equal(space_unwind(told, &s.stack, &unwound), 0);
+	describe_all(told);
+	assert_null(frames[0].function);
+	assert_non_null(frames[0].module); /* that much is known */
+	space_free(told);
+	end(&s);
+}
+
+static void a_new_mapping_takes_the_place_of_older_ones(void **state)
+{
+	struct symbolizer *symbolizer;
+	struct space *space;
+	struct space_mapping map = { .low = 0x1000, .high = 0x5000, .path = "/nowhere/a" };
+
+	(void)state;
+	assert_int_equal(symbolizer_new(NULL, &symbolizer), 0);
+	assert_int_equal(space_empty(symbolizer, 0, &space), 0);
+	assert_int_equal(space_map(space, &map), 0);
+	map = (struct space_mapping){ .low = 0x8000, .high = 0x9000, .path = "/nowhere/b" };
+	assert_int_equal(space_map(space, &map), 0);
+	map = (struct space_mapping){ .low = 0x4000, .high = 0x8800, .path = "/nowhere/c" };
+	assert_int_equal(space_map(space, &map), 0);
+	assert_null(space_find(space, 0x3fff));
+	assert_string_equal(space_find(space, 0x4000)->object->path, "/nowhere/c");
+	assert_string_equal(space_find(space, 0x87ff)->object->path, "/nowhere/c");
+	assert_null(space_find(space, 0x8800));
+	map = (struct space_mapping){ .low = 2, .high = 1, .path = "/nowhere/d" };
+	assert_int_equal(space_map(space, &map), -EINVAL);
+	space_free(space);
+	symbolizer_free(symbolizer);
+}
+
+/* --- files that are not where they were --------------------------------------------------- */
+
+static void copy_file(const char *from, const char *to)
+{
+	int in = open(from, O_RDONLY | O_CLOEXEC), out;
+	char buffer[65536];
+	ssize_t n;
+
+	(void)unlink(to);
+	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+	assert_true(in >= 0 && out >= 0);
+	while ((n = read(in, buffer, sizeof(buffer))) > 0)
+		assert_int_equal(write(out, buffer, (size_t)n), n);
+	close(in);
+	close(out);
+}
+
+/* A copy of a target that a test may spoil, beside the others. */
+static void copy_target(const char *program, const char *name, char path[4096])
+{
+	char from[4096];
+
+	assert_true(support_find(program, from));
+	assert_true(snprintf(path, 4096, "%s/%s", support_targets(), name) < 4096);
+	copy_file(from, path);
+}
+
+static bool may_open_map_files(pid_t pid)
+{
+	struct proc_maps maps;
+	char path[96];
+	int fd = -1;
+
+	assert_int_equal(proc_maps_read(pid, &maps), 0);
+	(void)snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", (int)pid,
+		       (unsigned long)maps.map[0].low, (unsigned long)maps.map[0].high);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	proc_maps_done(&maps);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* other: what takes its place; NULL: nothing. */
+static void expect_replaced(const char *name, const char *other)
+{
+	struct target_start how = { .program = name, .mode = "deep" };
+	struct subject s = { 0 };
+	char path[4096];
+	bool may;
+
+	copy_target("stacks", name, path);
+	assert_int_equal(target_start(&s.target, &how), 0);
+	s.tid = s.target.pid;
+	may = may_open_map_files(s.target.pid);
+	(void)unlink(path);
+	if (other)
+		copy_target(other, name, path);
+	assert_int_equal(symbolizer_new(NULL, &s.symbolizer), 0);
+	assert_int_equal(space_of_process(s.symbolizer, s.target.pid, &s.space), 0);
+	capture(&s, sizeof(stack_bytes));
+	target_end(&s.target); /* what is needed of it was opened */
+	unwind(&s);
+	(void)unlink(path);
+	if (may)
+		expect_chain(DEEP_CHAIN, UNWIND_COMPLETE);
+	else /* then better nothing than what is wrong */
+		assert_int_equal(find_from(0, "deep10"), n_frames);
+	end(&s);
+}
+
+static void a_deleted_file_is_still_read(void **state)
+{
+	(void)state;
+	expect_replaced("stacks_deleted", NULL);
+}
+
+static void a_file_that_took_anothers_place_is_not_read(void **state)
+{
+	(void)state;
+	expect_replaced("stacks_upgraded", "stacks_cxx");
+}
+
+static void files_of_another_mount_namespace_are_read(void **state)
+{
+	char shell[4096], from[4096];
+	const char *wrapper[] = { "unshare", "-m", "sh", "-c", shell, NULL };
+	struct target_start how = { .program = "stacks", .mode = "deep", .wrapper = wrapper };
+	struct subject s = { 0 };
+
+	(void)state;
+	if (geteuid() != 0)
+		SKIP_BECAUSE("only root mounts");
+	assert_true(support_find("stacks", from));
+	assert_true(snprintf(shell, sizeof(shell),
+			     "mount -t tmpfs none /mnt && cp '%s' /mnt/elsewhere && "
+			     "exec /mnt/elsewhere -t 1 deep",
+			     from) < (int)sizeof(shell));
+	if (target_start(&s.target, &how) != 0)
+		SKIP_BECAUSE("no mount namespaces here");
+	s.tid = s.target.pid;
+	assert_int_equal(access("/mnt/elsewhere", F_OK), -1);
+	assert_int_equal(symbolizer_new(NULL, &s.symbolizer), 0);
+	assert_int_equal(space_of_process(s.symbolizer, s.target.pid, &s.space), 0);
+	capture_and_unwind(&s);
+	expect_chain(DEEP_CHAIN, UNWIND_COMPLETE);
+	assert_string_equal(find_frame("deep5")->module, "/mnt/elsewhere");
+	end(&s);
+}
+
+/* --- names, files, lines ------------------------------------------------------------------ */
+
+static void debug_information_is_found_by_its_link(void **state)
+{
+	struct subject s;
+
+	(void)state;
+	if (!start_at(&s, "stacks_linked", "inlined"))
+		SKIP_BECAUSE("stacks_linked was not built");
+	capture_and_unwind(&s);
+	expect_chain(CHAIN("stop_here", "innermost_inlined", "middle_inlined", "holds_inlined", "run"),
+		     UNWIND_COMPLETE);
+	assert_true(find_frame("holds_inlined")->line > 0);
+	end(&s);
+}
+
+static void debug_information_of_another_build_is_not_used(void **state)
+{
+	char link[4096], debug[4096], program[4096];
+	struct target_start how = { .program = "other/stacks_linked", .mode = "deep" };
+	struct subject s = { 0 };
+
+	(void)state;
+	if (!support_find("stacks_linked", program))
+		SKIP_BECAUSE("stacks_linked was not built");
+	assert_true(snprintf(link, sizeof(link), "%s/other", support_targets()) < 4096);
+	(void)mkdir(link, 0755);
+	copy_target("stacks_linked", "other/stacks_linked", link);
+	copy_target("stacks_exec", "other/stacks_linked.debug", debug);
+	assert_int_equal(target_start(&s.target, &how), 0);
+	s.tid = s.target.pid;
+	assert_int_equal(symbolizer_new(NULL, &s.symbolizer), 0);
+	assert_int_equal(space_of_process(s.symbolizer, s.target.pid, &s.space), 0);
+	capture_and_unwind(&s);
+	assert_int_equal(unwound.end, UNWIND_COMPLETE);
+	assert_int_equal(find_from(0, "deep10"), n_frames);
+	assert_true(unwound.n > 12);
+	(void)unlink(link);
+	(void)unlink(debug);
+	end(&s);
+}
+
+static void a_symbol_table_inside_is_read(void **state)
+{
+	struct subject s;
+
+	(void)state;
+	if (!start_at(&s, "stacks_linked_mini", "deep"))
+		SKIP_BECAUSE("stacks_linked_mini was not built");
+	capture_and_unwind(&s);
+	expect_chain(DEEP_CHAIN, UNWIND_COMPLETE);
+	end(&s);
+}
+
+static void names_of_cxx_are_readable_also_while_an_exception_is_handled(void **state)
+{
+	struct subject s;
+
+	(void)state;
+	if (!start_at(&s, "stacks_cxx", NULL))
+		SKIP_BECAUSE("stacks_cxx was not built");
+	capture_and_unwind(&s);
+	expect_chain(CHAIN("leak::stop_here", "leak::Guard::~Guard",
+			   "leak::Parser<std::__cxx11::basic_string<char, std::char_traits<char>, "
+			   "std::allocator<char> > >::parse",
+			   "leak::handle", "main"),
+		     UNWIND_COMPLETE);
+	assert_non_null(strstr(find_frame("leak::handle")->file, "stacks_cxx.cc"));
+	go_on(&s);
+	capture_and_unwind(&s);
+	expect_chain(CHAIN("leak::stop_here", "leak::handle", "main"), UNWIND_COMPLETE);
+	end(&s);
+}
+
+static void expect_rust(const char *program, const char *method)
+{
+	struct subject s;
+	const struct frame *frame;
+
+	if (!start_at(&s, program, NULL))
+		SKIP_BECAUSE("%s was not built", program);
+	capture_and_unwind(&s);
+	expect_chain(CHAIN(method), UNWIND_COMPLETE);
+	frame = find_frame(method) + 1;
+	assert_ptr_equal(strstr(frame->function, "stacks_rust::generic"), frame->function);
+	assert_non_null(strstr(frame->file, "stacks_rust.rs"));
+	assert_true(frame->line > 0);
+	(void)find_frame("stacks_rust::main");
+	end(&s);
+}
+
+static void names_of_rust_are_readable(void **state)
+{
+	(void)state;
+	expect_rust("stacks_rust", "stacks_rust::Keeper::stop_here");
+}
+
+static void new_names_of_rust_are_readable(void **state)
+{
+	(void)state;
+	expect_rust("stacks_rust_v0", "<stacks_rust::Keeper>::stop_here");
+}
+
+static void code_made_at_run_time_is_named_by_its_map(void **state)
+{
+	struct subject s;
+	const struct frame *frame;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "jit"));
+	capture_and_unwind(&s);
+	expect_chain(CHAIN("stop_here", "JS:*made up at run time", "compiled_at_run_time", "run", "main"),
+		     UNWIND_COMPLETE);
+	frame = find_frame("JS:*made up at run time");
+	assert_string_equal(frame->module, "[jit]");
+	assert_int_equal(frame->offset, 6); /* behind the call */
+	end(&s);
+}
+
+static void libc_is_named_as_users_know_it(void **state)
+{
+	struct subject s;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "deep"));
+	capture_and_unwind(&s);
+	/* it says "ready", and reads; __GI___libc_write and the like are what the source has */
+	if (!is_named(&frames[0], "write"))
+		assert_string_equal(frames[0].function, "read");
+	end(&s);
+}
+
+static void a_place_is_the_same_in_every_process(void **state)
+{
+	struct subject s, other;
+	uint64_t place[64];
+	const size_t first = 2; /* below: it writes, or reads */
+	size_t n;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "deep"));
+	assert_true(start_at(&other, "stacks", "deep"));
+	capture_and_unwind(&s);
+	n = unwound.n;
+	assert_in_range(n, 13, 64);
+	for (size_t i = 0; i < n; i++)
+		place[i] = space_place(s.space, unwound.ip[i]);
+	capture_and_unwind(&other);
+	assert_int_equal(unwound.n, n);
+	for (size_t i = first; i < n; i++) {
+		assert_true(place[i] == space_place(other.space, unwound.ip[i]));
+		assert_true(place[i] != place[i - 1]);
+		assert_true(place[i] != space_place(other.space, unwound.ip[i] + 1));
+	}
+	end(&other);
+	end(&s);
+}
+
+/* --- hostile ------------------------------------------------------------------------------ */
+
+static void a_name_that_would_be_endless_is_left_as_it_is(void **state)
+{
+	char bomb[512] = "_Z1f";
+	struct symbolizer *symbolizer;
+	struct object *object;
+	const char *name;
+
+	(void)state;
+	/* each pair is made of two of the one before */
+	strcat(bomb, "St4pairIiiE");
+	for (int i = 0; i < 40; i++) {
+		char one[32];
+		int number = 2 * i + 0;
+
+		(void)snprintf(one, sizeof(one), "S_IS%c_S%c_E", number < 10 ? '0' + number : 'A' + number % 26,
+			       number < 10 ? '0' + number : 'A' + number % 26);
+		strcat(bomb, one);
+	}
+	assert_int_equal(symbolizer_new(NULL, &symbolizer), 0);
+	object = object_vdso(symbolizer);
+	name = object_demangle(object, bomb);
+	assert_true(strlen(name) <= 4096);
+	assert_string_equal(object_demangle(object, "_ZN4leak6handleEv"), "leak::handle");
+	assert_string_equal(object_demangle(object, "_RNvC6_123foo3bar"), "123foo::bar");
+	assert_string_equal(object_demangle(object, "_ZN3std2io5Write9write_all17h0123456789abcdefE"),
+			    "std::io::Write::write_all");
+	object_put(object);
+	symbolizer_free(symbolizer);
+}
+
+/* Whatever is in the file: an answer, and no harm. */
+static void look_at_everything(const char *path, const struct captured_stack *stack, uint64_t code,
+			       uint64_t low)
+{
+	struct symbolizer *symbolizer;
+	struct space_mapping map = { .low = low, .high = low + 0x8000, .offset = code, .path = path };
+	struct captured_stack moved = *stack;
+	struct frame frame[8];
+	struct space *space;
+	struct stat stat_;
+
+	assert_int_equal(stat(path, &stat_), 0);
+	map.device = stat_.st_dev;
+	map.inode = stat_.st_ino;
+	assert_int_equal(symbolizer_new(NULL, &symbolizer), 0);
+	assert_int_equal(space_empty(symbolizer, 0, &space), 0);
+	assert_int_equal(space_map(space, &map), 0);
+	for (uint64_t ip = low; ip < low + 0x1800; ip += 37) {
+		moved.registers[STACK_IP] = ip;
+		assert_int_equal(space_unwind(space, &moved, &unwound), 0);
+		assert_in_range(space_describe(space, ip, ip & 1, frame, 8), 1, 8);
+		(void)space_place(space, ip);
+	}
+	space_free(space);
+	symbolizer_free(symbolizer);
+}
+
+static void a_corrupted_file_does_no_harm(void **state)
+{
+	struct subject s;
+	struct mapping *code;
+	char path[4096];
+	unsigned int seed = 7;
+	struct stat stat_;
+	uint64_t low, offset;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "deep"));
+	capture_and_unwind(&s);
+	code = space_find(s.space, find_frame("deep5")->ip);
+	low = code->low;
+	offset = code->offset;
+	for (unsigned int round = 0; round < 60; round++) {
+		int fd;
+
+		copy_target("stacks", "stacks_spoiled", path);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		assert_true(fd >= 0 && fstat(fd, &stat_) == 0);
+		for (unsigned int i = 0; i < 1 + round * 4; i++) {
+			/* headers more often than the rest */
+			off_t at = rand_r(&seed) % (rand_r(&seed) % 4 ? stat_.st_size : 1024);
+			unsigned char byte = (unsigned char)(rand_r(&seed) >> 8);
+
+			assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+		}
+		if (round % 8 == 7)
+			assert_int_equal(ftruncate(fd, rand_r(&seed) % stat_.st_size), 0);
+		close(fd);
+		look_at_everything(path, &s.stack, offset, low);
+	}
+	(void)unlink(path);
+	end(&s);
+}
+
+static void a_file_that_others_may_cut_short_is_not_mapped(void **state)
+{
+	struct subject s;
+	char path[4096];
+	struct target_start how = { .program = "stacks_shrinking", .mode = "deep" };
+	FILE *maps;
+	char line[4400];
+
+	(void)state;
+	copy_target("stacks", "stacks_shrinking", path);
+	assert_int_equal(chmod(path, 0777), 0);
+	memset(&s, 0, sizeof(s));
+	assert_int_equal(target_start(&s.target, &how), 0);
+	s.tid = s.target.pid;
+	assert_int_equal(symbolizer_new(NULL, &s.symbolizer), 0);
+	assert_int_equal(space_of_process(s.symbolizer, s.target.pid, &s.space), 0);
+	capture_and_unwind(&s);
+	expect_chain(DEEP_CHAIN, UNWIND_COMPLETE);
+	maps = fopen("/proc/self/maps", "re");
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		assert_null(strstr(line, "stacks_shrinking"));
+	(void)fclose(maps);
+	/* now it is cut: what was not read yet is missing, and that is all */
+	target_end(&s.target);
+	assert_int_equal(truncate(path, 100), 0);
+	for (uint64_t i = 0; i < 4096; i += 7)
+		(void)space_describe(s.space, find_frame("deep5")->ip + i, false, &frames[FRAMES_MAX - 1], 1);
+	(void)unlink(path);
+	end(&s);
+}
+
+/* --- expressions -------------------------------------------------------------------------- */
+
+static int read_nothing(void *data, uint64_t address, unsigned int bytes, uint64_t *ret_value)
+{
+	(void)data, (void)bytes;
+	*ret_value = address * 2;
+	return address == 13 ? -EFAULT : 0;
+}
+
+static int run(const Dwarf_Op *ops, size_t n, uint64_t *ret_result, bool *ret_is_value)
+{
+	static const uint64_t registers[STACK_REGISTERS] = { [7] = 1000, [16] = 0x40102b };
+	struct expression_input input = {
+		.registers = registers,
+		.known = 1u << 7 | 1u << 16,
+		.read = read_nothing,
+	};
+
+	return expression_run(ops, n, &input, ret_result, ret_is_value);
+}
+
+static void expressions_are_run(void **state)
+{
+	/* as for the table of other files' functions: 8 bytes more behind its push */
+	static const Dwarf_Op table[] = {
+		{ .atom = DW_OP_breg7, .number = 8 }, { .atom = DW_OP_breg16 }, { .atom = DW_OP_lit15 },
+		{ .atom = DW_OP_and }, { .atom = DW_OP_lit11 }, { .atom = DW_OP_ge },
+		{ .atom = DW_OP_lit3 }, { .atom = DW_OP_shl }, { .atom = DW_OP_plus },
+	};
+	static const Dwarf_Op value[] = {
+		{ .atom = DW_OP_lit21 }, { .atom = DW_OP_deref }, { .atom = DW_OP_stack_value },
+	};
+	static const Dwarf_Op order[] = { /* 7 - 2, by turning */
+		{ .atom = DW_OP_lit2 }, { .atom = DW_OP_lit7 }, { .atom = DW_OP_swap },
+		{ .atom = DW_OP_minus },
+	};
+	uint64_t result = 0;
+	bool is_value;
+
+	(void)state;
+	assert_int_equal(run(table, ARRAY_LENGTH(table), &result, &is_value), 0);
+	assert_int_equal(result, 1016);
+	assert_false(is_value);
+	assert_int_equal(run(value, ARRAY_LENGTH(value), &result, &is_value), 0);
+	assert_int_equal(result, 42);
+	assert_true(is_value);
+	assert_int_equal(run(order, ARRAY_LENGTH(order), &result, &is_value), 0);
+	assert_int_equal(result, 5);
+}
+
+static void expressions_that_make_no_sense_are_refused(void **state)
+{
+	static const Dwarf_Op endless[] = {
+		{ .atom = DW_OP_lit1, .offset = 0 }, { .atom = DW_OP_nop, .offset = 1 },
+		{ .atom = DW_OP_skip, .number = (Dwarf_Word)-4, .offset = 2 },
+	};
+	static const Dwarf_Op zero[] = {
+		{ .atom = DW_OP_lit1 }, { .atom = DW_OP_lit0 }, { .atom = DW_OP_div },
+	};
+	static const Dwarf_Op unknown_register[] = { { .atom = DW_OP_breg3 } };
+	static const Dwarf_Op far_register[] = { { .atom = DW_OP_bregx, .number = 1u << 31 } };
+	static const Dwarf_Op short_stack[] = { { .atom = DW_OP_lit1 }, { .atom = DW_OP_plus } };
+	static const Dwarf_Op no_cfa[] = { { .atom = DW_OP_call_frame_cfa } };
+	static const Dwarf_Op drop[] = { { .atom = DW_OP_drop } };
+	static const Dwarf_Op unreadable[] = { { .atom = DW_OP_lit13 }, { .atom = DW_OP_deref } };
+	static const struct {
+		const Dwarf_Op *ops;
+		size_t n;
+		int expected;
+	} bad[] = {
+		{ endless, 3, -EINVAL }, { zero, 3, -EINVAL }, { unknown_register, 1, -EINVAL },
+		{ far_register, 1, -EINVAL }, { short_stack, 2, -EINVAL }, { no_cfa, 1, -EINVAL },
+		{ drop, 1, -EINVAL }, { unreadable, 2, -EFAULT }, { zero, 0, -EINVAL },
+	};
+	uint64_t result;
+	bool is_value;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+		assert_int_equal(run(bad[i].ops, bad[i].n, &result, &is_value), bad[i].expected);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_frame_is_found_without_frame_pointers),
+		cmocka_unit_test(every_frame_is_found_in_a_program_at_a_fixed_place),
+		cmocka_unit_test(every_frame_is_found_in_a_static_program),
+		cmocka_unit_test(every_frame_is_found_in_a_static_pie),
+		cmocka_unit_test(every_frame_is_found_with_dynamic_symbols_alone),
+		cmocka_unit_test(every_frame_is_found_by_debug_frame),
+		cmocka_unit_test(every_frame_is_found_by_frame_pointers_where_there_are_no_rules),
+		cmocka_unit_test(every_frame_is_found_with_musl),
+		cmocka_unit_test(every_frame_is_found_with_musl_in_a_static_program),
+		cmocka_unit_test(a_signal_handler_leads_to_what_it_interrupted),
+		cmocka_unit_test(a_signal_handler_leads_on_in_a_musl_program),
+		cmocka_unit_test(a_handler_on_a_stack_of_its_own_is_cut_there),
+		cmocka_unit_test(a_thread_is_unwound_to_its_beginning),
+		cmocka_unit_test(a_thread_of_musl_is_unwound_to_its_beginning),
+		cmocka_unit_test(inlined_calls_are_frames_with_their_lines),
+		cmocka_unit_test(names_are_shortened_to_the_room_there_is),
+		cmocka_unit_test(a_deep_recursion_ends_at_the_bound),
+		cmocka_unit_test(a_short_copy_ends_as_cut),
+		cmocka_unit_test(a_stack_of_garbage_ends),
+		cmocka_unit_test(registers_that_lead_nowhere_are_told),
+		cmocka_unit_test(a_stack_is_right_at_every_instruction),
+		cmocka_unit_test(frames_of_the_vdso_name_it),
+		cmocka_unit_test(a_library_that_came_later_is_known_after_an_update),
+		cmocka_unit_test(a_space_outlives_its_process),
+		cmocka_unit_test(nobody_is_no_space),
+		cmocka_unit_test(a_space_is_made_of_events),
+		cmocka_unit_test(another_file_of_that_name_is_not_used),
+		cmocka_unit_test(a_new_mapping_takes_the_place_of_older_ones),
+		cmocka_unit_test(a_deleted_file_is_still_read),
+		cmocka_unit_test(a_file_that_took_anothers_place_is_not_read),
+		cmocka_unit_test(files_of_another_mount_namespace_are_read),
+		cmocka_unit_test(debug_information_is_found_by_its_link),
+		cmocka_unit_test(debug_information_of_another_build_is_not_used),
+		cmocka_unit_test(a_symbol_table_inside_is_read),
+		cmocka_unit_test(names_of_cxx_are_readable_also_while_an_exception_is_handled),
+		cmocka_unit_test(names_of_rust_are_readable),
+		cmocka_unit_test(new_names_of_rust_are_readable),
+		cmocka_unit_test(code_made_at_run_time_is_named_by_its_map),
+		cmocka_unit_test(libc_is_named_as_users_know_it),
+		cmocka_unit_test(a_place_is_the_same_in_every_process),
+		cmocka_unit_test(a_name_that_would_be_endless_is_left_as_it_is),
+		cmocka_unit_test(a_corrupted_file_does_no_harm),
+		cmocka_unit_test(a_file_that_others_may_cut_short_is_not_mapped),
+		cmocka_unit_test(expressions_are_run),
+		cmocka_unit_test(expressions_that_make_no_sense_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
