@@ -342,7 +342,7 @@ static void print_frame(const struct printer *printer, const struct report_site 
 static void print_stack(const struct printer *printer, const struct report_site *site)
 {
 	static const char *const ends[] = {
-		[UNWIND_CUT] = "the copy of the stack ended here (--stack-size takes more)",
+		[UNWIND_CUT] = "the copy of the stack ended here: --stack-size takes more",
 		[UNWIND_NO_RULES] = "nothing tells how to go on from here",
 		[UNWIND_TOO_DEEP] = "too many frames to go on",
 		[UNWIND_BROKEN] = "the stack makes no sense from here on",
