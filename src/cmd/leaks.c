@@ -15,8 +15,8 @@ static const struct cmd_option options[] = {
 	[OPTION_ALL] = { "all", 'a', NULL, "every process" },
 	[OPTION_BY_PROCESS] = { "by-process", 'p', NULL, "the same stack in each process apart" },
 	[OPTION_TOP] = { "top", 'n', "N", "only the N stacks with the most handles" },
-	[OPTION_OLDER_THAN] = { "older-than", 'o', "S", "leave out younger ones (default 5, or a "
-							"tenth of it)" },
+	[OPTION_OLDER_THAN] = { "older-than", 'o', "S", "leave out younger ones (default 5, in "
+							"short runs less)" },
 	[OPTION_EVERY] = { "every", 'e', "S", "show what is new each S seconds" },
 	[OPTION_SINCE] = { "since", 's', "FILE", "only what is new since that was saved" },
 	[OPTION_SAVE] = { "save", 'S', "FILE", "write what is open, for --since" },
