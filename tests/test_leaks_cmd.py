@@ -11,6 +11,7 @@ import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -384,7 +385,7 @@ def two_snapshots_are_compared():
         with Target() as other:
             result = leaks('-d', '0.1', '--since', path, other.pid)
         same(result.code, 0)
-        contains(result.out, 'No leak was seen.')
+        contains(result.out, 'No new leak was seen.')
         assert 'read_config' not in result.out
 
 
@@ -451,8 +452,11 @@ class Terminal:
         if self.pid == 0:
             os.execve(TENDRIL, [TENDRIL, 'leaks'] + [str(a) for a in args],
                       environment(scenario, TERM='xterm', **more))
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, b'\x18\x00\x3c\x00\0\0\0\0')  # 24 x 60
         self.text = ''
+        self.resize(90)
+
+    def resize(self, columns):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
 
     def wait_for(self, part):
         deadline = time.monotonic() + SECONDS
@@ -490,6 +494,15 @@ def progress_and_keys():
         terminal = Terminal('--older-than', '0', target.pid)
         terminal.wait_for('Ctrl-C: report)')
         contains(terminal.text, ' s  opened ')
+        terminal.resize(50)  # too narrow for the hint, which must not wrap
+        terminal.send(b'')
+        terminal.wait_for('\r\x1b[K')
+        terminal.wait_for('  lost 0\r')
+        terminal.resize(30)
+        terminal.send(b'')
+        terminal.wait_for('\r\x1b[K')
+        terminal.wait_for('  closed 0  \r')
+        terminal.resize(90)
         terminal.send(b'\r')
         terminal.wait_for('What is new in the last ')
         terminal.wait_for('Ctrl-C: report)')
@@ -498,7 +511,7 @@ def progress_and_keys():
     same(code, 1)
     contains(terminal.text, '\x1b[1;31mLEAK ')
     lines = shown_lines(terminal.text)
-    assert max(len(line) for line in lines) <= 60, lines
+    assert max(len(line) for line in lines) <= 90, lines
     assert not any('Ctrl-C' in line for line in lines), lines
 
 

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <termios.h>
 
@@ -123,18 +124,35 @@ static void look(struct session *session)
 
 /* Progress */
 
+/* A line that wraps could not be taken back; 80 when nobody says how wide it may be. */
+static size_t progress_width(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+		return 79;
+	return size.ws_col - 1u;
+}
+
 static void show_progress(const struct session *session)
 {
+	const char *hint = session->with_keys ? "  (Enter: what is new, Ctrl-C: report)" :
+						"  (Ctrl-C: report)";
+	size_t width = progress_width();
 	struct leaks_counts counts;
+	char line[256];
+	int used;
 
 	if (!session->with_progress)
 		return;
 	leaks_count(session->leaks, &counts);
-	(void)fprintf(stderr,
-		      "\r\x1b[K%" PRId64 " s  opened %" PRIu64 "  closed %" PRIu64 "  open now %" PRIu64
-		      "  lost %" PRIu64 "  (%sCtrl-C: report)",
-		      (int64_t)((now_ns() - session->began_ns) / NS_PER_S), counts.opened, counts.closed,
-		      counts.handles, counts.lost, session->with_keys ? "Enter: what is new, " : "");
+	used = snprintf(line, sizeof(line), "%" PRId64 " s  opened %" PRIu64 "  closed %" PRIu64
+			"  open now %" PRIu64 "  lost %" PRIu64,
+			(int64_t)((now_ns() - session->began_ns) / NS_PER_S), counts.opened,
+			counts.closed, counts.handles, counts.lost);
+	if ((size_t)used + strlen(hint) > width)
+		hint = "";
+	(void)fprintf(stderr, "\r\x1b[K%.*s%s", (int)width, line, hint);
 	(void)fflush(stderr);
 }
 

@@ -254,7 +254,9 @@ static int compare_sites(const void *a, const void *b)
 		return x->n_new > y->n_new ? -1 : 1;
 	if (x->n_handles != y->n_handles)
 		return x->n_handles > y->n_handles ? -1 : 1;
-	return compare(x->site->id, y->site->id);
+	if (x->site->id != y->site->id)
+		return compare(x->site->id, y->site->id);
+	return compare((uintptr_t)x->process, (uintptr_t)y->process);
 }
 
 /* Gathering */
@@ -388,7 +390,7 @@ static int build_sites(struct report *report, const struct gathering *all, bool 
 			continue; /* told by the baseline */
 		report->n_sites++;
 		report->n_leaks += site->is_leak;
-		report->n_leaked += site->is_leak ? site->n_handles : 0;
+		report->n_leaked += site->is_leak ? site->n_new : 0;
 	}
 	if (report->n_sites > 1)
 		qsort(report->sites, report->n_sites, sizeof(*report->sites), compare_sites);

@@ -56,7 +56,7 @@ struct report {
 	size_t n_sites;
 	struct report_rest *rests;         /* by origin */
 	size_t n_rests;
-	uint64_t n_young, n_leaks, n_leaked; /* n_leaked: handles of the leaks */
+	uint64_t n_young, n_leaks, n_leaked; /* n_leaked: (new) handles of the leaks */
 	const struct leaks_handle **handles; /* what the others point into */
 	pid_t *pids;
 };

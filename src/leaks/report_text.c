@@ -419,12 +419,17 @@ static void print_verdict(const struct printer *printer)
 		print_line(printer, DIM, "%" PRIu64 " handle%s younger than %s %s not shown "
 			   "(--older-than).", report->n_young, plural(report->n_young),
 			   duration(report->older_than_ns).s, report->n_young == 1 ? "is" : "are");
-	if (report->n_leaks)
+	if (report->n_leaks && report->since)
+		print_line(printer, RED, "%" PRIu64 " leak%s with %" PRIu64 " new handle%s.",
+			   report->n_leaks, plural(report->n_leaks), report->n_leaked,
+			   plural(report->n_leaked));
+	else if (report->n_leaks)
 		print_line(printer, RED, "%" PRIu64 " leak%s: %" PRIu64 " handle%s that nothing "
 			   "closed.", report->n_leaks, plural(report->n_leaks), report->n_leaked,
 			   plural(report->n_leaked));
 	else
-		print_line(printer, NULL, "No leak was seen.");
+		print_line(printer, NULL, report->since ? "No new leak was seen." :
+							  "No leak was seen.");
 }
 
 int report_print_text(const struct report *report, const struct report_style *style, FILE *out)
