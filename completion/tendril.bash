@@ -7,7 +7,7 @@ _tendril_pids() {
 
 _tendril() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-	local commands='run load unload handles ps doctor log relog serve watch help'
+	local commands='run load unload handles ps doctor log relog serve watch leaks help'
 	local command=${COMP_WORDS[1]} options='--json --help' word n=0 i
 	local kinds='file directory socket pipe fifo device tty memfd eventfd epoll timerfd
 		signalfd inotify fanotify pidfd userfaultfd io_uring perf_event bpf namespace other'
@@ -31,6 +31,8 @@ _tendril() {
 	relog) options+=' --list --from --to --counters --format --output' ;;
 	serve) options+=' --listen --interval --pids --max-series --history --tls-cert --tls-key --auth-file' ;;
 	watch) options+=' --interval --sort --reverse --filter --view --alert --once' ;;
+	leaks) options+=' --duration --follow --all --by-process --top --older-than --every --since --save
+		--folded --ptrace --stack-size --debuginfod' ;;
 	esac
 	case $command:$prev in
 	handles:--kind|handles:-k)
@@ -69,7 +71,21 @@ _tendril() {
 		return ;;
 	*:--timeout|ps:--limit|ps:--above|run:--string|run:--integer|run:-[sit]|load:-t|unload:-t|ps:-[na])
 		return ;;
+	leaks:--since|leaks:--save|leaks:-[sS])
+		compopt -o filenames
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return ;;
+	leaks:--duration|leaks:--top|leaks:--older-than|leaks:--every|leaks:--stack-size|leaks:-[dnoe])
+		return ;;
+	leaks:--)
+		COMPREPLY=($(compgen -c -- "$cur"))
+		return ;;
 	esac
+	if [[ $command == leaks && " ${COMP_WORDS[*]:2:COMP_CWORD-2} " == *' -- '* ]]; then
+		compopt -o filenames # the arguments of a command that is none of ours
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return
+	fi
 	if [[ $cur == -* ]]; then
 		COMPREPLY=($(compgen -W "$options" -- "$cur"))
 		return
@@ -83,7 +99,7 @@ _tendril() {
 	relog:0)
 		compopt -o filenames
 		COMPREPLY=($(compgen -f -- "$cur")) ;;
-	ps:*|log:*|relog:*|serve:*|watch:*)
+	ps:*|log:*|relog:*|serve:*|watch:*|leaks:*)
 		COMPREPLY=($(compgen -W "$(_tendril_pids) user: session: cgroup: container:" -- "$cur"))
 		[[ ${COMPREPLY-} == *: ]] && compopt -o nospace ;;
 	*:0)

@@ -38,17 +38,18 @@ complete -c tendril -n 'not __tendril_started' -a unload -d 'Take a library out 
 complete -c tendril -n 'not __tendril_started' -a handles -d 'List the open handles of a process'
 complete -c tendril -n 'not __tendril_started' -a ps -d 'Handle, thread and mapping counts'
 complete -c tendril -n 'not __tendril_started' -a watch -d 'Performance Monitor in the terminal'
+complete -c tendril -n 'not __tendril_started' -a leaks -d 'Who opened the handles that are never closed'
 complete -c tendril -n 'not __tendril_started' -a doctor -d 'What this machine permits'
 complete -c tendril -n 'not __tendril_started' -a log -d 'Record counters in a file'
 complete -c tendril -n 'not __tendril_started' -a relog -d 'Read a log: list it, cut it, convert it'
 complete -c tendril -n 'not __tendril_started' -a serve -d 'Web page, OpenMetrics and JSON'
 complete -c tendril -n 'not __tendril_started' -a help -d 'Show the help of a command'
 
-complete -c tendril -n '__tendril_does run load unload handles ps doctor watch log relog serve' -l json -d 'Print the result as JSON'
+complete -c tendril -n '__tendril_does run load unload handles ps doctor watch log relog serve leaks' -l json -d 'Print the result as JSON'
 complete -c tendril -n '__tendril_does run load unload handles doctor; and __tendril_has 0' -a '(__fish_complete_pids)'
 complete -c tendril -n '__tendril_does ps watch serve' -a '(__fish_complete_pids) user: session: cgroup: container:'
 complete -c tendril -n '__tendril_does load unload; and __tendril_has 1' -F
-complete -c tendril -n '__tendril_does help; and __tendril_has 0' -a 'run load unload handles ps doctor watch log relog serve'
+complete -c tendril -n '__tendril_does help; and __tendril_has 0' -a 'run load unload handles ps doctor watch log relog serve leaks'
 complete -c tendril -n '__tendril_does run load unload' -s t -l timeout -x -d 'Wait at most so many seconds'
 
 complete -c tendril -n '__tendril_does run' -s s -l string -x -d 'An argument that is a string'
@@ -94,3 +95,24 @@ complete -c tendril -n '__tendril_does watch' -s f -l filter -x -d 'Only with th
 complete -c tendril -n '__tendril_does watch' -s v -l view -x -d 'Begin with' -a 'report chart alert log'
 complete -c tendril -n '__tendril_does watch' -s a -l alert -x -d 'Tell when that rule holds'
 complete -c tendril -n '__tendril_does watch' -l once -d 'Print one report'
+
+# Behind "--" is a command of its own.
+function __tendril_has_command
+	contains -- -- (commandline -opc)
+end
+complete -c tendril -n '__tendril_does leaks; and not __tendril_has_command' -a '(__fish_complete_pids) user: session: cgroup: container:'
+complete -c tendril -n '__tendril_does leaks; and __tendril_has_command' -a '(__fish_complete_command)'
+complete -c tendril -n '__tendril_does leaks; and __tendril_has_command' -F
+complete -c tendril -n '__tendril_does leaks' -s d -l duration -x -d 'End after so many seconds'
+complete -c tendril -n '__tendril_does leaks' -s f -l follow -d 'Children, too'
+complete -c tendril -n '__tendril_does leaks' -s a -l all -d 'Every process'
+complete -c tendril -n '__tendril_does leaks' -s p -l by-process -d 'The same stack in each process apart'
+complete -c tendril -n '__tendril_does leaks' -s n -l top -x -d 'Only so many stacks'
+complete -c tendril -n '__tendril_does leaks' -s o -l older-than -x -d 'Leave out younger handles'
+complete -c tendril -n '__tendril_does leaks' -s e -l every -x -d 'Show what is new each so many seconds'
+complete -c tendril -n '__tendril_does leaks' -s s -l since -r -F -d 'Only what is new since that was saved'
+complete -c tendril -n '__tendril_does leaks' -s S -l save -r -F -d 'Write what is open'
+complete -c tendril -n '__tendril_does leaks' -l folded -d 'One line a stack, for flame graphs'
+complete -c tendril -n '__tendril_does leaks' -l ptrace -d 'Without BPF: slower'
+complete -c tendril -n '__tendril_does leaks' -l stack-size -x -d 'Of each stack at most so much'
+complete -c tendril -n '__tendril_does leaks' -l debuginfod -d 'Ask the servers of debug information'

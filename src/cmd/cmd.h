@@ -40,6 +40,7 @@ extern const struct command cmd_run, cmd_load, cmd_unload, cmd_handles, cmd_ps, 
 extern const struct command cmd_log, cmd_relog;
 extern const struct command cmd_serve;
 extern const struct command cmd_watch;
+extern const struct command cmd_leaks;
 
 /* What is given to cmd_take_fn instead of an index into the options. */
 #define CMD_OPERAND (-1) /* a word that is no option; numbers below zero are none either */

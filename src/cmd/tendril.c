@@ -9,6 +9,9 @@ static const struct command *const commands[] = {
 	&cmd_log, &cmd_relog,
 	&cmd_serve,
 	&cmd_watch,
+#ifdef TENDRIL_LEAKS
+	&cmd_leaks,
+#endif
 };
 
 static int print_help(void)

@@ -35,6 +35,7 @@ struct watched {
 	char name[LEAKS_NAME_BYTES];
 	bool ended;
 	int status;
+	int64_t began_ns, ended_ns;
 	struct leaks_process counts; /* at its end */
 	struct image *image;
 	size_t n_images;
@@ -112,6 +113,7 @@ static struct watched *new_watched(struct leaks *leaks, pid_t pid, uint32_t key)
 	leaks->watched[leaks->n_watched++] = watched;
 	watched->pid = pid;
 	watched->key = key;
+	watched->began_ns = now_ns();
 	if (proc_process_read_stat(pid, &process) == 0) {
 		watched->start_ticks = process.start_ticks;
 		(void)snprintf(watched->name, sizeof(watched->name), "%s", process.comm);
@@ -419,6 +421,7 @@ static void on_ended(void *context, pid_t pid, uint32_t key, int status)
 		leaks->error = r;
 	ops->forget(leaks->source, pid, key);
 	watched->ended = true;
+	watched->ended_ns = now_ns();
 	watched->status = status;
 	leaks->n_alive--;
 }
@@ -609,6 +612,8 @@ static void head_process(struct leaks *leaks, const struct watched *watched,
 	process->start_ticks = watched->start_ticks;
 	process->ended = watched->ended;
 	process->exit_status = watched->status;
+	process->began_ns = watched->began_ns;
+	process->ended_ns = watched->ended_ns;
 	memcpy(process->name, watched->name, sizeof(process->name));
 }
 
@@ -778,6 +783,24 @@ int leaks_step(struct leaks *leaks)
 size_t leaks_alive(const struct leaks *leaks)
 {
 	return leaks->n_alive;
+}
+
+void leaks_count(const struct leaks *leaks, struct leaks_counts *ret_counts)
+{
+	struct leaks_counts counts = { .handles = leaks->n_held };
+
+	for (size_t i = 0; i < leaks->n_watched; i++) {
+		struct leaks_process now = { 0 };
+
+		if (leaks->watched[i]->ended)
+			now = leaks->watched[i]->counts;
+		else
+			(void)leaks->source->ops->counts(leaks->source, leaks->watched[i]->key, &now);
+		counts.opened += now.opened;
+		counts.closed += now.closed;
+		counts.lost += now.lost;
+	}
+	*ret_counts = counts;
 }
 
 void leaks_close(struct leaks *leaks)

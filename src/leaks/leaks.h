@@ -57,6 +57,8 @@ struct leaks_process {
 	uint64_t handles;           /* open now, all together */
 	const struct leaks_site *sites; /* most handles first; those that nobody saw come are the last */
 	size_t n_sites;
+	int64_t began_ns;           /* since when this one is watched; 0: as long as the snapshot */
+	int64_t ended_ns;           /* when it ended; 0: not known, or it has not */
 };
 
 struct leaks_snapshot {
@@ -91,6 +93,11 @@ int leaks_poll_fd(const struct leaks *leaks);
 int leaks_step(struct leaks *leaks);
 /* How many of the processes watched have not ended. */
 size_t leaks_alive(const struct leaks *leaks);
+/* Of all processes together, cheap enough for each second. */
+struct leaks_counts {
+	uint64_t opened, closed, lost, handles; /* as in struct leaks_process */
+};
+void leaks_count(const struct leaks *leaks, struct leaks_counts *ret_counts);
 /* Everything in *ret_snapshot belongs to it, and is freed with it; before leaks_close(). */
 int leaks_snapshot(struct leaks *leaks, struct leaks_snapshot **ret_snapshot);
 void leaks_snapshot_free(struct leaks_snapshot *snapshot);
