@@ -79,6 +79,8 @@ group_check()
 	want g++ has_command g++
 	want golang-go has_command go
 	want gdb has_command gdb
+	want valgrind has_command valgrind
+	want rustc has_command rustc
 	want procps has_command ps
 	want nginx-light has_command nginx
 	want redis-server has_command redis-server

@@ -196,7 +196,7 @@ PLANT(recursion)
 
 static inline __attribute__((always_inline)) int open_inlined(const char *path)
 {
-	int fd = open(path, O_RDONLY); /* LEAK for inlined through plant_inlined */
+	int fd = open(path, O_RDONLY); /* LEAK for inlined in open_inlined through plant_inlined */
 
 	return fd;
 }
