@@ -280,9 +280,10 @@ class Leaks:
     """A running `tendril leaks`."""
 
     def __init__(self, tendril, *args, **options):
-        self.process = subprocess.Popen([tendril, 'leaks'] + [str(a) for a in args],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, **options)
+        # Young handles count too: what is planted is not old.
+        self.process = subprocess.Popen([tendril, 'leaks', '--older-than', '0'] +
+                                        [str(a) for a in args], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
     def __enter__(self):
         return self
