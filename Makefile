@@ -65,9 +65,10 @@ demo-wine:
 	@sh examples/demo-wine.sh $(BUILD)
 
 bench: all
-	@ninja -C $(BUILD) bench/bench bench/bench_monitor tests/targets/manylibs
+	@ninja -C $(BUILD) bench/bench bench/bench_monitor tests/targets/manylibs bench_leaks_parts
 	@$(BUILD)/bench/bench --targets $(BUILD)/tests/targets; bad=$$?; \
-		$(BUILD)/bench/bench_monitor && exit $$bad
+		$(BUILD)/bench/bench_monitor || bad=1; \
+		python3 bench/bench_leaks.py $(BUILD) || bad=1; exit $$bad
 
 torture: all
 	@ninja -C $(BUILD) tests/torture meson-test-prereq

@@ -84,6 +84,8 @@ group_check()
 	want xz-utils has_command xz
 	need binutils has_command objcopy
 	want gdb has_command gdb
+	want valgrind has_command valgrind
+	want rustc has_command rustc
 	want procps has_command ps
 	want nginx-light has_command nginx
 	want redis-server has_command redis-server

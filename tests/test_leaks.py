@@ -1,0 +1,596 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""test_leaks.py TENDRIL [--full] [NAME...] - tendril leaks finds what is planted, and nothing else
+
+Prints TAP.  The programs in tests/targets/leaks/ plant a leak each, and have a repaired form that goes
+through the same lines.  First it is looked at in /proc that they do what they say; then each is
+attached to before it begins its work, and started by `tendril leaks -- COMMAND`.  With --full every
+plant is tried in every way of building it.
+"""
+import functools
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+
+from leaks_support import (Leaks, Report, SECONDS, Skip, Target, UNSUPPORTED, check_sites, handles,
+                           is_site, origin_of, read_catalog, run_leaks, run_tests, state_of,
+                           tracer_of, until)
+
+FULL = '--full' in sys.argv
+WORDS = [word for word in sys.argv[1:] if word != '--full']
+TENDRIL = os.path.abspath(WORDS[0])
+ONLY = WORDS[1:]
+PLANTS = os.path.join(os.environ.get('TENDRIL_TARGETS') or os.path.join(
+    os.path.dirname(TENDRIL), '../../tests/targets'), 'leaks')
+CATALOG = read_catalog()
+# Seen only when children are followed too.
+FOLLOWED = {'in_child', 'shared_table'}
+# What is tried in each way of building: each kind of stack, and of call.
+SELECTED = ['open', 'pipe2', 'fopen', 'opendir', 'recvmsg', 'thread', 'signal', 'deep', 'recursion', 'inlined',
+            'alloca', 'error_path', 'clone_pidfd', 'exec', 'getaddrinfo']
+BUILDS = ['plant_o2', 'plant_o0_fp', 'plant_static', 'plant_static_pie', 'plant_musl']
+SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'targets/leaks/plant.py')
+
+
+def program(name):
+    path = os.path.join(PLANTS, name)
+    if not os.path.exists(path):
+        raise Skip('%s is not built here' % name)
+    return path
+
+
+def plants_of(build):
+    """As the program itself says; steps and what other plants exec are no plants by themselves."""
+    listed = subprocess.run([program(build), 'list'], capture_output=True, text=True, check=True)
+    names = [line.split()[0] for line in listed.stdout.splitlines()]
+    return sorted(n for n in names if n in CATALOG)
+
+
+def can_leak():
+    """Is there such a command, and may we?  Said once for all tests."""
+    if os.geteuid() != 0:
+        raise Skip('needs root')
+    if not CAN['command']:
+        raise Skip('this build has no `tendril leaks`')
+
+
+def find_command():
+    done = subprocess.run([TENDRIL, 'leaks', '--help'], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+CAN = {'command': find_command()}
+
+
+# --- the plants do what they say -----------------------------------------------------------------
+
+def children(pid):
+    with open('/proc/%d/task/%d/children' % (pid, pid), encoding='ascii') as file:
+        return [int(word) for word in file.read().split()]
+
+
+def planted(command, plant):
+    """How many more handles it has after its work than before; followed children's too."""
+    with Target(*command, plant, 'leak', 'wait') as leaking:
+        leaking.hear('begin')
+        before = len(handles(leaking.pid))
+        leaking.work()
+        after = len(handles(leaking.pid)) - before
+        for child in children(leaking.pid) if plant in FOLLOWED else []:
+            after += len(handles(child)) - before
+        leaking.unharmed()
+    return after
+
+
+def stays(command, plant):
+    with Target(*command, plant, 'repaired', 'wait') as repaired:
+        repaired.hear('begin')
+        before = handles(repaired.pid)
+        repaired.work()
+        after = handles(repaired.pid)
+        repaired.unharmed()
+    return {k: v for k, v in after.items() if k not in before}
+
+
+def is_honest(command, plant):
+    wanted = sum(e.count for e in CATALOG[plant])
+    got = planted(command, plant)
+    assert got == wanted, 'it leaves %d handles, and %d are marked' % (got, wanted)
+    left = stays(command, plant)
+    assert not left, 'the repaired form leaves %r' % left
+
+
+# Valgrind knows these calls, and takes its own stacks.
+VALGRIND_KNOWS = ['open', 'pipe2', 'dup2_over', 'fcntl_dupfd', 'accept4', 'recvmmsg', 'fopen', 'popen',
+                  'error_path', 'thread', 'signal', 'deep', 'inlined', 'in_loaded', 'in_unloaded']
+
+
+def marks_are_right(plant):
+    """The marked line opens the marked number of handles, by the word of somebody else."""
+    valgrind = shutil.which('valgrind')
+    if not valgrind:
+        raise Skip('valgrind is not installed')
+    run = subprocess.run([valgrind, '--track-fds=yes', program('plant'), plant, 'leak'], text=True,
+                         stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=True)
+    for expected in CATALOG[plant]:
+        where = r'%s \(%s:%d\)' % (expected.function, re.escape(expected.file), expected.line)
+        found = len(re.findall(where, run.stderr))
+        assert found == expected.count, '%s: valgrind sees %d:\n%s' % (expected, found, run.stderr)
+
+
+# --- each plant ---------------------------------------------------------------------------------
+
+def options_for(plant):
+    return ['-f'] if plant in FOLLOWED else []
+
+
+def attached(command, plant, form):
+    """Attached to before it begins, asked after its work; it is not harmed."""
+    with Target(*command, plant, form, 'wait') as target:
+        target.hear('begin')
+        with Leaks(TENDRIL, '--json', *options_for(plant), target.pid) as leaks:
+            leaks.wait_until_watching()
+            target.work()
+            assert state_of(target.pid) not in 'Tt' and tracer_of(target.pid) == 0
+            report = leaks.end()
+        target.unharmed()
+    assert report.code in (0, 1), report.err
+    return report
+
+
+def started(command, plant, form):
+    report = Report(*run_leaks(TENDRIL, '--json', *options_for(plant), '--', *command, plant, form))
+    assert report.code in (0, 1), report.err
+    return report
+
+
+def find(command, plant, forms):
+    can_leak()
+    wanted = CATALOG[plant]
+    for run in forms:
+        report = run(command, plant, 'leak')
+        check_sites(report, wanted)
+        if run is started:
+            assert report.code == 1, 'exit status %d, and there are leaks' % report.code
+        report = run(command, plant, 'repaired')
+        check_sites(report, [])
+        assert report.code == 0, 'exit status %d, and there is none' % report.code
+
+
+def python_leak():
+    """The interpreter's own frames: the C stack at least."""
+    can_leak()
+    command = [sys.executable, SCRIPT]
+    for run in (attached, started):
+        report = run(command, 'python', 'leak')
+        sites = [s for s in report.sites() if s['count'] == 3]
+        assert len(sites) == 1 and len(report.sites()) == 1, report.show()
+        modules = ' '.join(str(f.get('module')) for f in sites[0]['stack'])
+        assert 'python' in modules, report.show()
+        names = [f.get('function') or '' for f in sites[0]['stack']]
+        assert any('os_open' in n for n in names) and any('main' in n for n in names), report.show()
+        check_sites(run(command, 'python', 'repaired'), [])
+
+
+# --- what it tells, and how it is used ------------------------------------------------------------
+
+def steps():
+    return Target(program('plant'), 'steps', 'leak', 'wait')
+
+
+def at(step):
+    return CATALOG[step][0]
+
+
+def count_of(report, step):
+    return sum(s['count'] for s in report.sites() if is_site(s, at(step)))
+
+
+def test_what_was_open_before_is_told_apart():
+    can_leak()
+    with steps() as target:
+        target.hear('begin')
+        target.say()
+        target.step('a', 4)
+        with Leaks(TENDRIL, '--json', target.pid) as leaks:
+            leaks.wait_until_watching()
+            target.step('b', 2)
+            report = leaks.end()
+    before = [s for s in report.of(target.pid)['sites'] if origin_of(s) == 'before']
+    # Those of ours, and standard input, output and error.
+    assert sum(s['count'] for s in before) == 7, report.text
+    assert count_of(report, 'step_b') == 2 and len(report.sites()) == 1, report.show()
+
+
+def test_example_is_a_handle_that_is_open():
+    can_leak()
+    with steps() as target:
+        target.hear('begin')
+        target.say()
+        with Leaks(TENDRIL, '--json', target.pid) as leaks:
+            leaks.wait_until_watching()
+            target.step('b', 2)
+            report = leaks.end()
+        site = report.sites()[0]
+        example = site['example']
+        assert handles(target.pid)[example['handle']] == '/dev/zero', example
+        assert example['what'] == '/dev/zero', example
+        assert 0 <= site['oldest_s'] < SECONDS and site['kind'], site
+
+
+def test_counts_are_exact():
+    """Each open and each close is counted, of eight threads at once."""
+    can_leak()
+    report = attached([program('plant')], 'busy_threads', 'leak')
+    told = report.of(report.processes[0]['pid'])
+    opened = 3 * (8 * 2000 + 2000 + 1)
+    assert (told['opened'], told['closed'], told['lost']) == (opened, opened - 3, 0), told
+
+
+def test_most_handles_first():
+    can_leak()
+    with steps() as target:
+        target.hear('begin')
+        target.say()
+        with Leaks(TENDRIL, '--json', target.pid) as leaks:
+            leaks.wait_until_watching()
+            target.step('a', 2)
+            target.step('b', 5)
+            report = leaks.end()
+    assert [s['count'] for s in report.sites()] == [5, 2], report.show()
+
+
+def test_closed_since_is_not_told():
+    can_leak()
+    with steps() as target:
+        target.hear('begin')
+        target.say()
+        with Leaks(TENDRIL, '--json', target.pid) as leaks:
+            leaks.wait_until_watching()
+            target.step('a', 2)
+            target.step('b', 1)
+            target.step('c', 1)
+            report = leaks.end()
+    assert count_of(report, 'step_a') == 2 and count_of(report, 'step_b') == 0, report.show()
+
+
+def test_two_snapshots_show_what_is_new():
+    can_leak()
+    with steps() as target, tempfile.TemporaryDirectory() as folder:
+        saved = os.path.join(folder, 'first')
+        target.hear('begin')
+        target.say()
+        with Leaks(TENDRIL, '--json', '--save', saved, target.pid) as leaks:
+            leaks.wait_until_watching()
+            target.step('a', 3)
+            first = leaks.end()
+        assert count_of(first, 'step_a') == 3, first.show()
+        with Leaks(TENDRIL, '--json', '--since', saved, target.pid) as leaks:
+            leaks.wait_until_watching()
+            target.step('b', 2)
+            second = leaks.end()
+    assert count_of(second, 'step_a') == 0 and count_of(second, 'step_b') == 2, second.show()
+
+
+def test_duration_bounds_it():
+    can_leak()
+    with steps() as target:
+        target.hear('begin')
+        report = Report(*run_leaks(TENDRIL, '--json', '--duration', '0.5', target.pid))
+        assert report.code == 0, report.err
+        check_sites(report, [])
+
+
+def test_end_of_the_target_gives_the_report():
+    can_leak()
+    with steps() as target:
+        target.hear('begin')
+        target.say()
+        with Leaks(TENDRIL, '--json', target.pid) as leaks:
+            leaks.wait_until_watching()
+            target.step('a', 2)
+            target.process.kill()
+            target.process.wait()
+            report = leaks.report()
+    assert report.code == 1 and count_of(report, 'step_a') == 2, report.show()
+
+
+def test_several_targets_at_once():
+    can_leak()
+    with steps() as first, steps() as second:
+        for target in (first, second):
+            target.hear('begin')
+            target.say()
+        with Leaks(TENDRIL, '--json', first.pid, second.pid) as leaks:
+            leaks.wait_until_watching()
+            first.step('a', 2)
+            second.step('b', 3)
+            report = leaks.end()
+    assert count_of(report, 'step_a') == 2 and count_of(report, 'step_b') == 3, report.show()
+
+
+def test_two_of_us_at_one_target():
+    can_leak()
+    with steps() as target:
+        target.hear('begin')
+        target.say()
+        with Leaks(TENDRIL, '--json', target.pid) as one, Leaks(TENDRIL, '--json', target.pid) as two:
+            one.wait_until_watching()
+            two.wait_until_watching()
+            target.step('a', 2)
+            for leaks in (one, two):
+                assert count_of(leaks.end(), 'step_a') == 2
+
+
+def test_forks_in_a_storm_with_all_children_followed():
+    can_leak()
+    with Target(program('plant'), 'fork_storm', 'leak', 'wait') as target:
+        target.hear('begin')
+        with Leaks(TENDRIL, '--json', '-f', target.pid) as leaks:
+            leaks.wait_until_watching()
+            target.work()
+            report = leaks.end()
+        target.unharmed()
+    told = report.of(target.pid)
+    report.processes = [told]
+    if told['lost'] == 0:
+        check_sites(report, CATALOG['fork_storm'])
+    else:  # told, and what is open is not missed for that
+        assert sum(s['count'] for s in report.sites()) >= 3, report.show()
+
+
+def test_children_are_not_followed_unasked():
+    can_leak()
+    with Target(program('plant'), 'in_child', 'leak', 'wait') as target:
+        target.hear('begin')
+        with Leaks(TENDRIL, '--json', target.pid) as leaks:
+            leaks.wait_until_watching()
+            target.work()
+            check_sites(leaks.end(), [])
+
+
+# --- no harm ------------------------------------------------------------------------------------
+
+def looks_of(pid):
+    with open('/proc/%d/maps' % pid, encoding='utf-8', errors='replace') as file:
+        maps = file.read()
+    with open('/proc/%d/status' % pid, encoding='utf-8', errors='replace') as file:
+        status = re.sub(r'(?m)^(Vm|Rss|voluntary|nonvoluntary).*\n', '', file.read())
+    return maps, re.sub(r'(?m)^State:.*\n', '', status), handles(pid)
+
+
+def test_target_is_neither_stopped_nor_changed():
+    """Looked at without a pause while we come, work and go."""
+    can_leak()
+    wrong, is_over = [], threading.Event()
+    with steps() as target:
+        target.hear('begin')
+        target.say()
+
+        def look():
+            while not is_over.is_set():
+                state, tracer = state_of(target.pid), tracer_of(target.pid)
+                if state in 'Tt' or tracer:
+                    wrong.append((state, tracer))
+
+        before, watcher = looks_of(target.pid), threading.Thread(target=look)
+        watcher.start()
+        try:
+            with Leaks(TENDRIL, '--json', target.pid) as leaks:
+                leaks.wait_until_watching()
+                target.step('a')
+                target.step('c')
+                leaks.end()
+        finally:
+            is_over.set()
+            watcher.join()
+        after = looks_of(target.pid)
+    assert not wrong, 'it was stopped or traced: %r' % wrong[:3]
+    assert before == after, 'it is not as it was'
+
+
+def bpf_objects():
+    """(kind, id) of what no living process but ours holds; empty of what others come and go with."""
+    if not shutil.which('bpftool') and not os.path.exists('/usr/sbin/bpftool'):
+        raise Skip('bpftool is not installed')
+    found = set()
+    for kind in ('prog', 'map', 'link'):
+        told = subprocess.run([shutil.which('bpftool') or '/usr/sbin/bpftool', '-j', kind, 'show'],
+                              capture_output=True, text=True, check=False).stdout
+        found |= {(kind, o['id']) for o in json.loads(told or '[]')
+                  if not [p for p in o.get('pids', []) if os.path.exists('/proc/%d' % p['pid'])]}
+    return found
+
+
+KILLS = 20
+
+
+def time_to_watch(target):
+    with Leaks(TENDRIL, '--json', target.pid) as leaks:
+        begin = os.times().elapsed
+        leaks.wait_until_watching()
+        return os.times().elapsed - begin
+
+
+def test_killed_at_any_moment_leaves_nothing():
+    """At moments all over its start, and while events come; the target goes on."""
+    can_leak()
+    before = bpf_objects()
+    with steps() as target:
+        target.hear('begin')
+        target.say()
+        seconds = time_to_watch(target)
+        looks = looks_of(target.pid)
+        for i in range(KILLS):
+            with Leaks(TENDRIL, '--json', target.pid) as leaks:
+                try:
+                    leaks.process.wait(seconds * i / (KILLS * 3 / 4))
+                except subprocess.TimeoutExpired:
+                    pass
+                target.step('a')
+                leaks.process.kill()
+                leaks.process.wait()
+            target.step('c')
+        assert looks_of(target.pid) == looks, 'the target is not as it was'
+        target.say('q')
+        target.hear('ready')
+        target.unharmed()
+    # The kernel frees them a little later.
+    until('no BPF object is left', lambda: not bpf_objects() - before)
+
+
+def test_killed_while_its_command_runs_ends_nothing_else():
+    """COMMAND goes on: it is somebody's work."""
+    can_leak()
+    with tempfile.TemporaryDirectory() as folder:
+        fifo = os.path.join(folder, 'fifo')
+        os.mkfifo(fifo)
+        command = ['sh', '-c', 'read line <%s; echo $line >%s/done' % (fifo, folder)]
+        with Leaks(TENDRIL, '--json', '--', *command) as leaks:
+            writer = until('the command has begun', lambda: os.open(
+                fifo, os.O_WRONLY | os.O_NONBLOCK))
+            leaks.process.kill()
+            leaks.process.wait()
+        os.write(writer, b'yes\n')
+        os.close(writer)
+        until('the command has ended', lambda: os.path.exists(folder + '/done'))
+
+
+def refused(code, out, err, *parts):
+    assert code == 3, 'status %d: %s' % (code, err)
+    assert err.startswith('tendril: ') and err.count('\n') == 1, 'not one line: %r' % err
+    assert out == '', out
+    assert any(part in err for part in parts), '%r says none of %r' % (err, parts)
+
+
+def nobody_can_run_it():
+    done = subprocess.run(['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups',
+                           TENDRIL, '--version'], capture_output=True, check=False)
+    if done.returncode != 0:
+        raise Skip('nobody may not run ' + TENDRIL)
+
+
+def run_as(wrapper, *args):
+    done = subprocess.run(wrapper + [TENDRIL, 'leaks'] + [str(a) for a in args], check=False,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_without_a_capability_it_says_which():
+    can_leak()
+    wrapper = ['setpriv', '--bounding-set', '-all', '--inh-caps', '-all']
+    with steps() as target:
+        target.hear('begin')
+        refused(*run_as(wrapper, '--json', '--duration', '1', target.pid), 'CAP_')
+        target.work_is_unharmed = target.say('\nq')
+        target.hear('ready')
+
+
+def test_as_an_ordinary_user_it_says_what_is_missing():
+    can_leak()
+    nobody_can_run_it()
+    wrapper = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups']
+    with Target(*wrapper, program('plant'), 'steps', 'leak', 'wait') as target:
+        target.hear('begin')
+        refused(*run_as(wrapper, '--json', '--duration', '1', target.pid), 'CAP_', 'root')
+
+
+def test_no_such_process():
+    can_leak()
+    process = subprocess.Popen(['true'])
+    process.wait()
+    refused(*run_leaks(TENDRIL, '--json', process.pid), 'process')
+
+
+def test_command_that_is_not_there():
+    can_leak()
+    code, out, err = run_leaks(TENDRIL, '--json', '--', '/nowhere/at-all')
+    refused(code, out, err, '/nowhere/at-all')
+
+
+HOSTILE = 'evil\n\x1b[31m"\\\xff'
+
+
+def test_hostile_names_are_escaped():
+    """The program's name, its path, and what its handles are called."""
+    can_leak()
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(os.fsencode(folder), HOSTILE.encode('latin-1'))
+        os.mkdir(path)
+        for name in ('plant', 'libplant.so', 'libplant_stripped.so', 'plant_module.so'):
+            shutil.copy(program(name), path)
+        hostile = os.path.join(path, b'\x1b]0;title\x07\n')
+        os.rename(os.path.join(path, b'plant'), hostile)
+        command = [TENDRIL, 'leaks', '--', hostile, 'memfd', 'leak']
+        text = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False,
+                              timeout=SECONDS)
+        assert text.returncode == 1, text.stderr
+        for stream in (text.stdout, text.stderr):
+            assert not re.search(rb'[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]', re.sub(
+                rb'[\xc2-\xf4][\x80-\xbf]+', b'', stream)), stream
+        command[2:2] = ['--json']
+        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False,
+                              timeout=SECONDS)
+        report = Report(done.returncode, done.stdout.decode('utf-8'), done.stderr.decode('utf-8'))
+        check_sites(report, CATALOG['memfd'])
+        # JSON has a way to say each character.
+        assert '\x1b[31m' in report.sites()[0]['example']['what'], report.text
+
+
+def test_command_keeps_its_exit_and_its_output():
+    can_leak()
+    code, out, err = run_leaks(TENDRIL, '--', 'sh', '-c', 'echo hello; exit 7')
+    assert 'hello\n' in out, (out, err)
+    assert code == 0, 'status %d: a command that fails is no leak' % code
+
+
+# --- all together -------------------------------------------------------------------------------
+
+def cases():
+    for build in ['plant', 'plant_cxx'] + BUILDS:
+        try:
+            names = plants_of(build)
+        except Skip as why:
+            yield build, functools.partial(skip, str(why))
+            continue
+        if build in BUILDS and not FULL:
+            names = [n for n in names if n in SELECTED]
+        command = [program(build)]
+        for name in names:
+            yield '%s_%s_is_honest' % (build, name), functools.partial(is_honest, command, name)
+        forms = (attached, started) if build not in BUILDS or FULL else (attached,)
+        for name in names:
+            yield '%s_%s' % (build, name), functools.partial(find, command, name, forms)
+    for name, build in (('rust', 'plant_rust'), ('go', 'plant_go')):
+        yield name + '_is_honest', functools.partial(with_program, is_honest, build, name)
+        yield name, functools.partial(with_program, find, build, name, (attached, started))
+    yield 'python', python_leak
+    for name in VALGRIND_KNOWS:
+        yield 'valgrind_agrees_about_' + name, functools.partial(marks_are_right, name)
+    for name, function in list(globals().items()):
+        if name.startswith('test_'):
+            yield name[len('test_'):], function
+
+
+def with_program(check, build, *args):
+    check([program(build)], *args)
+
+
+def skip(why):
+    raise Skip(why)
+
+
+def main():
+    wanted = [re.compile(pattern) for pattern in ONLY]
+    return run_tests([(name, function) for name, function in cases()
+                      if not wanted or any(w.fullmatch(name) for w in wanted)])
+
+
+if __name__ == '__main__':
+    sys.exit(main())
