@@ -461,9 +461,19 @@ class Terminal:
     def wait_for(self, part):
         deadline = time.monotonic() + SECONDS
         while part not in self.text:
-            assert select.select([self.fd], [], [], max(0, deadline - time.monotonic()))[0], \
-                self.text
-            self.text += os.read(self.fd, 65536).decode('utf-8')
+            self.read(deadline)
+
+    def read(self, deadline=None):
+        left = SECONDS if deadline is None else max(0, deadline - time.monotonic())
+        assert select.select([self.fd], [], [], left)[0], self.text
+        self.text += os.read(self.fd, 65536).decode('utf-8')
+
+    def progress(self):
+        """A whole line of it, begun after this was asked for."""
+        self.text = ''
+        while self.text.count('\r\x1b[K') < 3:
+            self.read()
+        return self.text.split('\r\x1b[K')[2]
 
     def send(self, keys):
         self.text = ''
@@ -494,14 +504,11 @@ def progress_and_keys():
         terminal = Terminal('--older-than', '0', target.pid)
         terminal.wait_for('Ctrl-C: report)')
         contains(terminal.text, ' s  opened ')
-        terminal.resize(50)  # too narrow for the hint, which must not wrap
-        terminal.send(b'')
-        terminal.wait_for('\r\x1b[K')
-        terminal.wait_for('  lost 0\r')
-        terminal.resize(30)
-        terminal.send(b'')
-        terminal.wait_for('\r\x1b[K')
-        terminal.wait_for('  closed 0  \r')
+        for columns in (50, 30):  # too narrow for the hint, or the figures: it must not wrap
+            terminal.resize(columns)
+            line = terminal.progress()
+            assert len(line) < columns and 'Ctrl-C' not in line, line
+            contains(line, '  opened ')
         terminal.resize(90)
         terminal.send(b'\r')
         terminal.wait_for('What is new in the last ')

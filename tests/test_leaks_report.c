@@ -94,32 +94,34 @@ static void expect_judgement(const struct leaks_snapshot *snapshot, bool growing
 
 /* Judging */
 
+/* One process with one stack, whose handles were opened at those seconds of the first 66. */
+#define EXPECT_JUDGEMENT(growing, leak, closings, ...)                                             \
+	do {                                                                                       \
+		const struct leaks_snapshot judged = SNAPSHOT(                                     \
+			66, PROCESS(12, { STACK(stack), HANDLES(4, __VA_ARGS__),                   \
+					  .closed = (closings) }));                                \
+		expect_judgement(&judged, growing, leak);                                          \
+	} while (0)
+
 static void test_growing(void **state)
 {
-	const struct leaks_snapshot spread =
-		SNAPSHOT(60, PROCESS(12, { STACK(stack), HANDLES(4, 1, 20, 50) }));
-	const struct leaks_snapshot start =
-		SNAPSHOT(60, PROCESS(12, { STACK(stack), HANDLES(4, 1, 2, 3, 4, 5) }));
-	const struct leaks_snapshot end =
-		SNAPSHOT(60, PROCESS(12, { STACK(stack), HANDLES(4, 48, 50, 53) }));
-	const struct leaks_snapshot one =
-		SNAPSHOT(60, PROCESS(12, { STACK(stack), HANDLES(4, 50) }));
-
-	expect_judgement(&spread, true, true);
-	expect_judgement(&start, false, false);
-	expect_judgement(&end, false, false); /* in use: only the youngest are open */
-	expect_judgement(&one, false, false);
+	EXPECT_JUDGEMENT(true, true, 0, 1, 20, 50);
+	EXPECT_JUDGEMENT(true, true, 0, 1, 50);
+	EXPECT_JUDGEMENT(false, false, 0, 1, 2, 3, 4, 5, 30);
+	EXPECT_JUDGEMENT(false, false, 0, 48, 50, 53); /* in use: only the youngest are open */
+	EXPECT_JUDGEMENT(false, false, 0, 50);
+	EXPECT_JUDGEMENT(false, false, 0, 1, 2, 3, 50); /* a pool, and one in use */
+	EXPECT_JUDGEMENT(true, true, 0, 1, 2, 3, 30, 50);
+	EXPECT_JUDGEMENT(true, true, 0, 25, 30, 50, 52); /* it has begun late */
 }
 
-static void test_what_is_closed_as_often_is_no_leak(void **state)
+static void test_what_is_closed_too_is_a_leak_when_it_outlives(void **state)
 {
-	const struct leaks_snapshot closing =
-		SNAPSHOT(60, PROCESS(12, { STACK(stack), HANDLES(4, 1, 20, 50), .closed = 3 }));
-	const struct leaks_snapshot seldom =
-		SNAPSHOT(60, PROCESS(12, { STACK(stack), HANDLES(4, 1, 20, 50), .closed = 2 }));
-
-	expect_judgement(&closing, true, false);
-	expect_judgement(&seldom, true, true);
+	EXPECT_JUDGEMENT(true, true, 2, 30, 45, 50);
+	EXPECT_JUDGEMENT(true, false, 3, 30, 45, 50); /* all of them live so long */
+	EXPECT_JUDGEMENT(true, false, 900, 1, 30, 45, 50, 51);
+	EXPECT_JUDGEMENT(true, false, 900, 1, 2, 30, 45, 50, 51);
+	EXPECT_JUDGEMENT(true, true, 900, 1, 10, 30, 35, 45, 50, 51); /* a few never end */
 }
 
 static void test_time_is_that_of_the_process(void **state)
@@ -162,6 +164,19 @@ static void test_what_an_ended_process_left_is_a_leak(void **state)
 	expect_judgement(&snapshot, false, true);
 	libc.n_frames = 0;
 	libc.end = UNWIND_COMPLETE;
+	expect_judgement(&snapshot, false, true);
+}
+
+static void test_standard_handles_are_left_by_everyone(void **state)
+{
+	struct leaks_process ended = PROCESS(12, { STACK(stack), HANDLES(1, 2, 3) });
+	struct leaks_process one_more = PROCESS(12, { STACK(stack), HANDLES(2, 2, 3) });
+	struct leaks_snapshot snapshot = { .began_ns = BEGAN_NS, .taken_ns = AT(60),
+					   .processes = &ended, .n_processes = 1 };
+
+	ended.ended = one_more.ended = true;
+	expect_judgement(&snapshot, false, false);
+	snapshot.processes = &one_more;
 	expect_judgement(&snapshot, false, true);
 }
 
@@ -785,10 +800,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_growing),
-		cmocka_unit_test(test_what_is_closed_as_often_is_no_leak),
+		cmocka_unit_test(test_what_is_closed_too_is_a_leak_when_it_outlives),
 		cmocka_unit_test(test_time_is_that_of_the_process),
 		cmocka_unit_test(test_many_workers_with_one_handle_are_no_leak),
 		cmocka_unit_test(test_what_an_ended_process_left_is_a_leak),
+		cmocka_unit_test(test_standard_handles_are_left_by_everyone),
 		cmocka_unit_test(test_others_doing_is_no_leak),
 		cmocka_unit_test(test_young_handles_are_left_out),
 		cmocka_unit_test(test_most_handles_first_and_processes_together),

@@ -28,7 +28,7 @@ struct session {
 	bool with_keys, with_progress;
 	bool is_over, interrupted;
 	int code; /* of what went wrong */
-	int64_t began_ns, end_ns, tick_ns, every_ns, look_ns, look_gap_ns, told_ns;
+	int64_t began_ns, end_ns, tick_ns, every_ns, told_ns;
 };
 
 /* The report */
@@ -108,18 +108,6 @@ static int show_end(struct session *session)
 	if (r < 0)
 		return cmd_fail_code(session->request->json, r, "the report could not be made");
 	return saved != CMD_DONE ? saved : code;
-}
-
-/*
- * A look shows which handles are open at that moment; those that are closed later tell that their
- * stack does close.  Looks come less and less often, so that long watching costs no more.
- */
-static void look(struct session *session)
-{
-	struct leaks_snapshot *snapshot = NULL;
-
-	if (leaks_snapshot(session->leaks, &snapshot) == 0)
-		leaks_snapshot_free(snapshot);
 }
 
 /* Progress */
@@ -231,11 +219,6 @@ static void take_timers(struct session *session)
 		if (show_difference(session) != CMD_DONE)
 			end_session(session, CMD_FAILED);
 	}
-	if (now >= session->look_ns) {
-		session->look_gap_ns *= 2;
-		session->look_ns = now + session->look_gap_ns;
-		look(session);
-	}
 }
 
 /* COMMAND's last events may come after its end was seen. */
@@ -256,7 +239,6 @@ static int wait_ms(const struct session *session)
 
 	next = session->tick_ns < next ? session->tick_ns : next;
 	next = session->every_ns < next ? session->every_ns : next;
-	next = session->look_ns < next ? session->look_ns : next;
 	return next <= now ? 0 : (int)((next - now) / NS_PER_MS) + 1; /* a tick at most */
 }
 
@@ -359,8 +341,6 @@ static void set_times(struct session *session)
 	session->end_ns = request->duration_ms ? now + request->duration_ms * NS_PER_MS : INT64_MAX;
 	session->every_ns = request->every_ms ? now + request->every_ms * NS_PER_MS : INT64_MAX;
 	session->tick_ns = now;
-	session->look_gap_ns = NS_PER_S / 4;
-	session->look_ns = now + session->look_gap_ns;
 	session->with_progress = isatty(STDERR_FILENO) && !request->n_words;
 	session->with_keys = session->with_progress && isatty(STDIN_FILENO);
 }

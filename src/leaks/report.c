@@ -134,18 +134,41 @@ static struct window window_of(const struct report *report, const struct leaks_p
 	return window;
 }
 
-/*
- * It grows still when the last third of the time has added to it, and an earlier one has, too: what
- * was opened once at the start is no leak, and what is open for a moment each is all young.
- */
-static bool is_growing(const struct part *part, const struct window *window)
+/* How many of those that are still open were opened in each third of the time. */
+static void count_thirds(const struct part *part, const struct window *window, size_t counts[3])
 {
-	int64_t last_third = window->to_ns - (window->to_ns - window->from_ns) / 3;
-	size_t early = 0;
+	int64_t third = (window->to_ns - window->from_ns) / 3;
 
-	for (size_t i = 0; i < part->n; i++)
-		early += part->items[i].handle->opened_ns < last_third;
-	return early > 0 && early < part->n;
+	for (size_t i = 0; i < part->n; i++) {
+		int64_t opened = part->items[i].handle->opened_ns;
+
+		counts[opened < window->from_ns + third ? 0 : opened < window->to_ns - third ? 1 : 2]++;
+	}
+}
+
+/*
+ * It grows still when the last third has added to it, and an earlier one has, too: what was opened
+ * once at the start is no leak, and what is open for a moment each is all young.  Where there are
+ * enough to tell, a pool that was filled at the start and one more in use are told from a leak by
+ * the third between.
+ */
+static bool is_growing(const size_t thirds[3])
+{
+	size_t early = thirds[0] + thirds[1];
+
+	return early > 0 && thirds[2] > 0 && (early + thirds[2] < 4 || thirds[1] > 0);
+}
+
+/*
+ * Of a stack that closes most of its handles, such as accept(2) in a server, there are always some
+ * open.  If each of them is closed in the end, few are old; if some never are, these are spread
+ * evenly.
+ */
+static bool outlives(const size_t thirds[3])
+{
+	size_t least = thirds[0] < thirds[1] ? thirds[0] : thirds[1];
+
+	return least > 0 && 2 * least >= thirds[2];
 }
 
 /* Nothing of the runtime opened it for itself; where the stack does not tell, nobody can say so. */
@@ -155,20 +178,32 @@ static bool is_own_code(const struct leaks_site *site)
 	       find_own_frame(site) < site->n_frames;
 }
 
+/* Standard input, output and error stay open in every program, whoever put them there. */
+static bool is_standard(const struct part *part)
+{
+	for (size_t i = 0; i < part->n; i++)
+		if (part->items[i].handle->number > STDERR_FILENO)
+			return false;
+	return true;
+}
+
 static void judge(const struct report *report, struct part *part)
 {
 	const struct item *item = part->items;
 	struct window window = window_of(report, item->process);
 	double hours = (double)(window.to_ns - window.from_ns) / (3600.0 * NS_PER_S);
+	size_t thirds[3] = { 0 };
 
 	part->rate_per_hour = hours > 0 ? (double)part->n / hours : 0;
-	part->growing = is_growing(part, &window);
+	count_thirds(part, &window, thirds);
+	part->growing = is_growing(thirds);
 	if (!is_opened(item->origin))
 		return;
 	if (item->process->ended)
-		part->is_leak = is_own_code(item->site);
+		part->is_leak = is_own_code(item->site) && !is_standard(part);
 	else
-		part->is_leak = part->growing && item->site->closed < part->n;
+		part->is_leak = part->growing &&
+				(item->site->closed < part->n || outlives(thirds));
 	part->is_leak = part->is_leak && part->n_new > 0;
 }
 
