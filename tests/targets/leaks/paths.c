@@ -171,7 +171,7 @@ DEEP(1, deep_2)
 
 PLANT(deep)
 {
-	(void)deep_1(1);
+	depth = deep_1(1);
 }
 
 /* 200 times the same function, more than the copy of a small stack holds. */
@@ -191,7 +191,7 @@ static NOINLINE int recurse(int n)
 
 PLANT(recursion)
 {
-	(void)recurse(200);
+	depth = recurse(200); /* no jump */
 }
 
 static inline __attribute__((always_inline)) int open_inlined(const char *path)
