@@ -135,6 +135,8 @@ struct cfi_rules {
 	uint64_t address;
 	bool known; /* else there are none for this place */
 	bool is_signal;
+	bool is_trampoline;     /* the C library's, for returns from signals, is here */
+	bool before_trampoline; /* or begins behind this address */
 	uint8_t cfa_register;
 	uint8_t return_register;
 	int64_t cfa_offset;

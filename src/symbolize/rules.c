@@ -162,6 +162,14 @@ static Dwarf_Frame *find_frame(struct object *object, uint64_t address)
 	return NULL;
 }
 
+static bool is_trampoline(const struct object *object, uint64_t address)
+{
+	unsigned char code[MACHINE_CODE_BYTES];
+
+	return machine_here.is_signal_return(code,
+					     object_code(object, address, code, sizeof(code)));
+}
+
 const struct cfi_rules *object_rules(struct object *object, uint64_t address)
 {
 	struct cfi_rules *rules;
@@ -175,6 +183,8 @@ const struct cfi_rules *object_rules(struct object *object, uint64_t address)
 	if (rules->address == address)
 		return rules;
 	rules->address = address;
+	rules->is_trampoline = is_trampoline(object, address);
+	rules->before_trampoline = is_trampoline(object, address + 1);
 	object->cfi->n++;
 	frame = find_frame(object, address);
 	if (frame)
