@@ -134,6 +134,7 @@ struct register_rule {
 struct cfi_rules {
 	uint64_t address;
 	bool known; /* else there are none for this place */
+	bool has_frame_pointer; /* then: the code before it looks so */
 	bool is_signal;
 	bool is_trampoline;     /* the C library's, for returns from signals, is here */
 	bool before_trampoline; /* or begins behind this address */

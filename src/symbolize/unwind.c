@@ -29,9 +29,9 @@ struct walk {
 /* What is where the walk is. */
 struct place {
 	const struct mapping *mapping; /* NULL: nothing */
-	uint64_t address;              /* in its object */
+	uint64_t address;	       /* in its object */
 	const struct cfi_rules *rules; /* NULL: it is no file that can be read */
-	bool is_trampoline;            /* the C library's, for returns from signals */
+	bool is_trampoline;	       /* the C library's, for returns from signals */
 };
 
 enum step { STEP_ON, STEP_OUTERMOST, STEP_NO_RULES, STEP_FAILED };
@@ -260,8 +260,6 @@ static bool search(struct walk *walk, enum trust least, const struct mapping *fr
 {
 	uint64_t at = (walk->value[machine_here.sp] + WORD - 1) & ~(uint64_t)(WORD - 1);
 
-	if (!from->object) /* compilers at run time keep frame pointers */
-		return false;
 	for (size_t i = 0; i < GUESS_WORDS; i++, at += WORD) {
 		if (look_at(walk, at, from, ret_ip) >= least) {
 			*ret_at = at;
@@ -271,20 +269,34 @@ static bool search(struct walk *walk, enum trust least, const struct mapping *fr
 	return false;
 }
 
-static enum step step_by_guess(struct walk *walk, const struct mapping *from)
+/* What a frame pointer leads to, when that looks like one. */
+static enum trust look_at_frame(struct walk *walk, const struct mapping *from, uint64_t *ret_ip)
 {
-	uint64_t frame = walk->value[machine_here.fp], ip, at, found;
-	bool has_frame = is_known(walk, machine_here.fp);
-	enum trust trust = TRUST_NONE;
+	uint64_t frame = walk->value[machine_here.fp];
 
-	if (has_frame && frame >= walk->value[machine_here.sp] && frame % WORD == 0)
-		trust = look_at(walk, frame + WORD, from, &ip);
-	if (trust == TRUST_EXACT || (trust != TRUST_NONE && !from->object))
+	if (!is_known(walk, machine_here.fp) || frame < walk->value[machine_here.sp] ||
+	    frame % WORD != 0)
+		return TRUST_NONE;
+	return look_at(walk, frame + WORD, from, ret_ip);
+}
+
+static enum step step_by_guess(struct walk *walk, const struct place *place)
+{
+	const struct mapping *from = place->mapping;
+	uint64_t frame = walk->value[machine_here.fp], ip, at, found;
+	/* compilers at run time keep frame pointers */
+	bool keeps_frames = !place->rules || place->rules->has_frame_pointer;
+	enum trust trust = look_at_frame(walk, from, &ip);
+
+	if (trust == TRUST_EXACT || (trust != TRUST_NONE && keeps_frames))
 		return take_frame_pointer(walk, ip);
+	if (!from->object)
+		return STEP_NO_RULES;
 	if (search(walk, TRUST_EXACT, from, &at, &found) ||
 	    search(walk, TRUST_RULES, from, &at, &found))
 		return take_guess(walk, at, found);
-	if (has_frame && frame == 0) /* the ABI's mark of the outermost frame */
+	if (is_known(walk, machine_here.fp) &&
+	    frame == 0) /* the ABI's mark of the outermost frame */
 		return STEP_OUTERMOST;
 	if (trust != TRUST_NONE)
 		return take_frame_pointer(walk, ip);
@@ -296,7 +308,7 @@ static enum step step_by_guess(struct walk *walk, const struct mapping *from)
 static enum step step(struct walk *walk, const struct place *place)
 {
 	if (!place->rules)
-		return step_by_guess(walk, place->mapping);
+		return step_by_guess(walk, place);
 	if (place->is_trampoline)
 		return step_out_of_signal(walk);
 	if (place->rules->known)
@@ -304,7 +316,7 @@ static enum step step(struct walk *walk, const struct place *place)
 	/* The loader enters there, and nobody called it. */
 	if (place->address - place->mapping->object->entry < ENTRY_BYTES)
 		return STEP_OUTERMOST;
-	return step_by_guess(walk, place->mapping);
+	return step_by_guess(walk, place);
 }
 
 /* Where the walk is.  The signal trampoline is "returned to", but nobody has called it: it begins
