@@ -146,12 +146,11 @@ static const struct description *description_of(struct object *object, uint64_t 
 	return found;
 }
 
-static bool is_signal(const struct object *object, uint64_t address, bool is_return)
+static bool is_signal(struct object *object, uint64_t address, bool is_return)
 {
-	unsigned char code[MACHINE_CODE_BYTES];
+	const struct cfi_rules *rules = is_return ? NULL : object_rules(object, address);
 
-	return !is_return && machine_here.is_signal_return(
-				     code, object_code(object, address, code, sizeof(code)));
+	return rules && rules->is_trampoline;
 }
 
 static uint64_t offset_in(uint64_t address, uint64_t low)

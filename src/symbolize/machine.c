@@ -25,6 +25,15 @@ static bool is_signal_return(const unsigned char *code, size_t bytes)
 	       (bytes >= sizeof(small) && memcmp(code, small, sizeof(small)) == 0);
 }
 
+static bool keeps_frame_pointer(const unsigned char *code, size_t bytes)
+{
+	/* push %rbp; mov %rsp,%rbp: the two ways to write the second */
+	static const unsigned char one[] = {0x55, 0x48, 0x89, 0xe5},
+				   other[] = {0x55, 0x48, 0x8b, 0xec};
+
+	return memmem(code, bytes, one, sizeof(one)) || memmem(code, bytes, other, sizeof(other));
+}
+
 /* Is there a `call *operand` of this length just before end? */
 static bool is_indirect_call(const unsigned char *end, size_t length)
 {
@@ -74,5 +83,6 @@ const struct machine machine_here = {
 	.kept = 1u << 3 | 1u << 6 | 0xfu << 12, /* rbx rbp r12..r15 */
 	.in_signal_frame = in_signal_frame,
 	.is_signal_return = is_signal_return,
+	.keeps_frame_pointer = keeps_frame_pointer,
 	.ends_with_call = ends_with_call,
 };

@@ -20,6 +20,8 @@ struct machine {
 	const int *in_signal_frame;
 	/* Is code[] the C library's call of rt_sigreturn(2)? */
 	bool (*is_signal_return)(const unsigned char *code, size_t bytes);
+	/* Does a function in code[] begin by keeping a frame pointer? */
+	bool (*keeps_frame_pointer)(const unsigned char *code, size_t bytes);
 	/*
 	 * Does code[], whose end is at ip, end with a call?  *ret_callee is where it leads when
 	 * that can be told, else 0.

@@ -134,7 +134,10 @@ struct register_rule {
 struct cfi_rules {
 	uint64_t address;
 	bool known; /* else there are none for this place */
+	bool has_frame_pointer; /* then: the code before it looks so */
 	bool is_signal;
+	bool is_trampoline;     /* the C library's, for returns from signals, is here */
+	bool before_trampoline; /* or begins behind this address */
 	uint8_t cfa_register;
 	uint8_t return_register;
 	int64_t cfa_offset;

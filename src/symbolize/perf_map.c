@@ -19,6 +19,7 @@
 #define BLOCK_BYTES   65536
 #define LINE_MAX_USED 4096
 #define LOOK_BACK_MAX 256
+#define FRESH_NS      NS_PER_S
 
 struct entry {
 	uint64_t low, high;
@@ -36,6 +37,7 @@ struct perf_map {
 	pid_t pid;
 	struct stat seen; /* the file as it was read */
 	off_t done;	  /* so much of it */
+	int64_t looked_ns; /* when we looked at the file */
 	struct entry *entry;
 	size_t n, room;
 	bool sorted;
@@ -247,10 +249,14 @@ static const struct entry *find(struct perf_map *map, uint64_t ip)
 
 bool perf_map_find(struct perf_map *map, uint64_t ip, struct jit_symbol *ret_symbol)
 {
-	const struct entry *entry;
+	const struct entry *entry = find(map, ip);
 
-	refresh(map);
-	entry = find(map, ip);
+	/* Code moves seldom, and stacks have many frames of it. */
+	if (!entry || now_ns() - map->looked_ns > FRESH_NS) {
+		refresh(map);
+		map->looked_ns = now_ns();
+		entry = find(map, ip);
+	}
 	if (!entry)
 		return false;
 	*ret_symbol = (struct jit_symbol){entry->low, entry->high, entry->name};

@@ -10,8 +10,9 @@
 #include <dwarf.h>
 #include <string.h>
 
-#define CACHE_FIRST 64
-#define CACHE_MAX   4096 /* places; then it begins anew */
+#define PROLOGUE_BYTES 2048
+#define CACHE_FIRST    64
+#define CACHE_MAX      4096 /* places; then it begins anew */
 
 struct cfi_cache {
 	struct cfi_rules *rules; /* open addressing; address 0: none (nothing is mapped there) */
@@ -162,6 +163,26 @@ static Dwarf_Frame *find_frame(struct object *object, uint64_t address)
 	return NULL;
 }
 
+static bool is_trampoline(const struct object *object, uint64_t address)
+{
+	unsigned char code[MACHINE_CODE_BYTES];
+
+	return machine_here.is_signal_return(code,
+					     object_code(object, address, code, sizeof(code)));
+}
+
+/* Of functions whose beginning nobody tells, neighbours from the same compiler. */
+static bool has_frame_pointer(const struct object *object, uint64_t address)
+{
+	unsigned char code[PROLOGUE_BYTES];
+	size_t n = sizeof(code);
+
+	while (n > MACHINE_CODE_BYTES && !object_is_code(object, address - n))
+		n /= 2;
+	n = object_code(object, address - n, code, n);
+	return machine_here.keeps_frame_pointer(code, n);
+}
+
 const struct cfi_rules *object_rules(struct object *object, uint64_t address)
 {
 	struct cfi_rules *rules;
@@ -175,9 +196,13 @@ const struct cfi_rules *object_rules(struct object *object, uint64_t address)
 	if (rules->address == address)
 		return rules;
 	rules->address = address;
+	rules->is_trampoline = is_trampoline(object, address);
+	rules->before_trampoline = is_trampoline(object, address + 1);
 	object->cfi->n++;
 	frame = find_frame(object, address);
 	if (frame)
 		boil_down(frame, rules);
+	if (!rules->known)
+		rules->has_frame_pointer = has_frame_pointer(object, address);
 	return rules;
 }

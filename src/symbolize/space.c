@@ -292,6 +292,9 @@ int space_map(struct space *space, const struct space_mapping *mapping)
 {
 	struct object_hint hint = {
 		.pid = space->pid,
+		.low = mapping->low,
+		.high = mapping->high,
+		.offset = mapping->offset,
 		.device = mapping->device,
 		.inode = mapping->inode,
 		.path = mapping->path,

@@ -26,6 +26,14 @@ struct walk {
 	bool wanted_more; /* something above the copy was looked for */
 };
 
+/* What is where the walk is. */
+struct place {
+	const struct mapping *mapping; /* NULL: nothing */
+	uint64_t address;	       /* in its object */
+	const struct cfi_rules *rules; /* NULL: it is no file that can be read */
+	bool is_trampoline;	       /* the C library's, for returns from signals */
+};
+
 enum step { STEP_ON, STEP_OUTERMOST, STEP_NO_RULES, STEP_FAILED };
 
 static int read_stack(void *data, uint64_t address, unsigned int bytes, uint64_t *ret_value)
@@ -252,8 +260,6 @@ static bool search(struct walk *walk, enum trust least, const struct mapping *fr
 {
 	uint64_t at = (walk->value[machine_here.sp] + WORD - 1) & ~(uint64_t)(WORD - 1);
 
-	if (!from->object) /* compilers at run time keep frame pointers */
-		return false;
 	for (size_t i = 0; i < GUESS_WORDS; i++, at += WORD) {
 		if (look_at(walk, at, from, ret_ip) >= least) {
 			*ret_at = at;
@@ -263,20 +269,34 @@ static bool search(struct walk *walk, enum trust least, const struct mapping *fr
 	return false;
 }
 
-static enum step step_by_guess(struct walk *walk, const struct mapping *from)
+/* What a frame pointer leads to, when that looks like one. */
+static enum trust look_at_frame(struct walk *walk, const struct mapping *from, uint64_t *ret_ip)
 {
-	uint64_t frame = walk->value[machine_here.fp], ip, at, found;
-	bool has_frame = is_known(walk, machine_here.fp);
-	enum trust trust = TRUST_NONE;
+	uint64_t frame = walk->value[machine_here.fp];
 
-	if (has_frame && frame >= walk->value[machine_here.sp] && frame % WORD == 0)
-		trust = look_at(walk, frame + WORD, from, &ip);
-	if (trust == TRUST_EXACT || (trust != TRUST_NONE && !from->object))
+	if (!is_known(walk, machine_here.fp) || frame < walk->value[machine_here.sp] ||
+	    frame % WORD != 0)
+		return TRUST_NONE;
+	return look_at(walk, frame + WORD, from, ret_ip);
+}
+
+static enum step step_by_guess(struct walk *walk, const struct place *place)
+{
+	const struct mapping *from = place->mapping;
+	uint64_t frame = walk->value[machine_here.fp], ip, at, found;
+	/* compilers at run time keep frame pointers */
+	bool keeps_frames = !place->rules || place->rules->has_frame_pointer;
+	enum trust trust = look_at_frame(walk, from, &ip);
+
+	if (trust == TRUST_EXACT || (trust != TRUST_NONE && keeps_frames))
 		return take_frame_pointer(walk, ip);
+	if (!from->object)
+		return STEP_NO_RULES;
 	if (search(walk, TRUST_EXACT, from, &at, &found) ||
 	    search(walk, TRUST_RULES, from, &at, &found))
 		return take_guess(walk, at, found);
-	if (has_frame && frame == 0) /* the ABI's mark of the outermost frame */
+	if (is_known(walk, machine_here.fp) &&
+	    frame == 0) /* the ABI's mark of the outermost frame */
 		return STEP_OUTERMOST;
 	if (trust != TRUST_NONE)
 		return take_frame_pointer(walk, ip);
@@ -285,44 +305,38 @@ static enum step step_by_guess(struct walk *walk, const struct mapping *from)
 	return STEP_NO_RULES;
 }
 
-static bool is_signal_return(const struct object *object, uint64_t address)
+static enum step step(struct walk *walk, const struct place *place)
 {
-	unsigned char code[MACHINE_CODE_BYTES];
-	size_t n = object_code(object, address, code, sizeof(code));
-
-	return machine_here.is_signal_return(code, n);
-}
-
-/* The trampoline is "returned to", but nobody has called it: it begins at ip. */
-static void notice_signal(struct walk *walk, const struct mapping *mapping)
-{
-	uint64_t address;
-
-	if (walk->is_return && space_resolve(mapping, walk->value[machine_here.ip], &address) &&
-	    is_signal_return(mapping->object, address))
-		walk->is_return = false;
-}
-
-static enum step step(struct walk *walk, const struct mapping *mapping, int *ret_error)
-{
-	uint64_t ip = walk->value[machine_here.ip] - walk->is_return, address;
-	const struct cfi_rules *rules;
-
-	if (!space_resolve(mapping, ip, &address))
-		return step_by_guess(walk, mapping);
-	rules = object_rules(mapping->object, address);
-	if (!rules) {
-		*ret_error = -ENOMEM;
-		return STEP_FAILED;
-	}
-	if (!walk->is_return && is_signal_return(mapping->object, address))
+	if (!place->rules)
+		return step_by_guess(walk, place);
+	if (place->is_trampoline)
 		return step_out_of_signal(walk);
-	if (rules->known)
-		return step_by_rules(walk, rules);
+	if (place->rules->known)
+		return step_by_rules(walk, place->rules);
 	/* The loader enters there, and nobody called it. */
-	if (address - mapping->object->entry < ENTRY_BYTES)
+	if (place->address - place->mapping->object->entry < ENTRY_BYTES)
 		return STEP_OUTERMOST;
-	return step_by_guess(walk, mapping);
+	return step_by_guess(walk, place);
+}
+
+/* Where the walk is.  The signal trampoline is "returned to", but nobody has called it: it begins
+ * at ip. */
+static int find_place(struct walk *walk, struct place *ret_place)
+{
+	uint64_t ip = walk->value[machine_here.ip] - walk->is_return;
+	struct place place = {.mapping = space_find(walk->space, ip)};
+
+	if (place.mapping && space_resolve(place.mapping, ip, &place.address)) {
+		place.rules = object_rules(place.mapping->object, place.address);
+		if (!place.rules)
+			return -ENOMEM;
+		place.is_trampoline = walk->is_return ? place.rules->before_trampoline
+						      : place.rules->is_trampoline;
+	}
+	if (place.is_trampoline)
+		walk->is_return = false;
+	*ret_place = place;
+	return 0;
 }
 
 static enum unwind_end end_of(const struct walk *walk, enum step step)
@@ -344,32 +358,37 @@ static void begin(struct walk *walk, struct space *space, const struct captured_
 		walk->top = walk->bottom;
 }
 
+/* Notes the frame where the walk is.  False: it ends there, for a reason that is noted too. */
+static bool note_frame(const struct walk *walk, const struct place *place, struct unwound *unwound)
+{
+	uint64_t ip = walk->value[machine_here.ip];
+
+	if (unwound->n == 0 || place->mapping) {
+		unwound->ip[unwound->n] = ip;
+		unwound->is_return[unwound->n++] = walk->is_return;
+	}
+	if (!place->mapping)
+		unwound->end = ip == 0 && unwound->n > 1 ? UNWIND_COMPLETE : UNWIND_BROKEN;
+	else if (unwound->n == UNWIND_MAX)
+		unwound->end = UNWIND_TOO_DEEP;
+	else
+		return true;
+	return false;
+}
+
 static int walk_on(struct walk *walk, struct unwound *unwound)
 {
 	for (;;) {
-		uint64_t ip = walk->value[machine_here.ip];
-		const struct mapping *mapping = space_find(walk->space, ip - walk->is_return);
+		struct place place;
 		enum step how;
-		int error = 0;
+		int r = find_place(walk, &place);
 
-		if (mapping)
-			notice_signal(walk, mapping);
-		if (unwound->n == 0 || mapping) {
-			unwound->ip[unwound->n] = ip;
-			unwound->is_return[unwound->n++] = walk->is_return;
-		}
-		if (!mapping) {
-			unwound->end = ip == 0 && unwound->n > 1 ? UNWIND_COMPLETE : UNWIND_BROKEN;
+		if (r < 0)
+			return r;
+		if (!note_frame(walk, &place, unwound))
 			return 0;
-		}
-		if (unwound->n == UNWIND_MAX) {
-			unwound->end = UNWIND_TOO_DEEP;
-			return 0;
-		}
 		walk->wanted_more = false;
-		how = step(walk, mapping, &error);
-		if (error < 0)
-			return error;
+		how = step(walk, &place);
 		if (how != STEP_ON) {
 			unwound->end = end_of(walk, how);
 			return 0;
