@@ -26,6 +26,7 @@ struct lap {
 };
 
 static volatile int depth;
+static long n_cpus;
 
 static int64_t now_ns(clockid_t clock)
 {
@@ -104,7 +105,6 @@ static void run_threads(const struct lap *lap)
 {
 	struct lap laps[THREADS_MAX];
 	pthread_t threads[THREADS_MAX];
-	long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	for (unsigned long i = 0; i < lap->threads; i++) {
 		laps[i] = *lap;
@@ -143,6 +143,7 @@ int main(int argc, char **argv)
 {
 	char line[256];
 
+	n_cpus = sysconf(_SC_NPROCESSORS_ONLN); /* opens files: not while anybody counts */
 	if (argc == 5) {
 		(void)snprintf(line, sizeof(line), "%s %s %s %s", argv[1], argv[2], argv[3], argv[4]);
 		return answer(line);
