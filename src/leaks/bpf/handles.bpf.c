@@ -190,11 +190,23 @@ static __noinline int find_stack(struct thread *thread, struct task_struct *task
 	return 0;
 }
 
+/* Rising, so that it names one opening of this thread. */
+static __always_inline __u64 stamp(struct thread *thread)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	if (now <= thread->last_ns)
+		now = thread->last_ns + 1;
+	thread->last_ns = now;
+	return now;
+}
+
 static __always_inline void note_stack(struct call *call, struct thread *thread,
 				       struct task_struct *task, __u64 sp)
 {
 	__u64 wanted = 4096;
 
+	call->now_ns = stamp(thread);
 	if (sp < thread->stack_low || sp >= thread->stack_high)
 		find_stack(thread, task, sp);
 	if (thread->stack_high > sp)
@@ -328,10 +340,8 @@ static __always_inline void record_in(struct call *call, struct page *page, __u3
 	slot->flags = call->flags;
 	if (call->captures && capture(slot, call) < 0)
 		slot->flags |= SLOT_NO_STACK;
-	if (page->present & bit)
+	if (__sync_fetch_and_or(&page->present, bit) & bit)
 		call->closed++; /* dup2() over it; or its close is under way */
-	else
-		__sync_fetch_and_or(&page->present, bit);
 }
 
 static __always_inline bool is_known(struct call *call, struct page *page, __u32 number)
@@ -352,7 +362,11 @@ static __always_inline void forget_in(struct call *call, struct page *page, __u3
 
 	if (!page || !(page->present & bit) || file_at(call, number))
 		return;
-	if (__sync_fetch_and_and(&page->present, ~bit) & bit)
+	if (!(__sync_fetch_and_and(&page->present, ~bit) & bit))
+		return;
+	/* Another thread may have opened one there since the look at the table.  Whoever of the two
+	 * finds the bit set counts the handle that has gone. */
+	if (!file_at(call, number) || __sync_fetch_and_or(&page->present, bit) & bit)
 		call->closed++;
 }
 
@@ -674,7 +688,8 @@ static __always_inline void execute(struct call *call, struct thread *thread)
 }
 
 static __always_inline void follow_call(struct call *call, struct thread *thread,
-					struct pt_regs *regs, __u8 kind, __s64 ret)
+					struct task_struct *task, struct pt_regs *regs, __u8 kind,
+					__s64 ret)
 {
 	switch (kind) {
 	case CALL_OPENS_READER:
@@ -710,8 +725,10 @@ static __always_inline void follow_call(struct call *call, struct thread *thread
 			compare_table(call);
 		break;
 	case CALL_READ:
-		if (is_reading_more(thread, (__u32)regs->di))
-			compare_table(call);
+		if (!is_reading_more(thread, (__u32)regs->di))
+			break;
+		note_stack(call, thread, task, regs->sp);
+		compare_table(call);
 		break;
 	case CALL_RING:
 		call->origin = SLOT_ASYNCHRONOUS;
@@ -723,17 +740,6 @@ static __always_inline void follow_call(struct call *call, struct thread *thread
 	default:
 		compare_table(call);
 	}
-}
-
-/* Rising, so that it names one opening of this thread. */
-static __always_inline __u64 stamp(struct thread *thread)
-{
-	__u64 now = bpf_ktime_get_ns();
-
-	if (now <= thread->last_ns)
-		now = thread->last_ns + 1;
-	thread->last_ns = now;
-	return now;
 }
 
 static __always_inline int leave_call(struct task_struct *task, struct pt_regs *regs, __u8 kind, __s64 ret)
@@ -762,11 +768,9 @@ static __always_inline int leave_call(struct task_struct *task, struct pt_regs *
 	call.image = thread->image;
 	call.nr = (__u16)regs->orig_ax;
 	read_table(&call, files);
-	if (kind != CALL_CLOSES && kind != CALL_READ) {
-		call.now_ns = stamp(thread);
+	if (kind != CALL_CLOSES && kind != CALL_READ) /* which are many, and open nothing mostly */
 		note_stack(&call, thread, task, regs->sp);
-	}
-	follow_call(&call, thread, regs, kind, ret);
+	follow_call(&call, thread, task, regs, kind, ret);
 	take_counts(thread, &call);
 	return 0;
 }
@@ -947,13 +951,20 @@ static __noinline int tell_handles(struct files_struct *files, __u32 table)
 }
 
 /* While it still has its handles: what is open now stays in the pages for the reader. */
-static __noinline int end_table(struct files_struct *files, __u32 table)
+static __always_inline int end_table(struct files_struct *files, struct thread *thread)
 {
+	struct call call = { .nr = CALL_UNKNOWN, .deep = 1, .decides = 1, .origin = SLOT_FOUND };
 	__u64 key = (__u64)files;
 
 	if (BPF_CORE_READ(files, count.counter) > 1)
 		return 0;
-	tell_handles(files, table);
+	call.table = thread->table;
+	call.tid = call.pid = thread->pid;
+	call.image = thread->image;
+	call.now_ns = bpf_ktime_get_ns();
+	read_table(&call, files);
+	compare_table(&call);
+	tell_handles(files, thread->table);
 	return (int)bpf_map_delete_elem(&tables, &key);
 }
 
@@ -972,7 +983,7 @@ int BPF_PROG(ended, struct task_struct *task)
 		return 0;
 	tell_counts(thread, process);
 	if (files && thread->files == (__u64)files)
-		end_table(files, thread->table);
+		end_table(files, thread);
 	if (BPF_CORE_READ(task, signal, live.counter) == 0)
 		tell(EVENT_ENDED, key, process->pid, 0, (__u32)task->exit_code);
 	return 0;
