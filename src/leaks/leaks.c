@@ -733,6 +733,22 @@ static int add_asked(struct leaks *leaks, struct tendril_error *error)
 	return r;
 }
 
+/* BPF where we may; else the slow way, which the snapshot names. */
+static int open_source(const struct leaks_options *options, struct source **ret_source,
+		       struct tendril_error *error)
+{
+	int r = -ENOTSUP;
+
+	if (options->ptrace)
+		return source_ptrace_open(options, ret_source, error);
+#ifdef TENDRIL_BPF
+	r = source_bpf_open(options, ret_source, error);
+	if (r == 0 || r == -ENOMEM || options->all)
+		return r;
+#endif
+	return r < 0 ? source_ptrace_open(options, ret_source, error) : r;
+}
+
 int leaks_open(const struct leaks_options *options, struct leaks **ret_leaks,
 	       struct tendril_error *error)
 {
@@ -748,7 +764,7 @@ int leaks_open(const struct leaks_options *options, struct leaks **ret_leaks,
 	if (r < 0)
 		(void)fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "out of memory");
 	else
-		r = source_bpf_open(options, &leaks->source, error);
+		r = open_source(options, &leaks->source, error);
 	if (r == 0) {
 		leaks->source->callbacks = &callbacks;
 		leaks->source->context = leaks;

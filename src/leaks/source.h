@@ -77,4 +77,7 @@ struct source {
 int source_bpf_open(const struct leaks_options *options, struct source **ret_source,
 		    struct tendril_error *error);
 
+int source_ptrace_open(const struct leaks_options *options, struct source **ret_source,
+		       struct tendril_error *error);
+
 #endif /* LEAKS_SOURCE_H */
