@@ -17,9 +17,12 @@
 #include <dwarf.h>
 #include <elf.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -640,6 +643,56 @@ static void a_space_is_made_of_events(void **state)
 	end(&s);
 }
 
+/* The first bytes of an ELF file's build id, or nothing. */
+static size_t build_id_of(struct subject *s, unsigned char *id, size_t max)
+{
+	struct object *object = space_find(s->space, s->stack.registers[STACK_IP])->object;
+	const unsigned char *bits;
+	GElf_Addr where;
+	int n;
+
+	assert_true(object_open(object));
+	n = dwfl_module_build_id(object->module, &bits, &where);
+	assert_in_range(n, 1, max);
+	memcpy(id, bits, (size_t)n);
+	return (size_t)n;
+}
+
+/* The kernel may tell a file's build id in place of its inode. */
+static void a_build_id_tells_which_file_it_was(void **state)
+{
+	struct subject s;
+	struct space *told;
+	unsigned char id[OBJECT_BUILD_ID_MAX];
+	struct space_mapping libc = { .path = NULL };
+	const struct mapping *map;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "deep"));
+	capture(&s, sizeof(stack_bytes)); /* in read(2) or write(2) of libc */
+	libc.build_id = id;
+	libc.build_id_bytes = build_id_of(&s, id, sizeof(id));
+	map = space_find(s.space, s.stack.registers[STACK_IP]);
+	libc.low = map->low;
+	libc.high = map->high;
+	libc.offset = map->offset;
+	libc.path = map->object->path;
+	for (int wrong = 0; wrong < 2; wrong++) {
+		id[0] ^= (unsigned char)wrong;
+		assert_int_equal(space_empty(s.symbolizer, 0, &told), 0);
+		assert_int_equal(space_map(told, &libc), 0);
+		assert_int_equal(space_unwind(told, &s.stack, &unwound), 0);
+		describe_all(told);
+		assert_int_equal(frames[0].function == NULL, wrong);
+		space_free(told);
+	}
+	libc.build_id_bytes = sizeof(id) + 1;
+	assert_int_equal(space_empty(s.symbolizer, 0, &told), 0);
+	assert_int_equal(space_map(told, &libc), -EINVAL);
+	space_free(told);
+	end(&s);
+}
+
 static void another_file_of_that_name_is_not_used(void **state)
 {
 	struct subject s;
@@ -834,6 +887,92 @@ static void debug_information_of_another_build_is_not_used(void **state)
 	end(&s);
 }
 
+/* Answers "not found" to all, and tells by a byte that it was asked. */
+__attribute__((noreturn)) static void serve_nothing(int listener, int tell)
+{
+	static const char answer[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n"
+				     "Connection: close\r\n\r\n";
+	char request[2048];
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+
+		if (fd < 0 || write(tell, "!", 1) != 1)
+			_exit(0);
+		(void)!read(fd, request, sizeof(request));
+		(void)!write(fd, answer, sizeof(answer) - 1);
+		close(fd);
+	}
+}
+
+static pid_t start_server(int *ret_told)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t bytes = sizeof(address);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), told[2];
+	char url[64];
+	pid_t child;
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, bytes), 0);
+	assert_int_equal(listen(listener, 8), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &bytes), 0);
+	assert_int_equal(pipe2(told, O_CLOEXEC | O_NONBLOCK), 0);
+	child = fork();
+	if (child == 0)
+		serve_nothing(listener, told[1]);
+	close(listener);
+	close(told[1]);
+	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%d", ntohs(address.sin_port));
+	(void)setenv("DEBUGINFOD_URLS", url, 1);
+	*ret_told = told[0];
+	return child;
+}
+
+static bool asks_server(struct subject *s, bool wanted, int told)
+{
+	const struct symbolizer_options options = { .debuginfod = wanted };
+	struct symbolizer *symbolizer;
+	char bytes[16];
+
+	assert_int_equal(symbolizer_new(&options, &symbolizer), 0);
+	space_free(s->space);
+	assert_int_equal(space_of_process(symbolizer, s->target.pid, &s->space), 0);
+	capture_and_unwind(s);
+	space_free(s->space);
+	assert_int_equal(space_empty(s->symbolizer, 0, &s->space), 0);
+	symbolizer_free(symbolizer);
+	return read(told, bytes, sizeof(bytes)) > 0;
+}
+
+static void servers_are_asked_only_when_that_is_wanted(void **state)
+{
+	char cache[] = "/tmp/tendril-test-XXXXXX", command[128];
+	struct subject s;
+	bool asked, asked_when_wanted;
+	pid_t server;
+	int told;
+
+	(void)state;
+	assert_non_null(mkdtemp(cache));
+	(void)setenv("DEBUGINFOD_CACHE_PATH", cache, 1);
+	server = start_server(&told);
+	assert_true(start_at(&s, "stacks_stripped", "deep"));
+	asked = asks_server(&s, false, told);
+	asked_when_wanted = asks_server(&s, true, told);
+	(void)kill(server, SIGKILL);
+	(void)waitpid(server, NULL, 0);
+	close(told);
+	(void)unsetenv("DEBUGINFOD_URLS");
+	(void)unsetenv("DEBUGINFOD_CACHE_PATH");
+	(void)snprintf(command, sizeof(command), "rm -rf %s", cache);
+	assert_int_equal(system(command), 0);
+	end(&s);
+	assert_false(asked);
+	if (!asked_when_wanted)
+		SKIP_BECAUSE("libdw asks nobody here: no libdebuginfod");
+}
+
 static void a_symbol_table_inside_is_read(void **state)
 {
 	struct subject s;
@@ -908,6 +1047,127 @@ static void code_made_at_run_time_is_named_by_its_map(void **state)
 	frame = find_frame("JS:*made up at run time");
 	assert_string_equal(frame->module, "[jit]");
 	assert_int_equal(frame->offset, 6); /* behind the call */
+	end(&s);
+}
+
+/* The name of a frame begins with "JS:", and has a mark of how it was compiled. */
+static size_t find_js(size_t i, const char *name)
+{
+	while (i < n_frames && !(frames[i].function && strncmp(frames[i].function, "JS:", 3) == 0 &&
+				 strstr(frames[i].function, name)))
+		i++;
+	return i;
+}
+
+static void javascript_is_named_and_passed_through(void **state)
+{
+	static const char *const node[] = { "node", "--perf-basic-prof",
+					    "--interpreted-frames-native-stack", NULL };
+	struct target_start how = { .program = "stacks_js.js", .wrapper = node };
+	struct subject s = { 0 };
+	char map[64];
+	size_t inner, middle, outer;
+	int r;
+
+	(void)state;
+	r = target_start(&s.target, &how);
+	if (r < 0)
+		SKIP_BECAUSE("no node, or no stacks_js.js");
+	s.tid = s.target.pid;
+	assert_int_equal(symbolizer_new(NULL, &s.symbolizer), 0);
+	assert_int_equal(space_of_process(s.symbolizer, s.target.pid, &s.space), 0);
+	capture_and_unwind(&s);
+	inner = find_js(0, "jsInner");
+	middle = find_js(inner, "jsMiddle");
+	outer = find_js(middle, "jsOuter");
+	(void)snprintf(map, sizeof(map), "/tmp/perf-%d.map", (int)s.target.pid);
+	end(&s);
+	(void)unlink(map);
+	if (outer >= n_frames || unwound.end != UNWIND_COMPLETE) {
+		show();
+		fail_msg("not every function of the script is there");
+	}
+	assert_true(find_from(0, "read") < inner || find_from(0, "write") < inner);
+	assert_true(find_from(outer, "_start") < n_frames);
+}
+
+/* A map of ours for the target, as somebody else may have put it there. */
+static bool is_named_by_map(struct subject *s, uint64_t at, const char *text, bool link, uid_t owner)
+{
+	char path[64], other[64];
+	struct frame frame;
+	struct space *fresh;
+	FILE *map;
+
+	(void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)s->target.pid);
+	(void)snprintf(other, sizeof(other), "/tmp/tendril-test-%d", (int)s->target.pid);
+	(void)unlink(path);
+	map = fopen(link ? other : path, "wxe");
+	assert_non_null(map);
+	(void)fputs(text, map);
+	(void)fclose(map);
+	if (link)
+		assert_int_equal(symlink(other, path), 0);
+	else if (owner != 0)
+		assert_int_equal(chown(path, owner, (gid_t)-1), 0);
+	assert_int_equal(space_of_process(s->symbolizer, s->target.pid, &fresh), 0);
+	assert_int_equal(space_describe(fresh, at, false, &frame, 1), 1);
+	space_free(fresh);
+	(void)unlink(path);
+	(void)unlink(other);
+	return frame.function != NULL;
+}
+
+static void a_map_is_read_only_from_who_may_write_it(void **state)
+{
+	struct subject s;
+	char text[512];
+	uint64_t at;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "jit"));
+	capture_and_unwind(&s);
+	at = find_frame("JS:*made up at run time")->ip;
+	(void)snprintf(text, sizeof(text), "%lx 20 f\n", (unsigned long)at);
+	assert_true(is_named_by_map(&s, at, text, false, 0));
+	assert_false(is_named_by_map(&s, at, text, true, 0));
+	if (geteuid() == 0)
+		assert_false(is_named_by_map(&s, at, text, false, 65534));
+	/* lines that are none */
+	(void)snprintf(text, sizeof(text), "\n \n%lx\n%lx 20\n%lx 20 \n%lx 0 f\nx%lx 20 f\n%lx 20 cut",
+		       (unsigned long)at, (unsigned long)at, (unsigned long)at, (unsigned long)at,
+		       (unsigned long)at, (unsigned long)at);
+	assert_false(is_named_by_map(&s, at, text, false, 0));
+	(void)snprintf(text, sizeof(text), "%lx ffffffffffffffff f\n", (unsigned long)at);
+	assert_false(is_named_by_map(&s, at, text, false, 0));
+	end(&s);
+}
+
+static void a_later_line_of_a_map_is_worth_more(void **state)
+{
+	struct subject s;
+	char path[64];
+	struct frame frame;
+	uint64_t at;
+	FILE *map;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "jit"));
+	capture_and_unwind(&s);
+	at = find_frame("JS:*made up at run time")->ip;
+	(void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)s.target.pid);
+	map = fopen(path, "ae");
+	assert_non_null(map);
+	(void)fprintf(map, "%lx 10 compiled again\n%lx 40 elsewhere\n", (unsigned long)at - 4,
+		      (unsigned long)at + 0x100);
+	(void)fclose(map);
+	/* what was not known is looked for at once, and all that was new is read */
+	assert_int_equal(space_describe(s.space, at + 0x120, false, &frame, 1), 1);
+	assert_string_equal(frame.function, "elsewhere");
+	assert_int_equal(frame.offset, 0x20);
+	assert_int_equal(space_describe(s.space, at, false, &frame, 1), 1);
+	assert_string_equal(frame.function, "compiled again");
+	(void)unlink(path);
 	end(&s);
 }
 
@@ -1189,6 +1449,7 @@ int main(void)
 		cmocka_unit_test(a_space_outlives_its_process),
 		cmocka_unit_test(nobody_is_no_space),
 		cmocka_unit_test(a_space_is_made_of_events),
+		cmocka_unit_test(a_build_id_tells_which_file_it_was),
 		cmocka_unit_test(another_file_of_that_name_is_not_used),
 		cmocka_unit_test(a_new_mapping_takes_the_place_of_older_ones),
 		cmocka_unit_test(a_deleted_file_is_still_read),
@@ -1196,11 +1457,15 @@ int main(void)
 		cmocka_unit_test(files_of_another_mount_namespace_are_read),
 		cmocka_unit_test(debug_information_is_found_by_its_link),
 		cmocka_unit_test(debug_information_of_another_build_is_not_used),
+		cmocka_unit_test(servers_are_asked_only_when_that_is_wanted),
 		cmocka_unit_test(a_symbol_table_inside_is_read),
 		cmocka_unit_test(names_of_cxx_are_readable_also_while_an_exception_is_handled),
 		cmocka_unit_test(names_of_rust_are_readable),
 		cmocka_unit_test(new_names_of_rust_are_readable),
 		cmocka_unit_test(code_made_at_run_time_is_named_by_its_map),
+		cmocka_unit_test(javascript_is_named_and_passed_through),
+		cmocka_unit_test(a_map_is_read_only_from_who_may_write_it),
+		cmocka_unit_test(a_later_line_of_a_map_is_worth_more),
 		cmocka_unit_test(libc_is_named_as_users_know_it),
 		cmocka_unit_test(a_place_is_the_same_in_every_process),
 		cmocka_unit_test(a_name_that_would_be_endless_is_left_as_it_is),

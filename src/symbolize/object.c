@@ -166,8 +166,6 @@ struct object *object_get(struct symbolizer *symbolizer, const struct object_hin
 	struct object *object;
 	struct stat stat;
 
-	if (hint->build_id_bytes > OBJECT_BUILD_ID_MAX)
-		return add_unusable(symbolizer, hint);
 	if (!file_is_at_path(hint, &stat)) {
 		fd = file_open_mapped(hint, &stat);
 		if (fd < 0)

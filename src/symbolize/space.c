@@ -309,7 +309,8 @@ int space_map(struct space *space, const struct space_mapping *mapping)
 	};
 	int r;
 
-	if (mapping->high <= mapping->low || !mapping->path)
+	if (mapping->high <= mapping->low || !mapping->path ||
+	    mapping->build_id_bytes > OBJECT_BUILD_ID_MAX)
 		return -EINVAL;
 	if (space->n_maps >= MAPPINGS_MAX)
 		return -ENOSPC;
