@@ -1059,6 +1059,66 @@ static size_t find_js(size_t i, const char *name)
 	return i;
 }
 
+/* gdb's "#7  0x1234 in name (...)" or "#0  name (...)". */
+static bool name_of_gdb(const char *line, char name[256])
+{
+	const char *in = strstr(line, " in "), *paren;
+
+	if (line[0] != '#')
+		return false;
+	paren = strstr(line, " (");
+	if (!in || (paren && in > paren))
+		in = strchr(line, ' ') + 1;
+	else
+		in += 4;
+	in += strspn(in, " ");
+	(void)snprintf(name, 256, "%.*s", (int)strcspn(in, " ("), in);
+	return true;
+}
+
+/* From stop_here() to main(), frame by frame, the inlined ones too. */
+static void expect_as_gdb_says(const char *program, const char *mode)
+{
+	char command[128], line[4096], name[256];
+	struct subject s;
+	size_t at, n = 0;
+	FILE *gdb;
+
+	if (!start_at(&s, program, mode))
+		SKIP_BECAUSE("%s was not built", program);
+	capture_and_unwind(&s);
+	(void)snprintf(command, sizeof(command), "gdb -q -nx -batch -p %d -ex bt 2>/dev/null",
+		       (int)s.target.pid);
+	gdb = popen(command, "re");
+	assert_non_null(gdb);
+	at = find_from(0, "stop_here");
+	while (fgets(line, sizeof(line), gdb)) {
+		if (!name_of_gdb(line, name) || (n == 0 && strcmp(name, "stop_here") != 0))
+			continue;
+		if (at + n < n_frames && !is_named(&frames[at + n], name)) {
+			show();
+			fail_msg("gdb has %s, we have %s", name, frames[at + n].function);
+		}
+		n++;
+		if (strcmp(name, "main") == 0)
+			break;
+	}
+	(void)pclose(gdb);
+	end(&s);
+	assert_true(n > 4);
+}
+
+static void gdb_finds_the_same(void **state)
+{
+	(void)state;
+	if (system("gdb --version >/dev/null 2>&1") != 0)
+		SKIP_BECAUSE("no gdb");
+	expect_as_gdb_says("stacks", "deep");
+	expect_as_gdb_says("stacks", "inlined");
+	expect_as_gdb_says("stacks_debug_frame", "deep");
+	expect_as_gdb_says("stacks_static_pie", "deep");
+}
+
 static void javascript_is_named_and_passed_through(void **state)
 {
 	static const char *const node[] = { "node", "--perf-basic-prof",
@@ -1463,6 +1523,7 @@ int main(void)
 		cmocka_unit_test(names_of_rust_are_readable),
 		cmocka_unit_test(new_names_of_rust_are_readable),
 		cmocka_unit_test(code_made_at_run_time_is_named_by_its_map),
+		cmocka_unit_test(gdb_finds_the_same),
 		cmocka_unit_test(javascript_is_named_and_passed_through),
 		cmocka_unit_test(a_map_is_read_only_from_who_may_write_it),
 		cmocka_unit_test(a_later_line_of_a_map_is_worth_more),
