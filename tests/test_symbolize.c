@@ -1034,13 +1034,12 @@ static void new_names_of_rust_are_readable(void **state)
 	expect_rust("stacks_rust_v0", "<stacks_rust::Keeper>::stop_here");
 }
 
-static void code_made_at_run_time_is_named_by_its_map(void **state)
+static void expect_jit(const char *mode)
 {
 	struct subject s;
 	const struct frame *frame;
 
-	(void)state;
-	assert_true(start_at(&s, "stacks", "jit"));
+	assert_true(start_at(&s, "stacks", mode));
 	capture_and_unwind(&s);
 	expect_chain(CHAIN("stop_here", "JS:*made up at run time", "compiled_at_run_time", "run", "main"),
 		     UNWIND_COMPLETE);
@@ -1048,6 +1047,18 @@ static void code_made_at_run_time_is_named_by_its_map(void **state)
 	assert_string_equal(frame->module, "[jit]");
 	assert_int_equal(frame->offset, 6); /* behind the call */
 	end(&s);
+}
+
+static void code_made_at_run_time_is_named_by_its_map(void **state)
+{
+	(void)state;
+	expect_jit("jit");
+}
+
+static void code_made_in_a_file_of_memory_is_named_by_its_map(void **state)
+{
+	(void)state;
+	expect_jit("jitfile");
 }
 
 /* The name of a frame begins with "JS:", and has a mark of how it was compiled. */
@@ -1366,6 +1377,33 @@ static void a_corrupted_file_does_no_harm(void **state)
 	end(&s);
 }
 
+/* Nothing but zeros, packed, would do as well; what counts is who may have made the file. */
+static void what_strangers_packed_is_unpacked_only_when_it_is_small(void **state)
+{
+	char path[4096], command[16384];
+	struct target_start how = { .program = "stacks_packed", .mode = "deep" };
+
+	(void)state;
+	copy_target("stacks", "stacks_packed", path);
+	(void)snprintf(command, sizeof(command),
+		       "objcopy --add-section .gnu_debugdata=/proc/self/exe '%s' 2>/dev/null", path);
+	if (system(command) != 0)
+		SKIP_BECAUSE("no objcopy");
+	for (int strange = 0; strange < 2; strange++) {
+		struct subject s = { 0 };
+
+		assert_int_equal(chmod(path, strange ? 0777 : 0755), 0);
+		assert_int_equal(target_start(&s.target, &how), 0);
+		s.tid = s.target.pid;
+		assert_int_equal(symbolizer_new(NULL, &s.symbolizer), 0);
+		assert_int_equal(space_of_process(s.symbolizer, s.target.pid, &s.space), 0);
+		capture_and_unwind(&s);
+		assert_int_equal(find_from(0, "deep10") == n_frames, strange);
+		end(&s);
+	}
+	(void)unlink(path);
+}
+
 static void a_file_that_others_may_cut_short_is_not_mapped(void **state)
 {
 	struct subject s;
@@ -1523,6 +1561,7 @@ int main(void)
 		cmocka_unit_test(names_of_rust_are_readable),
 		cmocka_unit_test(new_names_of_rust_are_readable),
 		cmocka_unit_test(code_made_at_run_time_is_named_by_its_map),
+		cmocka_unit_test(code_made_in_a_file_of_memory_is_named_by_its_map),
 		cmocka_unit_test(gdb_finds_the_same),
 		cmocka_unit_test(javascript_is_named_and_passed_through),
 		cmocka_unit_test(a_map_is_read_only_from_who_may_write_it),
@@ -1531,6 +1570,7 @@ int main(void)
 		cmocka_unit_test(a_place_is_the_same_in_every_process),
 		cmocka_unit_test(a_name_that_would_be_endless_is_left_as_it_is),
 		cmocka_unit_test(a_corrupted_file_does_no_harm),
+		cmocka_unit_test(what_strangers_packed_is_unpacked_only_when_it_is_small),
 		cmocka_unit_test(a_file_that_others_may_cut_short_is_not_mapped),
 		cmocka_unit_test(expressions_are_run),
 		cmocka_unit_test(expressions_that_make_no_sense_are_refused),

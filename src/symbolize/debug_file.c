@@ -66,6 +66,17 @@ static int copy_of(int fd, off_t bytes)
 	return take_fd(&copy);
 }
 
+static int modest_copy_of(int fd, const struct stat *stat)
+{
+	AUTO_CLOSE int copy = copy_of(fd, stat->st_size);
+	Elf *elf = copy < 0 ? NULL : elf_begin(copy, ELF_C_READ, NULL);
+	bool modest = elf && file_is_modest(elf, stat);
+
+	if (elf)
+		(void)elf_end(elf);
+	return modest ? take_fd(&copy) : -1;
+}
+
 /* From the process's own file system, or from ours. */
 static int open_debug(pid_t pid, const char *path)
 {
@@ -74,7 +85,7 @@ static int open_debug(pid_t pid, const char *path)
 
 	if (fd < 0 || fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode))
 		return -1;
-	return file_is_ours_alone(&stat) ? take_fd(&fd) : copy_of(fd, stat.st_size);
+	return file_is_ours_alone(&stat) ? take_fd(&fd) : modest_copy_of(fd, &stat);
 }
 
 static int open_either(const struct object *object, const char *path)

@@ -349,6 +349,8 @@ static bool open_elf(struct object *object)
 	object->elf = elf_begin(object->fd, may_map ? ELF_C_READ_MMAP_PRIVATE : ELF_C_READ, NULL);
 	if (!object->elf)
 		return false;
+	if (!may_map && !file_is_modest(object->elf, &object->stat))
+		return false;
 	/* ELF_C_FDREAD: it is all in memory then */
 	if ((may_map || object->symbolizer->n_kept_fds > KEPT_FDS_MAX) &&
 	    elf_cntl(object->elf, ELF_C_FDREAD) == 0)

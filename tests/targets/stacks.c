@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -148,16 +149,19 @@ NOINLINE void in_library(const char *self)
 /* push rbp; mov rbp, rsp; call rdi; pop rbp; ret */
 static const unsigned char made_up[] = { 0x55, 0x48, 0x89, 0xe5, 0xff, 0xd7, 0x5d, 0xc3 };
 
-NOINLINE void compiled_at_run_time(void)
+/* in_file: in a file that is nothing but memory, as some do who write by another mapping */
+NOINLINE void compiled_at_run_time(int in_file)
 {
-	void *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
-			  -1, 0);
+	int fd = in_file ? (int)syscall(SYS_memfd_create, "made", 0) : -1;
+	int made = fd < 0 ? 0 : ftruncate(fd, 4096);
+	void *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+			  fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
 	char path[64];
 	FILE *map;
 
 	(void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)getpid());
 	map = fopen(path, "we");
-	if (!map || code == MAP_FAILED)
+	if (!map || code == MAP_FAILED || made != 0)
 		_exit(4);
 	memcpy(code, made_up, sizeof(made_up));
 	(void)fprintf(map, "%lx %zx JS:*made up at run time\n", (unsigned long)(uintptr_t)code,
@@ -201,7 +205,9 @@ NOINLINE int run(const char *mode, const char *self)
 	else if (strcmp(mode, "thread") == 0)
 		in_thread();
 	else if (strcmp(mode, "jit") == 0)
-		compiled_at_run_time();
+		compiled_at_run_time(0);
+	else if (strcmp(mode, "jitfile") == 0)
+		compiled_at_run_time(1);
 	else if (strcmp(mode, "steps") == 0)
 		steps_outer();
 #ifdef STACKS_DYNAMIC
