@@ -31,6 +31,7 @@
 #define STACK_BYTES_MAX (256 << 10)
 #define FRAMES_MAX	1024
 #define PAGE		4096
+#define FRAME_POINTER	6 /* rbp */
 
 static unsigned char stack_bytes[STACK_BYTES_MAX];
 static struct unwound unwound;
@@ -1037,6 +1038,8 @@ static void new_names_of_rust_are_readable(void **state)
 static void expect_jit(const char *mode)
 {
 	struct subject s;
+	struct space *copy;
+	uint64_t at;
 	const struct frame *frame;
 
 	assert_true(start_at(&s, "stacks", mode));
@@ -1046,6 +1049,21 @@ static void expect_jit(const char *mode)
 	frame = find_frame("JS:*made up at run time");
 	assert_string_equal(frame->module, "[jit]");
 	assert_int_equal(frame->offset, 6); /* behind the call */
+	at = frame->ip;
+
+	/* a child that was forked has the code, but no map */
+	assert_int_equal(space_copy(s.space, getpid(), &copy), 0);
+	space_free(s.space);
+	s.space = copy;
+	assert_int_equal(space_describe(copy, at, true, frames, 1), 1);
+	assert_string_equal(frames[0].function, "JS:*made up at run time");
+
+	/* nobody knows who called it when its frame pointer is none */
+	s.stack.registers[STACK_IP] = at;
+	s.stack.registers[FRAME_POINTER] = 1;
+	assert_int_equal(space_unwind(copy, &s.stack, &unwound), 0);
+	assert_int_equal(unwound.n, 1);
+	assert_int_equal(unwound.end, UNWIND_NO_RULES);
 	end(&s);
 }
 

@@ -234,7 +234,8 @@ int space_update(struct space *space)
 	return r;
 }
 
-int space_empty(struct symbolizer *symbolizer, pid_t pid, struct space **ret_space)
+static int new_space(struct symbolizer *symbolizer, pid_t pid, struct perf_map *parent,
+		     struct space **ret_space)
 {
 	struct space *space = calloc(1, sizeof(*space));
 	int r;
@@ -242,13 +243,18 @@ int space_empty(struct symbolizer *symbolizer, pid_t pid, struct space **ret_spa
 	if (!space)
 		return -ENOMEM;
 	*space = (struct space){.symbolizer = symbolizer, .pid = pid};
-	r = perf_map_new(pid, &space->perf_map);
+	r = perf_map_new(pid, parent, &space->perf_map);
 	if (r < 0) {
 		free(space);
 		return r;
 	}
 	*ret_space = space;
 	return 0;
+}
+
+int space_empty(struct symbolizer *symbolizer, pid_t pid, struct space **ret_space)
+{
+	return new_space(symbolizer, pid, NULL, ret_space);
 }
 
 int space_of_process(struct symbolizer *symbolizer, pid_t pid, struct space **ret_space)
@@ -321,7 +327,7 @@ int space_map(struct space *space, const struct space_mapping *mapping)
 int space_copy(struct space *space, pid_t pid, struct space **ret_space)
 {
 	struct space *copy;
-	int r = space_empty(space->symbolizer, pid, &copy);
+	int r = new_space(space->symbolizer, pid, space->perf_map, &copy);
 
 	if (r < 0)
 		return r;
@@ -350,6 +356,6 @@ void space_free(struct space *space)
 		object_put(space->objects[i]);
 	free(space->objects);
 	free(space->map);
-	perf_map_free(space->perf_map);
+	perf_map_put(space->perf_map);
 	free(space);
 }
