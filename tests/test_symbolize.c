@@ -859,17 +859,50 @@ static void files_of_another_mount_namespace_are_read(void **state)
 
 /* --- names, files, lines ------------------------------------------------------------------ */
 
-static void debug_information_is_found_by_its_link(void **state)
+static void expect_inlined(const char *program)
 {
 	struct subject s;
 
-	(void)state;
-	if (!start_at(&s, "stacks_linked", "inlined"))
-		SKIP_BECAUSE("stacks_linked was not built");
+	if (!start_at(&s, program, "inlined"))
+		SKIP_BECAUSE("%s was not built", program);
 	capture_and_unwind(&s);
 	expect_chain(CHAIN("stop_here", "innermost_inlined", "middle_inlined", "holds_inlined", "run"),
 		     UNWIND_COMPLETE);
 	assert_true(find_frame("holds_inlined")->line > 0);
+	end(&s);
+}
+
+static void debug_information_is_found_by_its_link(void **state)
+{
+	(void)state;
+	expect_inlined("stacks_linked");
+}
+
+static void debug_information_that_was_split_off_is_read(void **state)
+{
+	(void)state;
+	expect_inlined("stacks_dwo");
+}
+
+/* In a file of anybody's, the name of what was split off may be that of a pipe. */
+static void files_that_strangers_name_are_not_opened(void **state)
+{
+	char path[4096], dwo[4096];
+	struct target_start how = { .program = "other/stacks_dwo", .mode = "inlined" };
+	struct subject s = { 0 };
+
+	(void)state;
+	assert_true(snprintf(dwo, sizeof(dwo), "%s/other", support_targets()) < 4096);
+	(void)mkdir(dwo, 0755);
+	copy_target("stacks_dwo", "other/stacks_dwo", path);
+	assert_int_equal(chmod(path, 0777), 0);
+	assert_int_equal(target_start(&s.target, &how), 0);
+	s.tid = s.target.pid;
+	assert_int_equal(symbolizer_new(NULL, &s.symbolizer), 0);
+	assert_int_equal(space_of_process(s.symbolizer, s.target.pid, &s.space), 0);
+	capture_and_unwind(&s);
+	expect_chain(CHAIN("stop_here", "holds_inlined", "run", "main"), UNWIND_COMPLETE);
+	(void)unlink(path);
 	end(&s);
 }
 
@@ -1583,6 +1616,8 @@ int main(void)
 		cmocka_unit_test(a_file_that_took_anothers_place_is_not_read),
 		cmocka_unit_test(files_of_another_mount_namespace_are_read),
 		cmocka_unit_test(debug_information_is_found_by_its_link),
+		cmocka_unit_test(debug_information_that_was_split_off_is_read),
+		cmocka_unit_test(files_that_strangers_name_are_not_opened),
 		cmocka_unit_test(debug_information_of_another_build_is_not_used),
 		cmocka_unit_test(servers_are_asked_only_when_that_is_wanted),
 		cmocka_unit_test(a_symbol_table_inside_is_read),
