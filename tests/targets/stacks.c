@@ -17,7 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __clang__
+#define NOINLINE __attribute__((noinline))
+#else
 #define NOINLINE __attribute__((noinline, noclone))
+#endif
 #define INLINE	 static inline __attribute__((always_inline))
 
 volatile int sink;
