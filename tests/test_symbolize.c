@@ -688,10 +688,9 @@ static void a_space_is_made_of_events(void **state)
 	end(&s);
 }
 
-/* The first bytes of an ELF file's build id, or nothing. */
-static size_t build_id_of(struct subject *s, unsigned char *id, size_t max)
+static size_t build_id_at(struct subject *s, uint64_t ip, unsigned char *id, size_t max)
 {
-	struct object *object = space_find(s->space, s->stack.registers[STACK_IP])->object;
+	struct object *object = space_find(s->space, ip)->object;
 	const unsigned char *bits;
 	GElf_Addr where;
 	int n;
@@ -716,7 +715,7 @@ static void a_build_id_tells_which_file_it_was(void **state)
 	assert_true(start_at(&s, "stacks", "deep"));
 	capture(&s, sizeof(stack_bytes)); /* in read(2) or write(2) of libc */
 	libc.build_id = id;
-	libc.build_id_bytes = build_id_of(&s, id, sizeof(id));
+	libc.build_id_bytes = build_id_at(&s, s.stack.registers[STACK_IP], id, sizeof(id));
 	map = space_find(s.space, s.stack.registers[STACK_IP]);
 	libc.low = map->low;
 	libc.high = map->high;
@@ -937,6 +936,54 @@ static void files_that_strangers_name_are_not_opened(void **state)
 	expect_chain(CHAIN("stop_here", "holds_inlined", "run", "main"), UNWIND_COMPLETE);
 	(void)unlink(path);
 	end(&s);
+}
+
+/* A stripped program in a file system of its own, with debug information for its build id there. */
+static bool finds_by_build_id(const char *debug)
+{
+	char shell[16384], id[2 * OBJECT_BUILD_ID_MAX + 1] = "", whole[4096], other[4096];
+	const char *wrapper[] = { "unshare", "-m", "sh", "-c", shell, NULL };
+	struct target_start how = { .program = "stacks", .mode = "deep", .wrapper = wrapper };
+	unsigned char bytes[OBJECT_BUILD_ID_MAX];
+	struct subject s;
+	bool found;
+	size_t n;
+
+	assert_true(start_at(&s, "stacks", "deep"));
+	capture_and_unwind(&s);
+	n = build_id_at(&s, find_frame("deep5")->ip, bytes, sizeof(bytes));
+	for (size_t i = 0; i < n; i++)
+		(void)snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+	end(&s);
+	assert_true(support_find("stacks", whole) && support_find(debug, other));
+	assert_true(snprintf(shell, sizeof(shell),
+			     "cp '%s' /tmp/tendril-test-debug-%d && "
+			     "mount -t tmpfs none /mnt && mount -t tmpfs none /usr/lib/debug && "
+			     "objcopy --strip-all '%s' /mnt/elsewhere && "
+			     "mkdir -p /usr/lib/debug/.build-id/%.2s && "
+			     "mv /tmp/tendril-test-debug-%d /usr/lib/debug/.build-id/%.2s/%s.debug && "
+			     "exec /mnt/elsewhere -t 1 deep",
+			     other, (int)getpid(), whole, id, (int)getpid(), id, id + 2) <
+		    (int)sizeof(shell));
+	memset(&s, 0, sizeof(s));
+	assert_int_equal(target_start(&s.target, &how), 0);
+	s.tid = s.target.pid;
+	assert_int_equal(symbolizer_new(NULL, &s.symbolizer), 0);
+	assert_int_equal(space_of_process(s.symbolizer, s.target.pid, &s.space), 0);
+	capture_and_unwind(&s);
+	assert_int_equal(unwound.end, UNWIND_COMPLETE);
+	found = has_chain(DEEP_CHAIN);
+	end(&s);
+	return found;
+}
+
+static void debug_information_is_found_by_build_id_and_checked(void **state)
+{
+	(void)state;
+	if (geteuid() != 0 || system("unshare -m true 2>/dev/null && objcopy --version >/dev/null") != 0)
+		SKIP_BECAUSE("no mounts here");
+	assert_true(finds_by_build_id("stacks"));
+	assert_false(finds_by_build_id("stacks_debug_frame"));
 }
 
 static void debug_information_of_another_build_is_not_used(void **state)
@@ -1655,6 +1702,7 @@ int main(void)
 		cmocka_unit_test(debug_information_is_found_by_its_link),
 		cmocka_unit_test(debug_information_that_was_split_off_is_read),
 		cmocka_unit_test(files_that_strangers_name_are_not_opened),
+		cmocka_unit_test(debug_information_is_found_by_build_id_and_checked),
 		cmocka_unit_test(debug_information_of_another_build_is_not_used),
 		cmocka_unit_test(servers_are_asked_only_when_that_is_wanted),
 		cmocka_unit_test(a_symbol_table_inside_is_read),

@@ -8,6 +8,7 @@
  */
 #include "symbolize/object.h"
 
+#include <elfutils/libdwelf.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,6 +105,19 @@ static int take_found(int fd, const char *path, char **ret_file_name)
 	return -1;
 }
 
+/* The path promises it; the file has to keep that. */
+static bool has_build_id(int fd, const unsigned char *id, size_t bytes)
+{
+	Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
+	const void *own = NULL;
+	ssize_t n = elf ? dwelf_elf_gnu_build_id(elf, &own) : -1;
+	bool same = n > 0 && (size_t)n == bytes && memcmp(own, id, bytes) == 0;
+
+	if (elf)
+		(void)elf_end(elf);
+	return same;
+}
+
 static int find_by_build_id(const struct object *object, char **ret_file_name)
 {
 	const unsigned char *id;
@@ -118,6 +132,10 @@ static int find_by_build_id(const struct object *object, char **ret_file_name)
 		at += snprintf(path + at, sizeof(path) - (size_t)at, "%02x", id[i]);
 	(void)snprintf(path + at, sizeof(path) - (size_t)at, ".debug");
 	fd = open_either(object, path);
+	if (fd >= 0 && !has_build_id(fd, id, (size_t)n)) {
+		(void)close(fd);
+		return -1;
+	}
 	return fd < 0 ? -1 : take_found(fd, path, ret_file_name);
 }
 
