@@ -138,19 +138,6 @@ static struct object *add_object(struct symbolizer *symbolizer, const struct obj
 	return object;
 }
 
-static struct object *add_unusable(struct symbolizer *symbolizer, const struct object_hint *hint)
-{
-	const struct stat nothing = {.st_ino = hint->inode, .st_dev = hint->device};
-	int no_fd = -1;
-	struct object *object = add_object(symbolizer, hint, &nothing, &no_fd);
-
-	if (object) {
-		object->state = OBJECT_UNUSABLE;
-		set_identity(object);
-	}
-	return object;
-}
-
 static struct object *find_object(struct symbolizer *symbolizer, const struct object_hint *hint,
 				  const struct stat *stat)
 {
@@ -158,6 +145,22 @@ static struct object *find_object(struct symbolizer *symbolizer, const struct ob
 		if (is_same(o, hint, stat))
 			return object_reference(o);
 	return NULL;
+}
+
+static struct object *get_unusable(struct symbolizer *symbolizer, const struct object_hint *hint)
+{
+	const struct stat nothing = {.st_ino = hint->inode, .st_dev = hint->device};
+	int no_fd = -1;
+	struct object *object = find_object(symbolizer, hint, &nothing);
+
+	if (object)
+		return object;
+	object = add_object(symbolizer, hint, &nothing, &no_fd);
+	if (object) {
+		object->state = OBJECT_UNUSABLE;
+		set_identity(object);
+	}
+	return object;
 }
 
 struct object *object_get(struct symbolizer *symbolizer, const struct object_hint *hint)
@@ -169,7 +172,7 @@ struct object *object_get(struct symbolizer *symbolizer, const struct object_hin
 	if (!file_is_at_path(hint, &stat)) {
 		fd = file_open_mapped(hint, &stat);
 		if (fd < 0)
-			return add_unusable(symbolizer, hint);
+			return get_unusable(symbolizer, hint);
 	}
 	object = find_object(symbolizer, hint, &stat);
 	if (object)

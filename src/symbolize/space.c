@@ -8,6 +8,7 @@
 #include "proc/proc.h"
 
 #define MAPPINGS_MAX 262144
+#define OBJECTS_MAX  65536 /* kept though they may be gone: who maps file after file fills our memory */
 #define DELETED	     " (deleted)"
 
 int symbolizer_new(const struct symbolizer_options *options, struct symbolizer **ret_symbolizer)
@@ -67,6 +68,10 @@ static struct object *keep_object(struct space *space, struct object *object)
 			object_put(object);
 			return object;
 		}
+	}
+	if (space->n_objects == OBJECTS_MAX) {
+		object_put(object);
+		return NULL;
 	}
 	if (space->n_objects == space->objects_room) {
 		size_t room = space->objects_room ? space->objects_room * 2 : 16;
