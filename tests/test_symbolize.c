@@ -760,6 +760,36 @@ static void another_file_of_that_name_is_not_used(void **state)
 	end(&s);
 }
 
+/* Some file systems show another device in /proc/PID/maps than to stat(2): then what is mapped has
+ * to begin as the file does. */
+static void a_file_of_another_device_is_known_by_its_beginning(void **state)
+{
+	struct object_hint hint = { .path = NULL };
+	const struct mapping *code;
+	struct subject s;
+	struct stat stat_;
+	int fd;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "deep"));
+	capture_and_unwind(&s);
+	code = space_find(s.space, find_frame("deep5")->ip);
+	hint.pid = s.target.pid;
+	hint.low = code->low;
+	hint.offset = code->offset;
+	hint.device = code->object->stat.st_dev + 1;
+	hint.inode = code->inode;
+	hint.path = code->object->path;
+	fd = file_open_mapped(&hint, &stat_);
+	assert_true(fd >= 0);
+	close(fd);
+	hint.low = space_find(s.space, frames[0].ip)->low; /* libc's code */
+	assert_true(file_open_mapped(&hint, &stat_) < 0);
+	hint.pid = 0;
+	assert_true(file_open_mapped(&hint, &stat_) < 0);
+	end(&s);
+}
+
 static void a_new_mapping_takes_the_place_of_older_ones(void **state)
 {
 	struct symbolizer *symbolizer;
@@ -1703,6 +1733,7 @@ int main(void)
 		cmocka_unit_test(a_space_is_made_of_events),
 		cmocka_unit_test(a_build_id_tells_which_file_it_was),
 		cmocka_unit_test(another_file_of_that_name_is_not_used),
+		cmocka_unit_test(a_file_of_another_device_is_known_by_its_beginning),
 		cmocka_unit_test(a_new_mapping_takes_the_place_of_older_ones),
 		cmocka_unit_test(a_deleted_file_is_still_read),
 		cmocka_unit_test(a_file_that_took_anothers_place_is_not_read),
