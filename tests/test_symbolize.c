@@ -1206,7 +1206,8 @@ static void expect_jit(const char *mode)
 
 	assert_true(start_at(&s, "stacks", mode));
 	capture_and_unwind(&s);
-	expect_chain(CHAIN("stop_here", "JS:*made up at run time", "compiled_at_run_time", "run", "main"),
+	expect_chain(CHAIN("stop_here", "JS:*made up at run time", "JS:~outer",
+			   "compiled_at_run_time", "run", "main"),
 		     UNWIND_COMPLETE);
 	frame = find_frame("JS:*made up at run time");
 	assert_string_equal(frame->module, "[jit]");

@@ -150,8 +150,9 @@ NOINLINE void in_library(const char *self)
 }
 #endif
 
-/* push rbp; mov rbp, rsp; call rdi; pop rbp; ret */
+/* push rbp; mov rbp, rsp; call rdi (the outer one: rsi); pop rbp; ret */
 static const unsigned char made_up[] = { 0x55, 0x48, 0x89, 0xe5, 0xff, 0xd7, 0x5d, 0xc3 };
+static const unsigned char outer[] = { 0x55, 0x48, 0x89, 0xe5, 0xff, 0xd6, 0x5d, 0xc3 };
 
 /* in_file: in a file that is nothing but memory, as some do who write by another mapping */
 NOINLINE void compiled_at_run_time(int in_file)
@@ -170,8 +171,10 @@ NOINLINE void compiled_at_run_time(int in_file)
 	memcpy(code, made_up, sizeof(made_up));
 	(void)fprintf(map, "%lx %zx JS:*made up at run time\n", (unsigned long)(uintptr_t)code,
 		      sizeof(made_up));
+	(void)fprintf(map, "%lx %zx JS:~outer\n", (unsigned long)(uintptr_t)code + 64, sizeof(outer));
 	(void)fclose(map);
-	((void (*)(void (*)(void)))(uintptr_t)code)(stop_here);
+	memcpy((char *)code + 64, outer, sizeof(outer));
+	((void (*)(void (*)(void), void *))((uintptr_t)code + 64))(stop_here, code);
 	(void)unlink(path);
 	sink++;
 }
