@@ -1201,6 +1201,7 @@ static void expect_jit(const char *mode)
 {
 	struct subject s;
 	struct space *copy;
+	char map[64];
 	uint64_t at;
 	const struct frame *frame;
 
@@ -1227,6 +1228,8 @@ static void expect_jit(const char *mode)
 	assert_int_equal(space_unwind(copy, &s.stack, &unwound), 0);
 	assert_int_equal(unwound.n, 1);
 	assert_int_equal(unwound.end, UNWIND_NO_RULES);
+	(void)snprintf(map, sizeof(map), "/tmp/perf-%d.map", (int)s.target.pid);
+	(void)unlink(map);
 	end(&s);
 }
 
