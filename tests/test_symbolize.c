@@ -17,9 +17,12 @@
 #include <dwarf.h>
 #include <elf.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -28,6 +31,7 @@
 #define STACK_BYTES_MAX (256 << 10)
 #define FRAMES_MAX	1024
 #define PAGE		4096
+#define FRAME_POINTER	6 /* rbp */
 
 static unsigned char stack_bytes[STACK_BYTES_MAX];
 static struct unwound unwound;
@@ -128,6 +132,7 @@ static void unwind(struct subject *s)
 
 static void end(struct subject *s)
 {
+	n_frames = 0; /* their strings are gone */
 	space_free(s->space);
 	symbolizer_free(s->symbolizer);
 	target_end(&s->target);
@@ -259,8 +264,19 @@ static void every_frame_is_found_with_dynamic_symbols_alone(void **state)
 
 static void every_frame_is_found_by_debug_frame(void **state)
 {
+	const struct mapping *mapping;
+	struct subject s;
+	uint64_t address;
+
 	(void)state;
-	expect_in("stacks_debug_frame", "deep", DEEP_CHAIN);
+	assert_true(start_at(&s, "stacks_debug_frame", "deep"));
+	capture_and_unwind(&s);
+	expect_chain(DEEP_CHAIN, UNWIND_COMPLETE);
+	/* not by a guess */
+	mapping = space_find(s.space, find_frame("deep5")->ip);
+	assert_true(space_resolve(mapping, find_frame("deep5")->ip, &address));
+	assert_true(object_rules(mapping->object, address)->known);
+	end(&s);
 }
 
 static void every_frame_is_found_by_frame_pointers_where_there_are_no_rules(void **state)
@@ -271,8 +287,16 @@ static void every_frame_is_found_by_frame_pointers_where_there_are_no_rules(void
 
 static void every_frame_is_found_with_musl(void **state)
 {
+	struct subject s;
+
 	(void)state;
-	expect_in("stacks_musl", "deep", DEEP_CHAIN);
+	if (!start_at(&s, "stacks_musl", "deep"))
+		SKIP_BECAUSE("stacks_musl was not built");
+	capture_and_unwind(&s);
+	expect_chain(DEEP_CHAIN, UNWIND_COMPLETE);
+	/* of its assembly only memset has a name that others may use, and that has no size */
+	assert_int_equal(find_from(0, "memset"), n_frames);
+	end(&s);
 }
 
 static void every_frame_is_found_with_musl_in_a_static_program(void **state)
@@ -305,7 +329,7 @@ static void a_signal_handler_leads_on_in_a_musl_program(void **state)
 	if (!start_at(&s, "stacks_musl_static", "signal"))
 		SKIP_BECAUSE("stacks_musl_static was not built");
 	capture_and_unwind(&s);
-	expect_chain(CHAIN("interrupted", "with_handler", "run", "main"), UNWIND_COMPLETE);
+	expect_chain(CHAIN("raise", "interrupted", "with_handler", "run", "main"), UNWIND_COMPLETE);
 	assert_true(frames[find_from(0, "handler") + 1].is_signal);
 	end(&s);
 }
@@ -563,6 +587,35 @@ static void a_library_that_came_later_is_known_after_an_update(void **state)
 	end(&s);
 }
 
+static void an_update_drops_what_was_replaced(void **state)
+{
+	struct space_mapping other = { .path = "/nowhere/other" };
+	const struct mapping *code;
+	struct subject s;
+	struct frame frame;
+	uint64_t ip;
+	size_t n;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "deep"));
+	capture_and_unwind(&s);
+	ip = find_frame("deep5")->ip;
+	code = space_find(s.space, ip);
+	other.low = code->low;
+	other.high = code->high;
+	n = s.space->n_maps;
+	assert_int_equal(space_map(s.space, &other), 0);
+	assert_int_equal(s.space->n_maps, n);
+	assert_int_equal(space_describe(s.space, ip, true, &frame, 1), 1);
+	assert_string_equal(frame.module, "/nowhere/other");
+	assert_null(frame.function);
+	assert_int_equal(space_update(s.space), 0);
+	assert_int_equal(s.space->n_maps, n);
+	assert_int_equal(space_describe(s.space, ip, true, &frame, 1), 1);
+	assert_string_equal(frame.function, "deep5");
+	end(&s);
+}
+
 static void a_space_outlives_its_process(void **state)
 {
 	struct subject s;
@@ -640,6 +693,55 @@ static void a_space_is_made_of_events(void **state)
 	end(&s);
 }
 
+static size_t build_id_at(struct subject *s, uint64_t ip, unsigned char *id, size_t max)
+{
+	struct object *object = space_find(s->space, ip)->object;
+	const unsigned char *bits;
+	GElf_Addr where;
+	int n;
+
+	assert_true(object_open(object));
+	n = dwfl_module_build_id(object->module, &bits, &where);
+	assert_in_range(n, 1, max);
+	memcpy(id, bits, (size_t)n);
+	return (size_t)n;
+}
+
+/* The kernel may tell a file's build id in place of its inode. */
+static void a_build_id_tells_which_file_it_was(void **state)
+{
+	struct subject s;
+	struct space *told;
+	unsigned char id[OBJECT_BUILD_ID_MAX];
+	struct space_mapping libc = { .path = NULL };
+	const struct mapping *map;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "deep"));
+	capture(&s, sizeof(stack_bytes)); /* in read(2) or write(2) of libc */
+	libc.build_id = id;
+	libc.build_id_bytes = build_id_at(&s, s.stack.registers[STACK_IP], id, sizeof(id));
+	map = space_find(s.space, s.stack.registers[STACK_IP]);
+	libc.low = map->low;
+	libc.high = map->high;
+	libc.offset = map->offset;
+	libc.path = map->object->path;
+	for (int wrong = 0; wrong < 2; wrong++) {
+		id[0] ^= (unsigned char)wrong;
+		assert_int_equal(space_empty(s.symbolizer, 0, &told), 0);
+		assert_int_equal(space_map(told, &libc), 0);
+		assert_int_equal(space_unwind(told, &s.stack, &unwound), 0);
+		describe_all(told);
+		assert_int_equal(frames[0].function == NULL, wrong);
+		space_free(told);
+	}
+	libc.build_id_bytes = sizeof(id) + 1;
+	assert_int_equal(space_empty(s.symbolizer, 0, &told), 0);
+	assert_int_equal(space_map(told, &libc), -EINVAL);
+	space_free(told);
+	end(&s);
+}
+
 static void another_file_of_that_name_is_not_used(void **state)
 {
 	struct subject s;
@@ -655,6 +757,36 @@ static void another_file_of_that_name_is_not_used(void **state)
 	assert_null(frames[0].function);
 	assert_non_null(frames[0].module); /* that much is known */
 	space_free(told);
+	end(&s);
+}
+
+/* Some file systems show another device in /proc/PID/maps than to stat(2): then what is mapped has
+ * to begin as the file does. */
+static void a_file_of_another_device_is_known_by_its_beginning(void **state)
+{
+	struct object_hint hint = { .path = NULL };
+	const struct mapping *code;
+	struct subject s;
+	struct stat stat_;
+	int fd;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "deep"));
+	capture_and_unwind(&s);
+	code = space_find(s.space, find_frame("deep5")->ip);
+	hint.pid = s.target.pid;
+	hint.low = code->low;
+	hint.offset = code->offset;
+	hint.device = code->object->stat.st_dev + 1;
+	hint.inode = code->inode;
+	hint.path = code->object->path;
+	fd = file_open_mapped(&hint, &stat_);
+	assert_true(fd >= 0);
+	close(fd);
+	hint.low = space_find(s.space, frames[0].ip)->low; /* libc's code */
+	assert_true(file_open_mapped(&hint, &stat_) < 0);
+	hint.pid = 0;
+	assert_true(file_open_mapped(&hint, &stat_) < 0);
 	end(&s);
 }
 
@@ -676,6 +808,9 @@ static void a_new_mapping_takes_the_place_of_older_ones(void **state)
 	assert_string_equal(space_find(space, 0x4000)->object->path, "/nowhere/c");
 	assert_string_equal(space_find(space, 0x87ff)->object->path, "/nowhere/c");
 	assert_null(space_find(space, 0x8800));
+	map = (struct space_mapping){ .low = 0x9000, .high = 0xa000, .path = "/nowhere/c" };
+	assert_int_equal(space_map(space, &map), 0);
+	assert_ptr_equal(space_find(space, 0x9000)->object, space_find(space, 0x4000)->object);
 	map = (struct space_mapping){ .low = 2, .high = 1, .path = "/nowhere/d" };
 	assert_int_equal(space_map(space, &map), -EINVAL);
 	space_free(space);
@@ -794,18 +929,99 @@ static void files_of_another_mount_namespace_are_read(void **state)
 
 /* --- names, files, lines ------------------------------------------------------------------ */
 
-static void debug_information_is_found_by_its_link(void **state)
+static void expect_inlined(const char *program)
 {
 	struct subject s;
 
-	(void)state;
-	if (!start_at(&s, "stacks_linked", "inlined"))
-		SKIP_BECAUSE("stacks_linked was not built");
+	if (!start_at(&s, program, "inlined"))
+		SKIP_BECAUSE("%s was not built", program);
 	capture_and_unwind(&s);
 	expect_chain(CHAIN("stop_here", "innermost_inlined", "middle_inlined", "holds_inlined", "run"),
 		     UNWIND_COMPLETE);
 	assert_true(find_frame("holds_inlined")->line > 0);
 	end(&s);
+}
+
+static void debug_information_is_found_by_its_link(void **state)
+{
+	(void)state;
+	expect_inlined("stacks_linked");
+}
+
+static void debug_information_that_was_split_off_is_read(void **state)
+{
+	(void)state;
+	expect_inlined("stacks_dwo");
+}
+
+/* In a file of anybody's, the name of what was split off may be that of a pipe. */
+static void files_that_strangers_name_are_not_opened(void **state)
+{
+	char path[4096], dwo[4096];
+	struct target_start how = { .program = "other/stacks_dwo", .mode = "inlined" };
+	struct subject s = { 0 };
+
+	(void)state;
+	assert_true(snprintf(dwo, sizeof(dwo), "%s/other", support_targets()) < 4096);
+	(void)mkdir(dwo, 0755);
+	copy_target("stacks_dwo", "other/stacks_dwo", path);
+	assert_int_equal(chmod(path, 0777), 0);
+	assert_int_equal(target_start(&s.target, &how), 0);
+	s.tid = s.target.pid;
+	assert_int_equal(symbolizer_new(NULL, &s.symbolizer), 0);
+	assert_int_equal(space_of_process(s.symbolizer, s.target.pid, &s.space), 0);
+	capture_and_unwind(&s);
+	expect_chain(CHAIN("stop_here", "holds_inlined", "run", "main"), UNWIND_COMPLETE);
+	(void)unlink(path);
+	end(&s);
+}
+
+/* A stripped program in a file system of its own, with debug information for its build id there. */
+static bool finds_by_build_id(const char *debug)
+{
+	char shell[16384], id[2 * OBJECT_BUILD_ID_MAX + 1] = "", whole[4096], other[4096];
+	const char *wrapper[] = { "unshare", "-m", "sh", "-c", shell, NULL };
+	struct target_start how = { .program = "stacks", .mode = "deep", .wrapper = wrapper };
+	unsigned char bytes[OBJECT_BUILD_ID_MAX];
+	struct subject s;
+	bool found;
+	size_t n;
+
+	assert_true(start_at(&s, "stacks", "deep"));
+	capture_and_unwind(&s);
+	n = build_id_at(&s, find_frame("deep5")->ip, bytes, sizeof(bytes));
+	for (size_t i = 0; i < n; i++)
+		(void)snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+	end(&s);
+	assert_true(support_find("stacks", whole) && support_find(debug, other));
+	assert_true(snprintf(shell, sizeof(shell),
+			     "cp '%s' /tmp/tendril-test-debug-%d && "
+			     "mount -t tmpfs none /mnt && mount -t tmpfs none /usr/lib/debug && "
+			     "objcopy --strip-all '%s' /mnt/elsewhere && "
+			     "mkdir -p /usr/lib/debug/.build-id/%.2s && "
+			     "mv /tmp/tendril-test-debug-%d /usr/lib/debug/.build-id/%.2s/%s.debug && "
+			     "exec /mnt/elsewhere -t 1 deep",
+			     other, (int)getpid(), whole, id, (int)getpid(), id, id + 2) <
+		    (int)sizeof(shell));
+	memset(&s, 0, sizeof(s));
+	assert_int_equal(target_start(&s.target, &how), 0);
+	s.tid = s.target.pid;
+	assert_int_equal(symbolizer_new(NULL, &s.symbolizer), 0);
+	assert_int_equal(space_of_process(s.symbolizer, s.target.pid, &s.space), 0);
+	capture_and_unwind(&s);
+	assert_int_equal(unwound.end, UNWIND_COMPLETE);
+	found = has_chain(DEEP_CHAIN);
+	end(&s);
+	return found;
+}
+
+static void debug_information_is_found_by_build_id_and_checked(void **state)
+{
+	(void)state;
+	if (geteuid() != 0 || system("unshare -m true 2>/dev/null && objcopy --version >/dev/null") != 0)
+		SKIP_BECAUSE("no mounts here");
+	assert_true(finds_by_build_id("stacks"));
+	assert_false(finds_by_build_id("stacks_debug_frame"));
 }
 
 static void debug_information_of_another_build_is_not_used(void **state)
@@ -832,6 +1048,92 @@ static void debug_information_of_another_build_is_not_used(void **state)
 	(void)unlink(link);
 	(void)unlink(debug);
 	end(&s);
+}
+
+/* Answers "not found" to all, and tells by a byte that it was asked. */
+__attribute__((noreturn)) static void serve_nothing(int listener, int tell)
+{
+	static const char answer[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n"
+				     "Connection: close\r\n\r\n";
+	char request[2048];
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+
+		if (fd < 0 || write(tell, "!", 1) != 1)
+			_exit(0);
+		(void)!read(fd, request, sizeof(request));
+		(void)!write(fd, answer, sizeof(answer) - 1);
+		close(fd);
+	}
+}
+
+static pid_t start_server(int *ret_told)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t bytes = sizeof(address);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), told[2];
+	char url[64];
+	pid_t child;
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, bytes), 0);
+	assert_int_equal(listen(listener, 8), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &bytes), 0);
+	assert_int_equal(pipe2(told, O_CLOEXEC | O_NONBLOCK), 0);
+	child = fork();
+	if (child == 0)
+		serve_nothing(listener, told[1]);
+	close(listener);
+	close(told[1]);
+	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%d", ntohs(address.sin_port));
+	(void)setenv("DEBUGINFOD_URLS", url, 1);
+	*ret_told = told[0];
+	return child;
+}
+
+static bool asks_server(struct subject *s, bool wanted, int told)
+{
+	const struct symbolizer_options options = { .debuginfod = wanted };
+	struct symbolizer *symbolizer;
+	char bytes[16];
+
+	assert_int_equal(symbolizer_new(&options, &symbolizer), 0);
+	space_free(s->space);
+	assert_int_equal(space_of_process(symbolizer, s->target.pid, &s->space), 0);
+	capture_and_unwind(s);
+	space_free(s->space);
+	assert_int_equal(space_empty(s->symbolizer, 0, &s->space), 0);
+	symbolizer_free(symbolizer);
+	return read(told, bytes, sizeof(bytes)) > 0;
+}
+
+static void servers_are_asked_only_when_that_is_wanted(void **state)
+{
+	char cache[] = "/tmp/tendril-test-XXXXXX", command[128];
+	struct subject s;
+	bool asked, asked_when_wanted;
+	pid_t server;
+	int told;
+
+	(void)state;
+	assert_non_null(mkdtemp(cache));
+	(void)setenv("DEBUGINFOD_CACHE_PATH", cache, 1);
+	server = start_server(&told);
+	assert_true(start_at(&s, "stacks_stripped", "deep"));
+	asked = asks_server(&s, false, told);
+	asked_when_wanted = asks_server(&s, true, told);
+	(void)kill(server, SIGKILL);
+	(void)waitpid(server, NULL, 0);
+	close(told);
+	(void)unsetenv("DEBUGINFOD_URLS");
+	(void)unsetenv("DEBUGINFOD_CACHE_PATH");
+	(void)snprintf(command, sizeof(command), "rm -rf %s", cache);
+	assert_int_equal(system(command), 0);
+	end(&s);
+	assert_false(asked);
+	if (!asked_when_wanted)
+		SKIP_BECAUSE("libdw asks nobody here: no libdebuginfod");
 }
 
 static void a_symbol_table_inside_is_read(void **state)
@@ -895,19 +1197,232 @@ static void new_names_of_rust_are_readable(void **state)
 	expect_rust("stacks_rust_v0", "<stacks_rust::Keeper>::stop_here");
 }
 
-static void code_made_at_run_time_is_named_by_its_map(void **state)
+static void expect_jit(const char *mode)
 {
 	struct subject s;
+	struct space *copy;
+	char map[64];
+	uint64_t at;
 	const struct frame *frame;
 
-	(void)state;
-	assert_true(start_at(&s, "stacks", "jit"));
+	assert_true(start_at(&s, "stacks", mode));
 	capture_and_unwind(&s);
-	expect_chain(CHAIN("stop_here", "JS:*made up at run time", "compiled_at_run_time", "run", "main"),
+	expect_chain(CHAIN("stop_here", "JS:*made up at run time", "JS:~outer",
+			   "compiled_at_run_time", "run", "main"),
 		     UNWIND_COMPLETE);
 	frame = find_frame("JS:*made up at run time");
 	assert_string_equal(frame->module, "[jit]");
 	assert_int_equal(frame->offset, 6); /* behind the call */
+	at = frame->ip;
+
+	/* a child that was forked has the code, but no map */
+	assert_int_equal(space_copy(s.space, getpid(), &copy), 0);
+	space_free(s.space);
+	s.space = copy;
+	assert_int_equal(space_describe(copy, at, true, frames, 1), 1);
+	assert_string_equal(frames[0].function, "JS:*made up at run time");
+
+	/* nobody knows who called it when its frame pointer is none */
+	s.stack.registers[STACK_IP] = at;
+	s.stack.registers[FRAME_POINTER] = 1;
+	assert_int_equal(space_unwind(copy, &s.stack, &unwound), 0);
+	assert_int_equal(unwound.n, 1);
+	assert_int_equal(unwound.end, UNWIND_NO_RULES);
+	(void)snprintf(map, sizeof(map), "/tmp/perf-%d.map", (int)s.target.pid);
+	(void)unlink(map);
+	end(&s);
+}
+
+static void code_made_at_run_time_is_named_by_its_map(void **state)
+{
+	(void)state;
+	expect_jit("jit");
+}
+
+static void code_made_in_a_file_of_memory_is_named_by_its_map(void **state)
+{
+	(void)state;
+	expect_jit("jitfile");
+}
+
+/* The name of a frame begins with "JS:", and has a mark of how it was compiled. */
+static size_t find_js(size_t i, const char *name)
+{
+	while (i < n_frames && !(frames[i].function && strncmp(frames[i].function, "JS:", 3) == 0 &&
+				 strstr(frames[i].function, name)))
+		i++;
+	return i;
+}
+
+/* gdb's "#7  0x1234 in name (...)" or "#0  name (...)". */
+static bool name_of_gdb(const char *line, char name[256])
+{
+	const char *in = strstr(line, " in "), *paren;
+
+	if (line[0] != '#')
+		return false;
+	paren = strstr(line, " (");
+	if (!in || (paren && in > paren))
+		in = strchr(line, ' ') + 1;
+	else
+		in += 4;
+	in += strspn(in, " ");
+	(void)snprintf(name, 256, "%.*s", (int)strcspn(in, " ("), in);
+	return true;
+}
+
+/* From stop_here() to main(), frame by frame, the inlined ones too. */
+static void expect_as_gdb_says(const char *program, const char *mode)
+{
+	char command[128], line[4096], name[256];
+	struct subject s;
+	size_t at, n = 0;
+	FILE *gdb;
+
+	if (!start_at(&s, program, mode))
+		SKIP_BECAUSE("%s was not built", program);
+	capture_and_unwind(&s);
+	(void)snprintf(command, sizeof(command), "gdb -q -nx -batch -p %d -ex bt 2>/dev/null",
+		       (int)s.target.pid);
+	gdb = popen(command, "re");
+	assert_non_null(gdb);
+	at = find_from(0, "stop_here");
+	while (fgets(line, sizeof(line), gdb)) {
+		if (!name_of_gdb(line, name) || (n == 0 && strcmp(name, "stop_here") != 0))
+			continue;
+		if (at + n < n_frames && !is_named(&frames[at + n], name)) {
+			show();
+			fail_msg("gdb has %s, we have %s", name, frames[at + n].function);
+		}
+		n++;
+		if (strcmp(name, "main") == 0)
+			break;
+	}
+	(void)pclose(gdb);
+	end(&s);
+	assert_true(n > 4);
+}
+
+static void gdb_finds_the_same(void **state)
+{
+	(void)state;
+	if (system("gdb --version >/dev/null 2>&1") != 0)
+		SKIP_BECAUSE("no gdb");
+	expect_as_gdb_says("stacks", "deep");
+	expect_as_gdb_says("stacks", "inlined");
+	expect_as_gdb_says("stacks_debug_frame", "deep");
+	expect_as_gdb_says("stacks_static_pie", "deep");
+}
+
+static void javascript_is_named_and_passed_through(void **state)
+{
+	static const char *const node[] = { "node", "--perf-basic-prof",
+					    "--interpreted-frames-native-stack", NULL };
+	struct target_start how = { .program = "stacks_js.js", .wrapper = node };
+	struct subject s = { 0 };
+	char map[64];
+	size_t inner, middle, outer;
+	int r;
+
+	(void)state;
+	r = target_start(&s.target, &how);
+	if (r < 0)
+		SKIP_BECAUSE("no node, or no stacks_js.js");
+	s.tid = s.target.pid;
+	assert_int_equal(symbolizer_new(NULL, &s.symbolizer), 0);
+	assert_int_equal(space_of_process(s.symbolizer, s.target.pid, &s.space), 0);
+	capture_and_unwind(&s);
+	inner = find_js(0, "jsInner");
+	middle = find_js(inner, "jsMiddle");
+	outer = find_js(middle, "jsOuter");
+	(void)snprintf(map, sizeof(map), "/tmp/perf-%d.map", (int)s.target.pid);
+	(void)unlink(map);
+	if (outer >= n_frames || unwound.end != UNWIND_COMPLETE) {
+		show();
+		fail_msg("not every function of the script is there");
+	}
+	assert_true(find_from(0, "read") < inner || find_from(0, "write") < inner);
+	assert_true(find_from(outer, "_start") < n_frames);
+	end(&s);
+}
+
+/* A map of ours for the target, as somebody else may have put it there. */
+static bool is_named_by_map(struct subject *s, uint64_t at, const char *text, bool link, uid_t owner)
+{
+	char path[64], other[64];
+	struct frame frame;
+	struct space *fresh;
+	FILE *map;
+
+	(void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)s->target.pid);
+	(void)snprintf(other, sizeof(other), "/tmp/tendril-test-%d", (int)s->target.pid);
+	(void)unlink(path);
+	map = fopen(link ? other : path, "wxe");
+	assert_non_null(map);
+	(void)fputs(text, map);
+	(void)fclose(map);
+	if (link)
+		assert_int_equal(symlink(other, path), 0);
+	else if (owner != 0)
+		assert_int_equal(chown(path, owner, (gid_t)-1), 0);
+	assert_int_equal(space_of_process(s->symbolizer, s->target.pid, &fresh), 0);
+	assert_int_equal(space_describe(fresh, at, false, &frame, 1), 1);
+	space_free(fresh);
+	(void)unlink(path);
+	(void)unlink(other);
+	return frame.function != NULL;
+}
+
+static void a_map_is_read_only_from_who_may_write_it(void **state)
+{
+	struct subject s;
+	char text[512];
+	uint64_t at;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "jit"));
+	capture_and_unwind(&s);
+	at = find_frame("JS:*made up at run time")->ip;
+	(void)snprintf(text, sizeof(text), "%lx 20 f\n", (unsigned long)at);
+	assert_true(is_named_by_map(&s, at, text, false, 0));
+	assert_false(is_named_by_map(&s, at, text, true, 0));
+	if (geteuid() == 0)
+		assert_false(is_named_by_map(&s, at, text, false, 65534));
+	/* lines that are none */
+	(void)snprintf(text, sizeof(text), "\n \n%lx\n%lx 20\n%lx 20 \n%lx 0 f\nx%lx 20 f\n%lx 20 cut",
+		       (unsigned long)at, (unsigned long)at, (unsigned long)at, (unsigned long)at,
+		       (unsigned long)at, (unsigned long)at);
+	assert_false(is_named_by_map(&s, at, text, false, 0));
+	(void)snprintf(text, sizeof(text), "%lx ffffffffffffffff f\n", (unsigned long)at);
+	assert_false(is_named_by_map(&s, at, text, false, 0));
+	end(&s);
+}
+
+static void a_later_line_of_a_map_is_worth_more(void **state)
+{
+	struct subject s;
+	char path[64];
+	struct frame frame;
+	uint64_t at;
+	FILE *map;
+
+	(void)state;
+	assert_true(start_at(&s, "stacks", "jit"));
+	capture_and_unwind(&s);
+	at = find_frame("JS:*made up at run time")->ip;
+	(void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)s.target.pid);
+	map = fopen(path, "ae");
+	assert_non_null(map);
+	(void)fprintf(map, "%lx 10 compiled again\n%lx 40 elsewhere\n", (unsigned long)at - 4,
+		      (unsigned long)at + 0x100);
+	(void)fclose(map);
+	/* what was not known is looked for at once, and all that was new is read */
+	assert_int_equal(space_describe(s.space, at + 0x120, false, &frame, 1), 1);
+	assert_string_equal(frame.function, "elsewhere");
+	assert_int_equal(frame.offset, 0x20);
+	assert_int_equal(space_describe(s.space, at, false, &frame, 1), 1);
+	assert_string_equal(frame.function, "compiled again");
+	(void)unlink(path);
 	end(&s);
 }
 
@@ -954,26 +1469,29 @@ static void a_place_is_the_same_in_every_process(void **state)
 
 static void a_name_that_would_be_endless_is_left_as_it_is(void **state)
 {
-	char bomb[512] = "_Z1f";
+	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	char bomb[1024] = "_Z1fISt4pairIiiE";
 	struct symbolizer *symbolizer;
 	struct object *object;
 	const char *name;
 
 	(void)state;
-	/* each pair is made of two of the one before */
-	strcat(bomb, "St4pairIiiE");
-	for (int i = 0; i < 40; i++) {
-		char one[32];
-		int number = 2 * i + 0;
+	/* f<pair<int, int>, a pair of two of that, ...>: 2^34 words at the end */
+	for (int i = 1; i < 35; i++) {
+		size_t n = strlen(bomb);
 
-		(void)snprintf(one, sizeof(one), "S_IS%c_S%c_E", number < 10 ? '0' + number : 'A' + number % 26,
-			       number < 10 ? '0' + number : 'A' + number % 26);
-		strcat(bomb, one);
+		(void)snprintf(bomb + n, sizeof(bomb) - n, "S0_IS%c_S%c_E", digits[i], digits[i]);
 	}
+	(void)strcat(bomb, "Evv");
 	assert_int_equal(symbolizer_new(NULL, &symbolizer), 0);
 	object = object_vdso(symbolizer);
 	name = object_demangle(object, bomb);
-	assert_true(strlen(name) <= 4096);
+	assert_string_equal(name, bomb);
+	strcpy(strstr(bomb, "S0_IS3_"), "Evv");
+	assert_string_equal(object_demangle(object, bomb),
+			    "f<std::pair<int, int>, std::pair<std::pair<int, int>, std::pair<int, int> >, "
+			    "std::pair<std::pair<std::pair<int, int>, std::pair<int, int> >, "
+			    "std::pair<std::pair<int, int>, std::pair<int, int> > > >");
 	assert_string_equal(object_demangle(object, "_ZN4leak6handleEv"), "leak::handle");
 	assert_string_equal(object_demangle(object, "_RNvC6_123foo3bar"), "123foo::bar");
 	assert_string_equal(object_demangle(object, "_ZN3std2io5Write9write_all17h0123456789abcdefE"),
@@ -1044,6 +1562,33 @@ static void a_corrupted_file_does_no_harm(void **state)
 	}
 	(void)unlink(path);
 	end(&s);
+}
+
+/* Nothing but zeros, packed, would do as well; what counts is who may have made the file. */
+static void what_strangers_packed_is_unpacked_only_when_it_is_small(void **state)
+{
+	char path[4096], command[16384];
+	struct target_start how = { .program = "stacks_packed", .mode = "deep" };
+
+	(void)state;
+	copy_target("stacks", "stacks_packed", path);
+	(void)snprintf(command, sizeof(command),
+		       "objcopy --add-section .gnu_debugdata=/proc/self/exe '%s' 2>/dev/null", path);
+	if (system(command) != 0)
+		SKIP_BECAUSE("no objcopy");
+	for (int strange = 0; strange < 2; strange++) {
+		struct subject s = { 0 };
+
+		assert_int_equal(chmod(path, strange ? 0777 : 0755), 0);
+		assert_int_equal(target_start(&s.target, &how), 0);
+		s.tid = s.target.pid;
+		assert_int_equal(symbolizer_new(NULL, &s.symbolizer), 0);
+		assert_int_equal(space_of_process(s.symbolizer, s.target.pid, &s.space), 0);
+		capture_and_unwind(&s);
+		assert_int_equal(find_from(0, "deep10") == n_frames, strange);
+		end(&s);
+	}
+	(void)unlink(path);
 }
 
 static void a_file_that_others_may_cut_short_is_not_mapped(void **state)
@@ -1186,25 +1731,38 @@ int main(void)
 		cmocka_unit_test(a_stack_is_right_at_every_instruction),
 		cmocka_unit_test(frames_of_the_vdso_name_it),
 		cmocka_unit_test(a_library_that_came_later_is_known_after_an_update),
+		cmocka_unit_test(an_update_drops_what_was_replaced),
 		cmocka_unit_test(a_space_outlives_its_process),
 		cmocka_unit_test(nobody_is_no_space),
 		cmocka_unit_test(a_space_is_made_of_events),
+		cmocka_unit_test(a_build_id_tells_which_file_it_was),
 		cmocka_unit_test(another_file_of_that_name_is_not_used),
+		cmocka_unit_test(a_file_of_another_device_is_known_by_its_beginning),
 		cmocka_unit_test(a_new_mapping_takes_the_place_of_older_ones),
 		cmocka_unit_test(a_deleted_file_is_still_read),
 		cmocka_unit_test(a_file_that_took_anothers_place_is_not_read),
 		cmocka_unit_test(files_of_another_mount_namespace_are_read),
 		cmocka_unit_test(debug_information_is_found_by_its_link),
+		cmocka_unit_test(debug_information_that_was_split_off_is_read),
+		cmocka_unit_test(files_that_strangers_name_are_not_opened),
+		cmocka_unit_test(debug_information_is_found_by_build_id_and_checked),
 		cmocka_unit_test(debug_information_of_another_build_is_not_used),
+		cmocka_unit_test(servers_are_asked_only_when_that_is_wanted),
 		cmocka_unit_test(a_symbol_table_inside_is_read),
 		cmocka_unit_test(names_of_cxx_are_readable_also_while_an_exception_is_handled),
 		cmocka_unit_test(names_of_rust_are_readable),
 		cmocka_unit_test(new_names_of_rust_are_readable),
 		cmocka_unit_test(code_made_at_run_time_is_named_by_its_map),
+		cmocka_unit_test(code_made_in_a_file_of_memory_is_named_by_its_map),
+		cmocka_unit_test(gdb_finds_the_same),
+		cmocka_unit_test(javascript_is_named_and_passed_through),
+		cmocka_unit_test(a_map_is_read_only_from_who_may_write_it),
+		cmocka_unit_test(a_later_line_of_a_map_is_worth_more),
 		cmocka_unit_test(libc_is_named_as_users_know_it),
 		cmocka_unit_test(a_place_is_the_same_in_every_process),
 		cmocka_unit_test(a_name_that_would_be_endless_is_left_as_it_is),
 		cmocka_unit_test(a_corrupted_file_does_no_harm),
+		cmocka_unit_test(what_strangers_packed_is_unpacked_only_when_it_is_small),
 		cmocka_unit_test(a_file_that_others_may_cut_short_is_not_mapped),
 		cmocka_unit_test(expressions_are_run),
 		cmocka_unit_test(expressions_that_make_no_sense_are_refused),

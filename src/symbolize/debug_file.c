@@ -8,6 +8,7 @@
  */
 #include "symbolize/object.h"
 
+#include <elfutils/libdwelf.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,6 +67,17 @@ static int copy_of(int fd, off_t bytes)
 	return take_fd(&copy);
 }
 
+static int modest_copy_of(int fd, const struct stat *stat)
+{
+	AUTO_CLOSE int copy = copy_of(fd, stat->st_size);
+	Elf *elf = copy < 0 ? NULL : elf_begin(copy, ELF_C_READ, NULL);
+	bool modest = elf && file_is_modest(elf, stat);
+
+	if (elf)
+		(void)elf_end(elf);
+	return modest ? take_fd(&copy) : -1;
+}
+
 /* From the process's own file system, or from ours. */
 static int open_debug(pid_t pid, const char *path)
 {
@@ -74,7 +86,7 @@ static int open_debug(pid_t pid, const char *path)
 
 	if (fd < 0 || fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode))
 		return -1;
-	return file_is_ours_alone(&stat) ? take_fd(&fd) : copy_of(fd, stat.st_size);
+	return file_is_ours_alone(&stat) ? take_fd(&fd) : modest_copy_of(fd, &stat);
 }
 
 static int open_either(const struct object *object, const char *path)
@@ -93,6 +105,19 @@ static int take_found(int fd, const char *path, char **ret_file_name)
 	return -1;
 }
 
+/* The path promises it; the file has to keep that. */
+static bool has_build_id(int fd, const unsigned char *id, size_t bytes)
+{
+	Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
+	const void *own = NULL;
+	ssize_t n = elf ? dwelf_elf_gnu_build_id(elf, &own) : -1;
+	bool same = n > 0 && (size_t)n == bytes && memcmp(own, id, bytes) == 0;
+
+	if (elf)
+		(void)elf_end(elf);
+	return same;
+}
+
 static int find_by_build_id(const struct object *object, char **ret_file_name)
 {
 	const unsigned char *id;
@@ -107,6 +132,10 @@ static int find_by_build_id(const struct object *object, char **ret_file_name)
 		at += snprintf(path + at, sizeof(path) - (size_t)at, "%02x", id[i]);
 	(void)snprintf(path + at, sizeof(path) - (size_t)at, ".debug");
 	fd = open_either(object, path);
+	if (fd >= 0 && !has_build_id(fd, id, (size_t)n)) {
+		(void)close(fd);
+		return -1;
+	}
 	return fd < 0 ? -1 : take_found(fd, path, ret_file_name);
 }
 

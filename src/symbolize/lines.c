@@ -8,6 +8,7 @@
 #include "symbolize/object.h"
 
 #include <dwarf.h>
+#include <elfutils/libdwelf.h>
 #include <string.h>
 
 #define RANGES_A_UNIT_MAX 65536
@@ -88,15 +89,16 @@ static int compare_ranges(const void *left, const void *right)
 	return a->unit < b->unit ? -1 : a->unit > b->unit;
 }
 
-static void read_units(Dwarf *dwarf, struct unit_table *table)
+/* may_open: also what was split off into files whose names are in this one. */
+static void read_units(Dwarf *dwarf, struct unit_table *table, bool may_open)
 {
 	Dwarf_CU *cu = NULL;
-	Dwarf_Die die, split;
+	Dwarf_Die die, split = {0};
 	uint8_t type;
 
-	while (dwarf_get_units(dwarf, cu, &cu, NULL, &type, &die, &split) == 0) {
+	while (dwarf_get_units(dwarf, cu, &cu, NULL, &type, &die, may_open ? &split : NULL) == 0) {
 		/* what was split off has the contents, what stayed has the addresses */
-		bool is_split = type == DW_UT_skeleton && split.addr;
+		bool is_split = may_open && type == DW_UT_skeleton && split.addr;
 
 		if (type != DW_UT_compile && type != DW_UT_skeleton)
 			continue;
@@ -107,8 +109,19 @@ static void read_units(Dwarf *dwarf, struct unit_table *table)
 		qsort(table->range, table->n_ranges, sizeof(*table->range), compare_ranges);
 }
 
+/* Does it lean on a second file, which libdw would open by the name that is given here? */
+static bool names_another_file(Dwarf *dwarf)
+{
+	const char *name;
+	const void *id;
+
+	return dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &id) != 0;
+}
+
 static struct unit_table *units_of(struct object *object)
 {
+	/* libdw waits for ever on a pipe of that name: not with files that anybody may have made */
+	bool may_open = file_is_ours_alone(&object->stat);
 	Dwarf *dwarf;
 
 	if (object->units)
@@ -117,8 +130,8 @@ static struct unit_table *units_of(struct object *object)
 	if (!object->units)
 		return NULL;
 	dwarf = dwfl_module_getdwarf(object->module, &object->units->bias);
-	if (dwarf)
-		read_units(dwarf, object->units);
+	if (dwarf && (may_open || !names_another_file(dwarf)))
+		read_units(dwarf, object->units, may_open);
 	return object->units;
 }
 

@@ -138,19 +138,6 @@ static struct object *add_object(struct symbolizer *symbolizer, const struct obj
 	return object;
 }
 
-static struct object *add_unusable(struct symbolizer *symbolizer, const struct object_hint *hint)
-{
-	const struct stat nothing = {.st_ino = hint->inode, .st_dev = hint->device};
-	int no_fd = -1;
-	struct object *object = add_object(symbolizer, hint, &nothing, &no_fd);
-
-	if (object) {
-		object->state = OBJECT_UNUSABLE;
-		set_identity(object);
-	}
-	return object;
-}
-
 static struct object *find_object(struct symbolizer *symbolizer, const struct object_hint *hint,
 				  const struct stat *stat)
 {
@@ -160,18 +147,32 @@ static struct object *find_object(struct symbolizer *symbolizer, const struct ob
 	return NULL;
 }
 
+static struct object *get_unusable(struct symbolizer *symbolizer, const struct object_hint *hint)
+{
+	const struct stat nothing = {.st_ino = hint->inode, .st_dev = hint->device};
+	int no_fd = -1;
+	struct object *object = find_object(symbolizer, hint, &nothing);
+
+	if (object)
+		return object;
+	object = add_object(symbolizer, hint, &nothing, &no_fd);
+	if (object) {
+		object->state = OBJECT_UNUSABLE;
+		set_identity(object);
+	}
+	return object;
+}
+
 struct object *object_get(struct symbolizer *symbolizer, const struct object_hint *hint)
 {
 	AUTO_CLOSE int fd = -1;
 	struct object *object;
 	struct stat stat;
 
-	if (hint->build_id_bytes > OBJECT_BUILD_ID_MAX)
-		return add_unusable(symbolizer, hint);
 	if (!file_is_at_path(hint, &stat)) {
 		fd = file_open_mapped(hint, &stat);
 		if (fd < 0)
-			return add_unusable(symbolizer, hint);
+			return get_unusable(symbolizer, hint);
 	}
 	object = find_object(symbolizer, hint, &stat);
 	if (object)
@@ -350,6 +351,8 @@ static bool open_elf(struct object *object)
 	(void)elf_version(EV_CURRENT);
 	object->elf = elf_begin(object->fd, may_map ? ELF_C_READ_MMAP_PRIVATE : ELF_C_READ, NULL);
 	if (!object->elf)
+		return false;
+	if (!may_map && !file_is_modest(object->elf, &object->stat))
 		return false;
 	/* ELF_C_FDREAD: it is all in memory then */
 	if ((may_map || object->symbolizer->n_kept_fds > KEPT_FDS_MAX) &&

@@ -114,6 +114,9 @@ int file_open_mapped(const struct object_hint *hint, struct stat *ret_stat);
 /* Is it in our own file system, by its own name? */
 bool file_is_at_path(const struct object_hint *hint, struct stat *ret_stat);
 
+/* modest.c: false when reading it would fill our memory; for files that anybody could have made */
+bool file_is_modest(Elf *elf, const struct stat *stat);
+
 /* rules.c */
 enum register_how {
 	REGISTER_SAME,

@@ -15,7 +15,8 @@
 
 #include "proc/proc.h"
 
-#define BYTES_MAX     (64u << 20)
+#define BYTES_MAX     (32u << 20)
+#define ENTRIES_MAX   (1u << 20)
 #define BLOCK_BYTES   65536
 #define LINE_MAX_USED 4096
 #define LOOK_BACK_MAX 256
@@ -34,6 +35,8 @@ struct block {
 };
 
 struct perf_map {
+	unsigned int references;
+	struct perf_map *parent; /* of the process that this one was forked from, whose code it has */
 	pid_t pid;
 	struct stat seen; /* the file as it was read */
 	off_t done;	  /* so much of it */
@@ -45,29 +48,41 @@ struct perf_map {
 	size_t name_bytes;
 };
 
-int perf_map_new(pid_t pid, struct perf_map **ret_map)
+int perf_map_new(pid_t pid, struct perf_map *parent, struct perf_map **ret_map)
 {
 	struct perf_map *map = calloc(1, sizeof(*map));
 
 	if (!map)
 		return -ENOMEM;
+	map->references = 1;
 	map->pid = pid;
+	map->parent = parent;
+	if (parent)
+		parent->references++;
 	*ret_map = map;
 	return 0;
 }
 
-void perf_map_free(struct perf_map *map)
+static void free_names(struct block *block)
 {
-	if (!map)
-		return;
-	while (map->names) {
-		struct block *next = map->names->next;
+	while (block) {
+		struct block *next = block->next;
 
-		free(map->names);
-		map->names = next;
+		free(block);
+		block = next;
 	}
-	free(map->entry);
-	free(map);
+}
+
+void perf_map_put(struct perf_map *map)
+{
+	while (map && --map->references == 0) {
+		struct perf_map *parent = map->parent;
+
+		free_names(map->names);
+		free(map->entry);
+		free(map);
+		map = parent;
+	}
 }
 
 static const char *keep_name(struct perf_map *map, const char *name, size_t bytes)
@@ -95,6 +110,8 @@ static const char *keep_name(struct perf_map *map, const char *name, size_t byte
 
 static bool add_entry(struct perf_map *map, uint64_t low, uint64_t bytes, const char *name)
 {
+	if (map->n == ENTRIES_MAX)
+		return false;
 	if (map->n == map->room) {
 		size_t room = map->room ? map->room * 2 : 256;
 		struct entry *more = reallocarray(map->entry, room, sizeof(*more));
@@ -247,7 +264,7 @@ static const struct entry *find(struct perf_map *map, uint64_t ip)
 	return best;
 }
 
-bool perf_map_find(struct perf_map *map, uint64_t ip, struct jit_symbol *ret_symbol)
+static bool find_in_one(struct perf_map *map, uint64_t ip, struct jit_symbol *ret_symbol)
 {
 	const struct entry *entry = find(map, ip);
 
@@ -261,4 +278,11 @@ bool perf_map_find(struct perf_map *map, uint64_t ip, struct jit_symbol *ret_sym
 		return false;
 	*ret_symbol = (struct jit_symbol){entry->low, entry->high, entry->name};
 	return true;
+}
+
+bool perf_map_find(struct perf_map *map, uint64_t ip, struct jit_symbol *ret_symbol)
+{
+	while (map && !find_in_one(map, ip, ret_symbol))
+		map = map->parent;
+	return map;
 }

@@ -8,6 +8,7 @@
 #include "proc/proc.h"
 
 #define MAPPINGS_MAX 262144
+#define OBJECTS_MAX  65536 /* kept though they may be gone: who maps file after file fills our memory */
 #define DELETED	     " (deleted)"
 
 int symbolizer_new(const struct symbolizer_options *options, struct symbolizer **ret_symbolizer)
@@ -67,6 +68,10 @@ static struct object *keep_object(struct space *space, struct object *object)
 			object_put(object);
 			return object;
 		}
+	}
+	if (space->n_objects == OBJECTS_MAX) {
+		object_put(object);
+		return NULL;
 	}
 	if (space->n_objects == space->objects_room) {
 		size_t room = space->objects_room ? space->objects_room * 2 : 16;
@@ -234,7 +239,8 @@ int space_update(struct space *space)
 	return r;
 }
 
-int space_empty(struct symbolizer *symbolizer, pid_t pid, struct space **ret_space)
+static int new_space(struct symbolizer *symbolizer, pid_t pid, struct perf_map *parent,
+		     struct space **ret_space)
 {
 	struct space *space = calloc(1, sizeof(*space));
 	int r;
@@ -242,13 +248,18 @@ int space_empty(struct symbolizer *symbolizer, pid_t pid, struct space **ret_spa
 	if (!space)
 		return -ENOMEM;
 	*space = (struct space){.symbolizer = symbolizer, .pid = pid};
-	r = perf_map_new(pid, &space->perf_map);
+	r = perf_map_new(pid, parent, &space->perf_map);
 	if (r < 0) {
 		free(space);
 		return r;
 	}
 	*ret_space = space;
 	return 0;
+}
+
+int space_empty(struct symbolizer *symbolizer, pid_t pid, struct space **ret_space)
+{
+	return new_space(symbolizer, pid, NULL, ret_space);
 }
 
 int space_of_process(struct symbolizer *symbolizer, pid_t pid, struct space **ret_space)
@@ -309,7 +320,8 @@ int space_map(struct space *space, const struct space_mapping *mapping)
 	};
 	int r;
 
-	if (mapping->high <= mapping->low || !mapping->path)
+	if (mapping->high <= mapping->low || !mapping->path ||
+	    mapping->build_id_bytes > OBJECT_BUILD_ID_MAX)
 		return -EINVAL;
 	if (space->n_maps >= MAPPINGS_MAX)
 		return -ENOSPC;
@@ -320,7 +332,7 @@ int space_map(struct space *space, const struct space_mapping *mapping)
 int space_copy(struct space *space, pid_t pid, struct space **ret_space)
 {
 	struct space *copy;
-	int r = space_empty(space->symbolizer, pid, &copy);
+	int r = new_space(space->symbolizer, pid, space->perf_map, &copy);
 
 	if (r < 0)
 		return r;
@@ -349,6 +361,6 @@ void space_free(struct space *space)
 		object_put(space->objects[i]);
 	free(space->objects);
 	free(space->map);
-	perf_map_free(space->perf_map);
+	perf_map_put(space->perf_map);
 	free(space);
 }

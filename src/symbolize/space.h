@@ -35,8 +35,8 @@ struct jit_symbol {
 	const char *name; /* lives as long as the map */
 };
 
-int perf_map_new(pid_t pid, struct perf_map **ret_map);
-void perf_map_free(struct perf_map *map);
+int perf_map_new(pid_t pid, struct perf_map *parent, struct perf_map **ret_map);
+void perf_map_put(struct perf_map *map);
 /* False: none is known there, after another look at the file when it has changed. */
 bool perf_map_find(struct perf_map *map, uint64_t ip, struct jit_symbol *ret_symbol);
 

@@ -203,6 +203,12 @@ static enum trust judge_call(const struct walk *walk, uint64_t callee, const str
 	return here - there + NEAR < 2 * NEAR ? TRUST_RULES : TRUST_SOME;
 }
 
+/* Code made at run time is in anonymous memory, or in files that are nothing but memory. */
+static bool has_file(const struct mapping *mapping)
+{
+	return mapping->object && mapping->object->state == OBJECT_OPENED;
+}
+
 static enum trust judge_return(const struct walk *walk, uint64_t ip, const struct mapping *from)
 {
 	const struct mapping *mapping = space_find(walk->space, ip - 1);
@@ -214,8 +220,8 @@ static enum trust judge_return(const struct walk *walk, uint64_t ip, const struc
 
 	if (!mapping || ip - mapping->low < n)
 		return TRUST_NONE;
-	if (!space_resolve(mapping, ip - n, &address)) /* its code is not in a file */
-		return mapping->object ? TRUST_NONE : TRUST_SOME;
+	if (!space_resolve(mapping, ip - n, &address)) /* or what is executed there is no code */
+		return has_file(mapping) ? TRUST_NONE : TRUST_SOME;
 	if (object_code(mapping->object, address, code, n) != n ||
 	    !machine_here.ends_with_call(code, n, ip, &callee))
 		return TRUST_NONE;
@@ -290,7 +296,7 @@ static enum step step_by_guess(struct walk *walk, const struct place *place)
 
 	if (trust == TRUST_EXACT || (trust != TRUST_NONE && keeps_frames))
 		return take_frame_pointer(walk, ip);
-	if (!from->object)
+	if (!place->rules)
 		return STEP_NO_RULES;
 	if (search(walk, TRUST_EXACT, from, &at, &found) ||
 	    search(walk, TRUST_RULES, from, &at, &found))

@@ -13,10 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __clang__
+#define NOINLINE __attribute__((noinline))
+#else
 #define NOINLINE __attribute__((noinline, noclone))
+#endif
 #define INLINE	 static inline __attribute__((always_inline))
 
 volatile int sink;
@@ -145,25 +150,31 @@ NOINLINE void in_library(const char *self)
 }
 #endif
 
-/* push rbp; mov rbp, rsp; call rdi; pop rbp; ret */
+/* push rbp; mov rbp, rsp; call rdi (the outer one: rsi); pop rbp; ret */
 static const unsigned char made_up[] = { 0x55, 0x48, 0x89, 0xe5, 0xff, 0xd7, 0x5d, 0xc3 };
+static const unsigned char outer[] = { 0x55, 0x48, 0x89, 0xe5, 0xff, 0xd6, 0x5d, 0xc3 };
 
-NOINLINE void compiled_at_run_time(void)
+/* in_file: in a file that is nothing but memory, as some do who write by another mapping */
+NOINLINE void compiled_at_run_time(int in_file)
 {
-	void *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
-			  -1, 0);
+	int fd = in_file ? (int)syscall(SYS_memfd_create, "made", 0) : -1;
+	int made = fd < 0 ? 0 : ftruncate(fd, 4096);
+	void *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+			  fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
 	char path[64];
 	FILE *map;
 
 	(void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)getpid());
 	map = fopen(path, "we");
-	if (!map || code == MAP_FAILED)
+	if (!map || code == MAP_FAILED || made != 0)
 		_exit(4);
 	memcpy(code, made_up, sizeof(made_up));
 	(void)fprintf(map, "%lx %zx JS:*made up at run time\n", (unsigned long)(uintptr_t)code,
 		      sizeof(made_up));
+	(void)fprintf(map, "%lx %zx JS:~outer\n", (unsigned long)(uintptr_t)code + 64, sizeof(outer));
 	(void)fclose(map);
-	((void (*)(void (*)(void)))(uintptr_t)code)(stop_here);
+	memcpy((char *)code + 64, outer, sizeof(outer));
+	((void (*)(void (*)(void), void *))((uintptr_t)code + 64))(stop_here, code);
 	(void)unlink(path);
 	sink++;
 }
@@ -201,7 +212,9 @@ NOINLINE int run(const char *mode, const char *self)
 	else if (strcmp(mode, "thread") == 0)
 		in_thread();
 	else if (strcmp(mode, "jit") == 0)
-		compiled_at_run_time();
+		compiled_at_run_time(0);
+	else if (strcmp(mode, "jitfile") == 0)
+		compiled_at_run_time(1);
 	else if (strcmp(mode, "steps") == 0)
 		steps_outer();
 #ifdef STACKS_DYNAMIC

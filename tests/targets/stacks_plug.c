@@ -2,7 +2,7 @@
 /* stacks_plug.c - the library that stacks.c loads and closes */
 volatile int plug_sink;
 
-static __attribute__((noinline, noclone)) void plug_inner(void (*call)(void))
+static __attribute__((noinline)) void plug_inner(void (*call)(void))
 {
 	call();
 	plug_sink++;
