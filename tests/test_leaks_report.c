@@ -180,6 +180,36 @@ static void test_standard_handles_are_left_by_everyone(void **state)
 	expect_judgement(&snapshot, false, true);
 }
 
+static void test_ended_by_the_way(void **state)
+{
+	struct leaks_snapshot snapshot = SNAPSHOT(
+		60, PROCESS(12, { STACK(stack), .id = 1, HANDLES(4, 1) }),
+		PROCESS(13, { STACK(stack), .id = 1, HANDLES(4, 1, 2) },
+			{ STACK(other_stack), .id = 2, HANDLES(7, 1, 9) }),
+		PROCESS(14, { STACK(stack), .id = 1, HANDLES(4, 1) }));
+	struct leaks_process processes[3];
+	const struct report_options how = { .ended_by_the_way = true };
+	struct report *report;
+
+	memcpy(processes, snapshot.processes, sizeof(processes));
+	processes[0].ended = processes[1].ended = true;
+	processes[0].ended_ns = processes[1].ended_ns = AT(10);
+	snapshot.processes = processes;
+	report = make(&snapshot);
+	assert_int_equal(report->n_sites, 2);
+	assert_int_equal(report->sites[0].n_handles, 4);
+	assert_int_equal(report->n_leaks, 2);
+	report_free(report);
+	assert_int_equal(report_new(&snapshot, &how, &report), 0);
+	assert_int_equal(report->n_sites, 2);
+	assert_int_equal(report->sites[0].site->id, 2);
+	assert_true(report->sites[0].is_leak); /* it grew until the end */
+	assert_int_equal(report->sites[1].n_handles, 1);
+	assert_int_equal(report->sites[1].process->pid, 14);
+	assert_int_equal(report->n_leaks, 1);
+	report_free(report);
+}
+
 static void test_others_doing_is_no_leak(void **state)
 {
 	struct leaks_handle handles[3] = { 0 };
@@ -805,6 +835,7 @@ int main(void)
 		cmocka_unit_test(test_many_workers_with_one_handle_are_no_leak),
 		cmocka_unit_test(test_what_an_ended_process_left_is_a_leak),
 		cmocka_unit_test(test_standard_handles_are_left_by_everyone),
+		cmocka_unit_test(test_ended_by_the_way),
 		cmocka_unit_test(test_others_doing_is_no_leak),
 		cmocka_unit_test(test_young_handles_are_left_out),
 		cmocka_unit_test(test_most_handles_first_and_processes_together),

@@ -61,7 +61,8 @@ static int show_difference(struct session *session)
 {
 	struct report_options how = { .since = session->last,
 				      .older_than_ns = session->request->older_than_ns,
-				      .by_process = session->request->by_process };
+				      .by_process = session->request->by_process,
+				      .ended_by_the_way = session->request->all };
 	struct report_style style = style_of(session);
 	struct leaks_snapshot *snapshot = NULL;
 	struct baseline *told = NULL;
@@ -90,7 +91,8 @@ static int show_end(struct session *session)
 {
 	struct report_options how = { .since = session->since,
 				      .older_than_ns = session->request->older_than_ns,
-				      .by_process = session->request->by_process };
+				      .by_process = session->request->by_process,
+				      .ended_by_the_way = session->request->all };
 	struct report_style style = style_of(session);
 	struct leaks_snapshot *snapshot = NULL;
 	struct report *report = NULL;
