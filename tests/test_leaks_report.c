@@ -435,25 +435,57 @@ static void test_difference_of_the_same_process(void **state)
 	EXPECT_NEW(&same, saved(earlier(), BOOT), -1);
 }
 
+/* How many handles without a stack are new; *ret_first is the number of the first. */
+static size_t count_rest(const struct leaks_snapshot *snapshot, struct baseline *baseline,
+			 int *ret_first)
+{
+	struct report *report = make_with(snapshot, baseline, false);
+	size_t n = report->n_rests ? report->rests[0].n_handles : 0;
+
+	assert_true(report->n_rests <= 1);
+	if (n)
+		*ret_first = report->rests[0].handles[0]->number;
+	report_free(report);
+	baseline_free(baseline);
+	return n;
+}
+
 static void test_difference_of_what_has_no_stack(void **state)
 {
-	struct leaks_handle before[3];
-	struct leaks_site site = { .handles = before, .n_handles = 3 };
+	struct leaks_handle handles[4] = { 0 };
+	struct leaks_site site = { .handles = handles, .n_handles = 3 };
 	struct leaks_process process = { .pid = 12, .start_ticks = 7, .name = "server",
 					 .sites = &site, .n_sites = 1 };
 	struct leaks_snapshot snapshot = { .began_ns = BEGAN_NS, .taken_ns = AT(120),
 					   .processes = &process, .n_processes = 1 };
-	struct baseline *baseline = saved(earlier(), BOOT);
-	struct report *report;
+	int first = -1;
 
-	handles_at(before, 0, (double[]){ 0, 0, 0 }, 3); /* 2 is new, 6 was too young */
-	before[0].origin = before[1].origin = before[2].origin = LEAKS_BEFORE;
-	report = make_with(&snapshot, baseline, false);
-	assert_int_equal(report->n_rests, 1);
-	assert_int_equal(report->rests[0].n_handles, 1);
-	assert_int_equal(report->rests[0].handles[0]->number, 2);
-	report_free(report);
-	baseline_free(baseline);
+	handles_at(handles, 0, (double[]){ 0, 0, 0, 0 }, 4);
+	handles[3].number = 6; /* it was too young to be told */
+	for (int i = 0; i < 4; i++)
+		handles[i].origin = LEAKS_BEFORE;
+	assert_int_equal(count_rest(&snapshot, saved(earlier(), BOOT), &first), 1);
+	assert_int_equal(first, 2);
+	site.n_handles = 4;
+	assert_int_equal(count_rest(&snapshot, saved(earlier(), BOOT), &first), 2);
+	assert_int_equal(count_rest(&snapshot, told_by(earlier()), &first), 2);
+	process.pid = 99; /* of another run's nobody can tell; in one session it is another one */
+	assert_int_equal(count_rest(&snapshot, saved(earlier(), BOOT), &first), 0);
+	assert_int_equal(count_rest(&snapshot, told_by(earlier()), &first), 4);
+}
+
+static void test_what_was_found_is_told_once(void **state)
+{
+	struct leaks_handle found = { .number = 5, .origin = LEAKS_FOUND, .opened_ns = AT(59.9) };
+	struct leaks_site site = { .handles = &found, .n_handles = 1 };
+	struct leaks_process process = { .pid = 12, .name = "server", .sites = &site, .n_sites = 1 };
+	struct leaks_snapshot snapshot = { .began_ns = BEGAN_NS, .taken_ns = AT(60),
+					   .processes = &process, .n_processes = 1 };
+	int first = -1;
+
+	assert_int_equal(count_rest(&snapshot, NULL, &first), 1); /* its age is not known */
+	assert_int_equal(count_rest(&snapshot, told_by(&snapshot), &first), 0);
+	assert_int_equal(count_rest(&snapshot, saved(&snapshot, BOOT), &first), 0);
 }
 
 static void test_difference_of_another_run(void **state)
@@ -843,6 +875,7 @@ int main(void)
 		cmocka_unit_test(test_frame_to_look_at),
 		cmocka_unit_test(test_difference_of_the_same_process),
 		cmocka_unit_test(test_difference_of_what_has_no_stack),
+		cmocka_unit_test(test_what_was_found_is_told_once),
 		cmocka_unit_test(test_difference_of_another_run),
 		cmocka_unit_test(test_an_ended_process_is_told_once),
 		cmocka_unit_test(test_documents_that_are_none),

@@ -325,8 +325,7 @@ static void gather_site(struct report *report, struct gathering *all,
 		const struct leaks_handle *handle = &site->handles[i];
 		struct item item = { handle, process, site, handle->origin };
 
-		if (!process->ended && is_opened(item.origin) &&
-		    handle->opened_ns > report->horizon_ns)
+		if (!process->ended && !baseline_is_told(handle, report->horizon_ns))
 			report->n_young++;
 		else if (site->n_frames || is_opened(item.origin))
 			all->items[all->n++] = item;
