@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""test_leaks_cmd.py TENDRIL - `tendril leaks` from outside, on an engine that makes things up
+"""test_leaks_cmd.py TENDRIL [NAME...] - `tendril leaks` from outside, on an engine that makes things up
 
 TENDRIL is tests/fake_leaks.c.  Prints TAP.
 """
@@ -20,6 +20,7 @@ import time
 import traceback
 
 TENDRIL = os.path.abspath(sys.argv[1])
+ONLY = sys.argv[2:]
 SECONDS = 60
 TESTS = []
 FOLDED = re.compile(r'^[^;]+(;[^;]+)* [0-9]+$')  # what flamegraph.pl and its kin read
@@ -548,9 +549,10 @@ def a_command_has_the_terminal_for_itself():
 
 
 def main():
-    print('1..%d' % len(TESTS))
+    wanted = [function for function in TESTS if not ONLY or function.__name__ in ONLY]
+    print('1..%d' % len(wanted))
     failed = False
-    for number, function in enumerate(TESTS, 1):
+    for number, function in enumerate(wanted, 1):
         try:
             function()
             print('ok %d - %s' % (number, function.__name__), flush=True)
