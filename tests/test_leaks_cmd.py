@@ -11,6 +11,7 @@ import pty
 import re
 import select
 import signal
+import stat
 import struct
 import subprocess
 import sys
@@ -410,8 +411,19 @@ def files_that_cannot_be_written_are_known_before():
         # Without a duration: it would watch for ever.
         refused(leaks('--save', folder + '/no/x', target.pid), 3, 'No such file')
         refused(leaks('--save', folder, target.pid), 3, 'Is a directory')
-        same(leaks('-d', '0.1', '--save', '/dev/null', target.pid).code, 1)
-        assert not os.path.isfile('/dev/null')
+
+
+@test
+def what_is_no_file_is_written_to():
+    # It must not be replaced: think of /dev/null.
+    with Target() as target, tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'pipe')
+        os.mkfifo(path)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        same(leaks('-d', '0.1', '--save', path, target.pid).code, 1)
+        assert stat.S_ISFIFO(os.stat(path).st_mode)
+        same(json.loads(os.read(reader, 65536))['pid'], target.pid)
+        os.close(reader)
 
 
 @test
