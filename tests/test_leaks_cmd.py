@@ -524,7 +524,7 @@ def progress_and_keys():
             contains(line, '  opened ')
         terminal.resize(90)
         terminal.send(b'\r')
-        terminal.wait_for('What is new in the last ')
+        terminal.wait_for('\r\x1b[K\x1b[1mWhat is new in the last ')
         terminal.wait_for('Ctrl-C: report)')
         terminal.send(b'\x03')
         code = terminal.end()
