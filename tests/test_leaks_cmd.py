@@ -106,10 +106,12 @@ class Running:
     """The command, in the background; lines of its stdout are waited for."""
 
     def __init__(self, *args, scenario=None):
+        self.ready, ready = os.pipe()
         self.process = subprocess.Popen(
             [TENDRIL, 'leaks'] + [str(a) for a in args], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(scenario))
-        self.pid = self.process.pid
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[ready],
+            env=environment(scenario, FAKE_READY=str(ready)))
+        os.close(ready)
 
     def line(self):
         assert select.select([self.process.stdout], [], [], SECONDS)[0]
@@ -119,15 +121,12 @@ class Running:
         self.process.send_signal(number)
 
     def wait_until_watching(self):
-        """Its signals are blocked from the beginning on: that is as late as can be seen."""
-        while True:
-            with open('/proc/%d/status' % self.pid, encoding='utf-8') as file:
-                blocked = re.search(r'^SigBlk:\t(\w+)', file.read(), re.M).group(1)
-            if int(blocked, 16) & 1 << signal.SIGUSR1 - 1:
-                return
+        assert select.select([self.ready], [], [], SECONDS)[0]
+        same(os.read(self.ready, 1), b'r')
 
     def end(self):
         out, err = self.process.communicate(timeout=SECONDS)
+        os.close(self.ready)
         return Result(self.process.returncode, out, err)
 
 
