@@ -450,6 +450,30 @@ static size_t count_rest(const struct leaks_snapshot *snapshot, struct baseline 
 	return n;
 }
 
+static void test_examples_are_new_ones(void **state)
+{
+	const struct leaks_snapshot later = SNAPSHOT(
+		120, PROCESS(12, { STACK(stack), .id = UINT64_MAX, HANDLES(4, 1, 2, 90) }));
+	const struct report_style style = { .wait_status = -1 };
+	struct baseline *baseline = told_by(earlier());
+	struct report *report = make_with(&later, baseline, false);
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *out = open_memstream(&text, &bytes);
+
+	assert_int_equal(report_print_text(report, &style, out), 0);
+	assert_int_equal(report_print_json(report, &style, out), 0);
+	(void)fclose(out);
+	assert_non_null(strstr(text, "LEAK  1 new, 3 open (file)"));
+	assert_non_null(strstr(text, "    handle 6  file"));
+	assert_null(strstr(text, "    handle 4  file"));
+	assert_non_null(strstr(text, "\"example\":{\"handle\":6,"));
+	assert_non_null(strstr(text, "1 leak with 1 new handle."));
+	free(text);
+	report_free(report);
+	baseline_free(baseline);
+}
+
 static void test_difference_of_what_has_no_stack(void **state)
 {
 	struct leaks_handle handles[4] = { 0 };
@@ -874,6 +898,7 @@ int main(void)
 		cmocka_unit_test(test_origins_apart),
 		cmocka_unit_test(test_frame_to_look_at),
 		cmocka_unit_test(test_difference_of_the_same_process),
+		cmocka_unit_test(test_examples_are_new_ones),
 		cmocka_unit_test(test_difference_of_what_has_no_stack),
 		cmocka_unit_test(test_what_was_found_is_told_once),
 		cmocka_unit_test(test_difference_of_another_run),

@@ -51,6 +51,12 @@ struct report_rest {
 	size_t n_handles;
 };
 
+/* The n_new youngest: what is new was opened last. */
+static inline const struct leaks_handle *const *report_new_handles(const struct report_site *site)
+{
+	return (const struct leaks_handle *const *)site->handles + (site->n_handles - site->n_new);
+}
+
 struct report {
 	const struct leaks_snapshot *snapshot;
 	const struct baseline *since;

@@ -136,7 +136,7 @@ static void print_site(struct json *json, const struct report *report,
 	json_bool(json, "leak", site->is_leak);
 	json_text(json, "origin", report_origin_name(site->origin));
 	print_kinds(json, site->handles, site->n_handles);
-	print_examples(json, site->handles, site->n_handles);
+	print_examples(json, report_new_handles(site), site->n_new);
 	print_times(json, report, site);
 	json_unsigned(json, "closed", site->closed);
 	json_unsigned(json, "uncertain", count_uncertain(site));

@@ -375,7 +375,7 @@ static void print_sites(const struct printer *printer)
 		(void)fputs("\n", printer->out);
 		print_title(printer, site);
 		print_origin(printer, site);
-		print_examples(printer, site->handles, site->n_handles, site->n_processes > 1);
+		print_examples(printer, report_new_handles(site), site->n_new, site->n_processes > 1);
 		print_stack(printer, site);
 	}
 	for (size_t i = n; i < report->n_sites; i++)
