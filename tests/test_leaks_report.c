@@ -250,6 +250,8 @@ static void test_young_handles_are_left_out(void **state)
 	report_free(report);
 }
 
+static char *printed(const struct leaks_snapshot *snapshot, const struct report_style *style);
+
 /* Grouping */
 
 static void test_most_handles_first_and_processes_together(void **state)
@@ -275,6 +277,23 @@ static void test_most_handles_first_and_processes_together(void **state)
 	assert_int_equal(report->sites[0].site->id, 2);
 	assert_int_equal(report->sites[1].n_processes, 1);
 	report_free(report);
+}
+
+static void test_without_a_stack_comes_last(void **state)
+{
+	struct leaks_snapshot snapshot =
+		SNAPSHOT(60, PROCESS(12, { .id = 0, HANDLES(9, 1, 2, 3) },
+				     { STACK(stack), .id = 1, HANDLES(4, 30) }));
+	char *text;
+
+	((struct leaks_handle *)snapshot.processes[0].sites[0].handles)[0].uncertain = true;
+	((struct leaks_handle *)snapshot.processes[0].sites[0].handles)[0].what = NULL;
+	text = printed(&snapshot, &(struct report_style){ 0 });
+	assert_non_null(strstr(text, "1 of them is uncertain:"));
+	assert_non_null(strstr(text, "    handle 9  file  by openat()\n"));
+	assert_non_null(strstr(text, "(the stack is not known)\n"));
+	assert_true(strstr(text, "read_config") < strstr(text, "1 of them is uncertain:"));
+	free(text);
 }
 
 static void test_origins_apart(void **state)
@@ -895,6 +914,7 @@ int main(void)
 		cmocka_unit_test(test_others_doing_is_no_leak),
 		cmocka_unit_test(test_young_handles_are_left_out),
 		cmocka_unit_test(test_most_handles_first_and_processes_together),
+		cmocka_unit_test(test_without_a_stack_comes_last),
 		cmocka_unit_test(test_origins_apart),
 		cmocka_unit_test(test_frame_to_look_at),
 		cmocka_unit_test(test_difference_of_the_same_process),

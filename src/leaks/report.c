@@ -292,6 +292,8 @@ static int compare_sites(const void *a, const void *b)
 
 	if (is_opened(x->origin) != is_opened(y->origin))
 		return is_opened(x->origin) ? -1 : 1;
+	if ((x->site->n_frames > 0) != (y->site->n_frames > 0))
+		return x->site->n_frames > 0 ? -1 : 1;
 	if (x->n_new != y->n_new)
 		return x->n_new > y->n_new ? -1 : 1;
 	if (x->n_handles != y->n_handles)

@@ -62,7 +62,7 @@ struct report {
 	const struct baseline *since;
 	bool ended_by_the_way;
 	int64_t older_than_ns, horizon_ns; /* what was opened behind the horizon is too young */
-	struct report_site *sites;         /* most (new) handles first; inherited and so on last */
+	struct report_site *sites;         /* most (new) handles first; without a stack, and inherited, last */
 	size_t n_sites;
 	struct report_rest *rests;         /* by origin */
 	size_t n_rests;
