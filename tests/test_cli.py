@@ -16,7 +16,8 @@ import time
 import traceback
 
 TENDRIL = os.path.abspath(sys.argv[1])
-COMMANDS = ['run', 'load', 'unload', 'handles', 'ps', 'doctor', 'log', 'relog', 'serve', 'watch']
+COMMANDS = ['run', 'load', 'unload', 'handles', 'ps', 'doctor', 'log', 'relog', 'serve', 'watch',
+            'leaks']
 SECONDS = 60
 TESTS = []
 

@@ -180,6 +180,36 @@ static void test_standard_handles_are_left_by_everyone(void **state)
 	expect_judgement(&snapshot, false, true);
 }
 
+static void test_ended_by_the_way(void **state)
+{
+	struct leaks_snapshot snapshot = SNAPSHOT(
+		60, PROCESS(12, { STACK(stack), .id = 1, HANDLES(4, 1) }),
+		PROCESS(13, { STACK(stack), .id = 1, HANDLES(4, 1, 2) },
+			{ STACK(other_stack), .id = 2, HANDLES(7, 1, 9) }),
+		PROCESS(14, { STACK(stack), .id = 1, HANDLES(4, 1) }));
+	struct leaks_process processes[3];
+	const struct report_options how = { .ended_by_the_way = true };
+	struct report *report;
+
+	memcpy(processes, snapshot.processes, sizeof(processes));
+	processes[0].ended = processes[1].ended = true;
+	processes[0].ended_ns = processes[1].ended_ns = AT(10);
+	snapshot.processes = processes;
+	report = make(&snapshot);
+	assert_int_equal(report->n_sites, 2);
+	assert_int_equal(report->sites[0].n_handles, 4);
+	assert_int_equal(report->n_leaks, 2);
+	report_free(report);
+	assert_int_equal(report_new(&snapshot, &how, &report), 0);
+	assert_int_equal(report->n_sites, 2);
+	assert_int_equal(report->sites[0].site->id, 2);
+	assert_true(report->sites[0].is_leak); /* it grew until the end */
+	assert_int_equal(report->sites[1].n_handles, 1);
+	assert_int_equal(report->sites[1].process->pid, 14);
+	assert_int_equal(report->n_leaks, 1);
+	report_free(report);
+}
+
 static void test_others_doing_is_no_leak(void **state)
 {
 	struct leaks_handle handles[3] = { 0 };
@@ -220,6 +250,8 @@ static void test_young_handles_are_left_out(void **state)
 	report_free(report);
 }
 
+static char *printed(const struct leaks_snapshot *snapshot, const struct report_style *style);
+
 /* Grouping */
 
 static void test_most_handles_first_and_processes_together(void **state)
@@ -245,6 +277,23 @@ static void test_most_handles_first_and_processes_together(void **state)
 	assert_int_equal(report->sites[0].site->id, 2);
 	assert_int_equal(report->sites[1].n_processes, 1);
 	report_free(report);
+}
+
+static void test_without_a_stack_comes_last(void **state)
+{
+	struct leaks_snapshot snapshot =
+		SNAPSHOT(60, PROCESS(12, { .id = 0, HANDLES(9, 1, 2, 3) },
+				     { STACK(stack), .id = 1, HANDLES(4, 30) }));
+	char *text;
+
+	((struct leaks_handle *)snapshot.processes[0].sites[0].handles)[0].uncertain = true;
+	((struct leaks_handle *)snapshot.processes[0].sites[0].handles)[0].what = NULL;
+	text = printed(&snapshot, &(struct report_style){ 0 });
+	assert_non_null(strstr(text, "1 of them is uncertain:"));
+	assert_non_null(strstr(text, "    handle 9  file  by openat()\n"));
+	assert_non_null(strstr(text, "(the stack is not known)\n"));
+	assert_true(strstr(text, "read_config") < strstr(text, "1 of them is uncertain:"));
+	free(text);
 }
 
 static void test_origins_apart(void **state)
@@ -405,25 +454,81 @@ static void test_difference_of_the_same_process(void **state)
 	EXPECT_NEW(&same, saved(earlier(), BOOT), -1);
 }
 
+/* How many handles without a stack are new; *ret_first is the number of the first. */
+static size_t count_rest(const struct leaks_snapshot *snapshot, struct baseline *baseline,
+			 int *ret_first)
+{
+	struct report *report = make_with(snapshot, baseline, false);
+	size_t n = report->n_rests ? report->rests[0].n_handles : 0;
+
+	assert_true(report->n_rests <= 1);
+	if (n)
+		*ret_first = report->rests[0].handles[0]->number;
+	report_free(report);
+	baseline_free(baseline);
+	return n;
+}
+
+static void test_examples_are_new_ones(void **state)
+{
+	const struct leaks_snapshot later = SNAPSHOT(
+		120, PROCESS(12, { STACK(stack), .id = UINT64_MAX, HANDLES(4, 1, 2, 90) }));
+	const struct report_style style = { .wait_status = -1 };
+	struct baseline *baseline = told_by(earlier());
+	struct report *report = make_with(&later, baseline, false);
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *out = open_memstream(&text, &bytes);
+
+	assert_int_equal(report_print_text(report, &style, out), 0);
+	assert_int_equal(report_print_json(report, &style, out), 0);
+	(void)fclose(out);
+	assert_non_null(strstr(text, "LEAK  1 new, 3 open (file)"));
+	assert_non_null(strstr(text, "    handle 6  file"));
+	assert_null(strstr(text, "    handle 4  file"));
+	assert_non_null(strstr(text, "\"example\":{\"handle\":6,"));
+	assert_non_null(strstr(text, "1 leak with 1 new handle."));
+	free(text);
+	report_free(report);
+	baseline_free(baseline);
+}
+
 static void test_difference_of_what_has_no_stack(void **state)
 {
-	struct leaks_handle before[3];
-	struct leaks_site site = { .handles = before, .n_handles = 3 };
+	struct leaks_handle handles[4] = { 0 };
+	struct leaks_site site = { .handles = handles, .n_handles = 3 };
 	struct leaks_process process = { .pid = 12, .start_ticks = 7, .name = "server",
 					 .sites = &site, .n_sites = 1 };
 	struct leaks_snapshot snapshot = { .began_ns = BEGAN_NS, .taken_ns = AT(120),
 					   .processes = &process, .n_processes = 1 };
-	struct baseline *baseline = saved(earlier(), BOOT);
-	struct report *report;
+	int first = -1;
 
-	handles_at(before, 0, (double[]){ 0, 0, 0 }, 3); /* 2 is new, 6 was too young */
-	before[0].origin = before[1].origin = before[2].origin = LEAKS_BEFORE;
-	report = make_with(&snapshot, baseline, false);
-	assert_int_equal(report->n_rests, 1);
-	assert_int_equal(report->rests[0].n_handles, 1);
-	assert_int_equal(report->rests[0].handles[0]->number, 2);
-	report_free(report);
-	baseline_free(baseline);
+	handles_at(handles, 0, (double[]){ 0, 0, 0, 0 }, 4);
+	handles[3].number = 6; /* it was too young to be told */
+	for (int i = 0; i < 4; i++)
+		handles[i].origin = LEAKS_BEFORE;
+	assert_int_equal(count_rest(&snapshot, saved(earlier(), BOOT), &first), 1);
+	assert_int_equal(first, 2);
+	site.n_handles = 4;
+	assert_int_equal(count_rest(&snapshot, saved(earlier(), BOOT), &first), 2);
+	assert_int_equal(count_rest(&snapshot, told_by(earlier()), &first), 2);
+	process.pid = 99; /* of another run's nobody can tell; in one session it is another one */
+	assert_int_equal(count_rest(&snapshot, saved(earlier(), BOOT), &first), 0);
+	assert_int_equal(count_rest(&snapshot, told_by(earlier()), &first), 4);
+}
+
+static void test_what_was_found_is_told_once(void **state)
+{
+	struct leaks_handle found = { .number = 5, .origin = LEAKS_FOUND, .opened_ns = AT(59.9) };
+	struct leaks_site site = { .handles = &found, .n_handles = 1 };
+	struct leaks_process process = { .pid = 12, .name = "server", .sites = &site, .n_sites = 1 };
+	struct leaks_snapshot snapshot = { .began_ns = BEGAN_NS, .taken_ns = AT(60),
+					   .processes = &process, .n_processes = 1 };
+	int first = -1;
+
+	assert_int_equal(count_rest(&snapshot, NULL, &first), 1); /* its age is not known */
+	assert_int_equal(count_rest(&snapshot, told_by(&snapshot), &first), 0);
+	assert_int_equal(count_rest(&snapshot, saved(&snapshot, BOOT), &first), 0);
 }
 
 static void test_difference_of_another_run(void **state)
@@ -805,13 +910,17 @@ int main(void)
 		cmocka_unit_test(test_many_workers_with_one_handle_are_no_leak),
 		cmocka_unit_test(test_what_an_ended_process_left_is_a_leak),
 		cmocka_unit_test(test_standard_handles_are_left_by_everyone),
+		cmocka_unit_test(test_ended_by_the_way),
 		cmocka_unit_test(test_others_doing_is_no_leak),
 		cmocka_unit_test(test_young_handles_are_left_out),
 		cmocka_unit_test(test_most_handles_first_and_processes_together),
+		cmocka_unit_test(test_without_a_stack_comes_last),
 		cmocka_unit_test(test_origins_apart),
 		cmocka_unit_test(test_frame_to_look_at),
 		cmocka_unit_test(test_difference_of_the_same_process),
+		cmocka_unit_test(test_examples_are_new_ones),
 		cmocka_unit_test(test_difference_of_what_has_no_stack),
+		cmocka_unit_test(test_what_was_found_is_told_once),
 		cmocka_unit_test(test_difference_of_another_run),
 		cmocka_unit_test(test_an_ended_process_is_told_once),
 		cmocka_unit_test(test_documents_that_are_none),

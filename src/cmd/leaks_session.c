@@ -61,7 +61,8 @@ static int show_difference(struct session *session)
 {
 	struct report_options how = { .since = session->last,
 				      .older_than_ns = session->request->older_than_ns,
-				      .by_process = session->request->by_process };
+				      .by_process = session->request->by_process,
+				      .ended_by_the_way = session->request->all };
 	struct report_style style = style_of(session);
 	struct leaks_snapshot *snapshot = NULL;
 	struct baseline *told = NULL;
@@ -90,7 +91,8 @@ static int show_end(struct session *session)
 {
 	struct report_options how = { .since = session->since,
 				      .older_than_ns = session->request->older_than_ns,
-				      .by_process = session->request->by_process };
+				      .by_process = session->request->by_process,
+				      .ended_by_the_way = session->request->all };
 	struct report_style style = style_of(session);
 	struct leaks_snapshot *snapshot = NULL;
 	struct report *report = NULL;
@@ -225,10 +227,11 @@ static void take_timers(struct session *session)
 static void take_child_end(struct session *session)
 {
 	int64_t deadline = now_ns() + LAST_STEPS_NS;
+	size_t before = leaks_alive(session->leaks); /* its children may live on */
 	struct pollfd events = { .fd = leaks_poll_fd(session->leaks), .events = POLLIN };
 
-	while (leaks_step(session->leaks) == 0 && leaks_alive(session->leaks) > 0 &&
-	       !session->request->follow && now_ns() < deadline)
+	while (leaks_step(session->leaks) == 0 && before > 0 &&
+	       leaks_alive(session->leaks) >= before && now_ns() < deadline)
 		(void)poll(&events, 1, 10);
 	end_session(session, CMD_DONE);
 }

@@ -80,6 +80,13 @@ void baseline_free(struct baseline *baseline)
 
 /* From a snapshot */
 
+bool baseline_is_told(const struct leaks_handle *handle, int64_t horizon_ns)
+{
+	bool may_be_young = handle->origin == LEAKS_OPENED || handle->origin == LEAKS_ASYNCHRONOUS;
+
+	return !may_be_young || handle->opened_ns <= horizon_ns;
+}
+
 static int take_site(struct baseline *baseline, size_t process, pid_t pid,
 		     const struct leaks_site *site, int64_t horizon_ns)
 {
@@ -89,7 +96,7 @@ static int take_site(struct baseline *baseline, size_t process, pid_t pid,
 	for (size_t i = 0; r == 0 && i < site->n_handles; i++) {
 		const struct leaks_handle *handle = &site->handles[i];
 
-		if (handle->opened_ns > horizon_ns)
+		if (!baseline_is_told(handle, horizon_ns))
 			continue;
 		told.count += handle->origin == LEAKS_OPENED;
 		r = add_number(&baseline->processes[process], handle->number);
@@ -140,11 +147,8 @@ int baseline_of_snapshot(const struct leaks_snapshot *snapshot, int64_t horizon_
 
 /* JSON, as much as is needed to read our own documents and to step over what they may hold more */
 
-#define DEPTH_MAX 32
-
 struct reader {
 	const char *at, *end;
-	unsigned depth;
 	bool first;  /* of an object or array: no comma comes before */
 	bool is_bad; /* no JSON; nothing is read any more */
 	int code;    /* -ENOMEM */
@@ -174,9 +178,8 @@ static bool take_char(struct reader *reader, char c)
 
 static bool enter(struct reader *reader, char bracket)
 {
-	if (reader->depth >= DEPTH_MAX || !take_char(reader, bracket))
-		return bad(reader);
-	reader->depth++;
+	if (!take_char(reader, bracket))
+		return false;
 	reader->first = true;
 	return true;
 }
@@ -190,7 +193,6 @@ static bool more(struct reader *reader, char closing)
 		return false;
 	if (c == closing) {
 		reader->at++;
-		reader->depth--;
 		reader->first = false;
 		return false;
 	}

@@ -40,7 +40,9 @@ struct baseline {
 	size_t n_sites;
 };
 
-/* Handles opened behind horizon_ns are not told yet. */
+/* Young handles, opened behind horizon_ns, are not told yet; of those that nobody saw being opened
+ * the age is not known, and they are told at once. */
+bool baseline_is_told(const struct leaks_handle *handle, int64_t horizon_ns);
 int baseline_of_snapshot(const struct leaks_snapshot *snapshot, int64_t horizon_ns,
 			 struct baseline **ret_baseline);
 

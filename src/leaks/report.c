@@ -199,7 +199,7 @@ static void judge(const struct report *report, struct part *part)
 	part->growing = is_growing(thirds);
 	if (!is_opened(item->origin))
 		return;
-	if (item->process->ended)
+	if (item->process->ended && !report->ended_by_the_way)
 		part->is_leak = is_own_code(item->site) && !is_standard(part);
 	else
 		part->is_leak = part->growing &&
@@ -208,6 +208,11 @@ static void judge(const struct report *report, struct part *part)
 }
 
 /* New or not */
+
+static bool is_by_the_way(const struct report *report, const struct leaks_process *process)
+{
+	return report->ended_by_the_way && process->ended;
+}
 
 static bool is_new_handle(const struct baseline *since, const struct baseline_process *known,
 			  const struct leaks_handle *handle)
@@ -241,6 +246,8 @@ static bool is_new_rest(const struct report *report, const struct item *item)
 	const struct baseline_process *known =
 		report->since ? baseline_find(report->since, item->process) : NULL;
 
+	if (is_by_the_way(report, item->process))
+		return false;
 	if (!report->since)
 		return true;
 	return known ? is_new_handle(report->since, known, item->handle) :
@@ -285,6 +292,8 @@ static int compare_sites(const void *a, const void *b)
 
 	if (is_opened(x->origin) != is_opened(y->origin))
 		return is_opened(x->origin) ? -1 : 1;
+	if ((x->site->n_frames > 0) != (y->site->n_frames > 0))
+		return x->site->n_frames > 0 ? -1 : 1;
 	if (x->n_new != y->n_new)
 		return x->n_new > y->n_new ? -1 : 1;
 	if (x->n_handles != y->n_handles)
@@ -318,8 +327,7 @@ static void gather_site(struct report *report, struct gathering *all,
 		const struct leaks_handle *handle = &site->handles[i];
 		struct item item = { handle, process, site, handle->origin };
 
-		if (!process->ended && is_opened(item.origin) &&
-		    handle->opened_ns > report->horizon_ns)
+		if (!process->ended && !baseline_is_told(handle, report->horizon_ns))
 			report->n_young++;
 		else if (site->n_frames || is_opened(item.origin))
 			all->items[all->n++] = item;
@@ -368,8 +376,7 @@ static struct part next_part(const struct report *report, const struct item *ite
 static struct report_site begin_site(const struct item *item, const struct leaks_handle **handles,
 				     pid_t *pids)
 {
-	return (struct report_site){ .process = item->process,
-				     .site = item->site,
+	return (struct report_site){ .site = item->site,
 				     .origin = item->origin,
 				     .handles = handles,
 				     .pids = pids,
@@ -379,6 +386,8 @@ static struct report_site begin_site(const struct item *item, const struct leaks
 /* pids has room: it is as long as there are handles. */
 static void add_part(struct report_site *site, pid_t *pids, const struct part *part)
 {
+	if (site->n_processes == 0)
+		site->process = part->items->process;
 	for (size_t i = 0; i < part->n; i++)
 		site->handles[site->n_handles++] = part->items[i].handle;
 	pids[site->n_processes++] = part->items->process->pid;
@@ -400,7 +409,8 @@ static size_t build_site(struct report *report, const struct item *items, size_t
 	while (done < n && is_same(items, &items[done], by_process)) {
 		struct part part = next_part(report, items + done, n - done);
 
-		add_part(&site, pids, &part);
+		if (part.is_leak || !is_by_the_way(report, part.items->process))
+			add_part(&site, pids, &part);
 		done += part.n;
 	}
 	if (site.n_processes > 1)
@@ -466,6 +476,7 @@ int report_new(const struct leaks_snapshot *snapshot, const struct report_option
 		return -ENOMEM;
 	report->snapshot = snapshot;
 	report->since = options->since;
+	report->ended_by_the_way = options->ended_by_the_way;
 	report->older_than_ns = report_age(snapshot, options->older_than_ns);
 	report->horizon_ns = snapshot->taken_ns - report->older_than_ns;
 	r = gather(report, &all);

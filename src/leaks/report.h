@@ -23,6 +23,9 @@ struct report_options {
 	const struct baseline *since; /* only what is new since then; NULL: everything */
 	int64_t older_than_ns;        /* younger handles are not shown; or REPORT_AGE_DEFAULT */
 	bool by_process;              /* the same stack in two processes is two sites */
+	/* Nobody asked for the processes that have ended meanwhile: most programs leave something
+	 * open when they end.  Of these only what was growing until then is told. */
+	bool ended_by_the_way;
 };
 
 /* A stack, and what it opened that is open still: in one process, or in all that have it. */
@@ -48,11 +51,18 @@ struct report_rest {
 	size_t n_handles;
 };
 
+/* The n_new youngest: what is new was opened last. */
+static inline const struct leaks_handle *const *report_new_handles(const struct report_site *site)
+{
+	return (const struct leaks_handle *const *)site->handles + (site->n_handles - site->n_new);
+}
+
 struct report {
 	const struct leaks_snapshot *snapshot;
 	const struct baseline *since;
+	bool ended_by_the_way;
 	int64_t older_than_ns, horizon_ns; /* what was opened behind the horizon is too young */
-	struct report_site *sites;         /* most (new) handles first; inherited and so on last */
+	struct report_site *sites;         /* most (new) handles first; without a stack, and inherited, last */
 	size_t n_sites;
 	struct report_rest *rests;         /* by origin */
 	size_t n_rests;

@@ -136,7 +136,7 @@ static void print_site(struct json *json, const struct report *report,
 	json_bool(json, "leak", site->is_leak);
 	json_text(json, "origin", report_origin_name(site->origin));
 	print_kinds(json, site->handles, site->n_handles);
-	print_examples(json, site->handles, site->n_handles);
+	print_examples(json, report_new_handles(site), site->n_new);
 	print_times(json, report, site);
 	json_unsigned(json, "closed", site->closed);
 	json_unsigned(json, "uncertain", count_uncertain(site));
@@ -165,7 +165,7 @@ static void print_numbers(struct json *json, const struct report *report,
 	for (size_t i = 0; i < process->n_sites; i++)
 		for (size_t k = 0; k < process->sites[i].n_handles; k++)
 			if (process->ended ||
-			    process->sites[i].handles[k].opened_ns <= report->horizon_ns)
+			    baseline_is_told(&process->sites[i].handles[k], report->horizon_ns))
 				json_unsigned(json, NULL,
 					      (uint64_t)process->sites[i].handles[k].number);
 	json_end_array(json);

@@ -258,8 +258,9 @@ static void print_origin(const struct printer *printer, const struct report_site
 	for (size_t i = 0; i < site->n_handles; i++)
 		uncertain += site->handles[i]->uncertain;
 	if (uncertain)
-		print_line(printer, NULL, "    %zu of them %s uncertain: an event about %s was lost",
-			   uncertain, uncertain == 1 ? "is" : "are", uncertain == 1 ? "it" : "them");
+		print_line(printer, NULL, "    %zu of them %s uncertain: not everything about %s could "
+			   "be kept", uncertain, uncertain == 1 ? "is" : "are",
+			   uncertain == 1 ? "it" : "them");
 }
 
 static void print_examples(const struct printer *printer, const struct leaks_handle *const *handles,
@@ -272,9 +273,9 @@ static void print_examples(const struct printer *printer, const struct leaks_han
 
 		if (with_pid)
 			(void)snprintf(pid, sizeof(pid), "PID %d ", (int)handle->pid);
-		print_line(printer, NULL, "    %shandle %d  %s %s%s%s%s", pid, handle->number,
+		print_line(printer, NULL, "    %shandle %d  %s%s%s%s%s%s", pid, handle->number,
 			   escaped(handle->kind ? handle->kind : "other").s,
-			   handle->what ? escaped(handle->what).s : "",
+			   handle->what ? " " : "", handle->what ? escaped(handle->what).s : "",
 			   call ? "  by " : "", call ? call : "", call ? "()" : "");
 	}
 	if (n > REPORT_EXAMPLES)
@@ -375,7 +376,7 @@ static void print_sites(const struct printer *printer)
 		(void)fputs("\n", printer->out);
 		print_title(printer, site);
 		print_origin(printer, site);
-		print_examples(printer, site->handles, site->n_handles, site->n_processes > 1);
+		print_examples(printer, report_new_handles(site), site->n_new, site->n_processes > 1);
 		print_stack(printer, site);
 	}
 	for (size_t i = n; i < report->n_sites; i++)
