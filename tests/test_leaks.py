@@ -155,7 +155,8 @@ def find(command, plant, run):
     can_leak()
     report = run(command, plant, 'leak')
     check_sites(report, CATALOG[plant])
-    if run is started:
+    # A leak is what the process opened itself.
+    if run is started and CATALOG[plant][0].origin != 'installed':
         assert report.code == 1, 'exit status %d, and there are leaks' % report.code
     report = run(command, plant, 'repaired')
     check_sites(report, [])
@@ -357,8 +358,15 @@ def looks_of(pid):
     with open('/proc/%d/maps' % pid, encoding='utf-8', errors='replace') as file:
         maps = file.read()
     with open('/proc/%d/status' % pid, encoding='utf-8', errors='replace') as file:
-        status = re.sub(r'(?m)^(Vm|Rss|voluntary|nonvoluntary).*\n', '', file.read())
+        status = re.sub(r'(?m)^(Vm|Rss|SigQ|voluntary|nonvoluntary).*\n', '', file.read())
     return maps, re.sub(r'(?m)^State:.*\n', '', status), handles(pid)
+
+
+def same_looks(before, after):
+    for was, now in zip(before, after):
+        lines = [str(part).splitlines() for part in (was, now)]
+        assert was == now, 'the target is not as it was: %r, now %r' % tuple(
+            [line for line in mine if line not in other] for mine, other in (lines, lines[::-1]))
 
 
 def test_target_is_neither_stopped_nor_changed():
@@ -388,7 +396,7 @@ def test_target_is_neither_stopped_nor_changed():
             watcher.join()
         after = looks_of(target.pid)
     assert not wrong, 'it was stopped or traced: %r' % wrong[:3]
-    assert before == after, 'it is not as it was'
+    same_looks(before, after)
 
 
 def bpf_objects():
@@ -433,7 +441,7 @@ def test_killed_at_any_moment_leaves_nothing():
                 leaks.process.kill()
                 leaks.process.wait()
             target.step('c')
-        assert looks_of(target.pid) == looks, 'the target is not as it was'
+        same_looks(looks, looks_of(target.pid))
         target.say('q')
         target.hear('ready')
         target.unharmed()
