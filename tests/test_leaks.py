@@ -232,6 +232,24 @@ def test_counts_are_exact():
     assert (told['opened'], told['closed'], told['lost']) == (opened, opened - 3, 0), told
 
 
+BURST = 12000  # as in files.c
+
+
+def test_more_than_there_is_room_for_is_told():
+    """Each handle is counted; those whose stack could not be kept are marked."""
+    can_leak()
+    report = attached([program('plant')], 'burst', 'leak')
+    assert sum(s['count'] for s in report.sites()) == BURST, report.show()
+    known = 0
+    for site in report.sites():
+        if any(f.get('function') == 'plant_burst' for f in site['stack']):
+            known += site['count']
+        else:
+            assert site['uncertain'] == site['count'], report.show()
+    assert known >= 1000, report.show()
+    check_sites(attached([program('plant')], 'burst', 'repaired'), [])
+
+
 def test_most_handles_first():
     can_leak()
     with steps() as target:
