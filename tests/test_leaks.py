@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 
-from leaks_support import (Leaks, Report, SECONDS, Skip, Target, UNSUPPORTED, check_sites, handles,
+from leaks_support import (Leaks, Report, SECONDS, Skip, Target, check_sites, handles,
                            is_site, origin_of, read_catalog, run_leaks, run_tests, state_of,
                            tracer_of, until)
 
@@ -118,7 +118,10 @@ def marks_are_right(plant):
     if not valgrind:
         raise Skip('valgrind is not installed')
     run = subprocess.run([valgrind, '--track-fds=yes', program('plant'), plant, 'leak'], text=True,
-                         stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=True)
+                         stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
+    if 'debuginfo reader' in run.stderr:
+        raise Skip('this valgrind does not understand the debug information')
+    assert run.returncode == 0, run.stderr
     for expected in CATALOG[plant]:
         where = r'%s \(%s:%d\)' % (expected.function, re.escape(expected.file), expected.line)
         found = len(re.findall(where, run.stderr))
