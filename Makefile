@@ -65,6 +65,7 @@ demo-wine:
 	@sh examples/demo-wine.sh $(BUILD)
 
 bench: all
+	@sh scripts/need.sh --tell bench
 	@ninja -C $(BUILD) bench/bench bench/bench_monitor tests/targets/manylibs bench_leaks_parts
 	@$(BUILD)/bench/bench --targets $(BUILD)/tests/targets; bad=$$?; \
 		$(BUILD)/bench/bench_monitor || bad=1; \

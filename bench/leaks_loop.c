@@ -36,7 +36,7 @@ static int64_t now_ns(clockid_t clock)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static __attribute__((noinline, noclone)) int deep_10(bool keeps)
+static __attribute__((noinline)) int deep_10(bool keeps)
 {
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -49,7 +49,7 @@ static __attribute__((noinline, noclone)) int deep_10(bool keeps)
 
 /* Each does something after the call, so that it is no jump. */
 #define DEEP(N, NEXT)                                                                              \
-	static __attribute__((noinline, noclone)) int deep_##N(bool keeps)                         \
+	static __attribute__((noinline)) int deep_##N(bool keeps)                         \
 	{                                                                                          \
 		char local[32 + N * 8];                                                            \
 		int fd;                                                                            \

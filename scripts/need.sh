@@ -100,6 +100,16 @@ group_check()
 	want libjemalloc2 has_file /usr/lib/*/libjemalloc.so.2
 }
 
+# What make bench measures itself against.
+group_bench()
+{
+	want valgrind has_command valgrind
+	want strace has_command strace
+	want linux-perf has_command perf
+	want nginx-light has_command nginx
+	want wrk has_command wrk
+}
+
 group_clang()
 {
 	need clang has_command clang
@@ -144,7 +154,7 @@ for group in "$@"; do
 	case $group in
 	--tell) tell=1 ;;
 	--missing) list=1 ;;
-	build | check | clang | wine) "group_$group" ;;
+	build | check | bench | clang | wine) "group_$group" ;;
 	*)
 		echo "need.sh: unknown group $group" >&2
 		exit 2

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 
-from leaks_support import (Leaks, Report, SECONDS, Skip, Target, UNSUPPORTED, check_sites, handles,
+from leaks_support import (Leaks, Report, SECONDS, Skip, Target, check_sites, handles,
                            is_site, origin_of, read_catalog, run_leaks, run_tests, state_of,
                            tracer_of, until)
 
@@ -118,7 +118,10 @@ def marks_are_right(plant):
     if not valgrind:
         raise Skip('valgrind is not installed')
     run = subprocess.run([valgrind, '--track-fds=yes', program('plant'), plant, 'leak'], text=True,
-                         stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=True)
+                         stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
+    if 'debuginfo reader' in run.stderr:
+        raise Skip('this valgrind does not understand the debug information')
+    assert run.returncode == 0, run.stderr
     for expected in CATALOG[plant]:
         where = r'%s \(%s:%d\)' % (expected.function, re.escape(expected.file), expected.line)
         found = len(re.findall(where, run.stderr))
@@ -155,7 +158,8 @@ def find(command, plant, run):
     can_leak()
     report = run(command, plant, 'leak')
     check_sites(report, CATALOG[plant])
-    if run is started:
+    # A leak is what the process opened itself.
+    if run is started and CATALOG[plant][0].origin != 'installed':
         assert report.code == 1, 'exit status %d, and there are leaks' % report.code
     report = run(command, plant, 'repaired')
     check_sites(report, [])
@@ -229,6 +233,24 @@ def test_counts_are_exact():
     told = report.document
     opened = 3 * (8 * 2000 + 2000 + 1)
     assert (told['opened'], told['closed'], told['lost']) == (opened, opened - 3, 0), told
+
+
+BURST = 12000  # as in files.c
+
+
+def test_more_than_there_is_room_for_is_told():
+    """Each handle is counted; those whose stack could not be kept are marked."""
+    can_leak()
+    report = attached([program('plant')], 'burst', 'leak')
+    assert sum(s['count'] for s in report.sites()) == BURST, report.show()
+    known = 0
+    for site in report.sites():
+        if any(f.get('function') == 'plant_burst' for f in site['stack']):
+            known += site['count']
+        else:
+            assert site['uncertain'] == site['count'], report.show()
+    assert known >= 1000, report.show()
+    check_sites(attached([program('plant')], 'burst', 'repaired'), [])
 
 
 def test_most_handles_first():
@@ -357,8 +379,15 @@ def looks_of(pid):
     with open('/proc/%d/maps' % pid, encoding='utf-8', errors='replace') as file:
         maps = file.read()
     with open('/proc/%d/status' % pid, encoding='utf-8', errors='replace') as file:
-        status = re.sub(r'(?m)^(Vm|Rss|voluntary|nonvoluntary).*\n', '', file.read())
+        status = re.sub(r'(?m)^(Vm|Rss|SigQ|voluntary|nonvoluntary).*\n', '', file.read())
     return maps, re.sub(r'(?m)^State:.*\n', '', status), handles(pid)
+
+
+def same_looks(before, after):
+    for was, now in zip(before, after):
+        lines = [str(part).splitlines() for part in (was, now)]
+        assert was == now, 'the target is not as it was: %r, now %r' % tuple(
+            [line for line in mine if line not in other] for mine, other in (lines, lines[::-1]))
 
 
 def test_target_is_neither_stopped_nor_changed():
@@ -388,7 +417,7 @@ def test_target_is_neither_stopped_nor_changed():
             watcher.join()
         after = looks_of(target.pid)
     assert not wrong, 'it was stopped or traced: %r' % wrong[:3]
-    assert before == after, 'it is not as it was'
+    same_looks(before, after)
 
 
 def bpf_objects():
@@ -433,7 +462,7 @@ def test_killed_at_any_moment_leaves_nothing():
                 leaks.process.kill()
                 leaks.process.wait()
             target.step('c')
-        assert looks_of(target.pid) == looks, 'the target is not as it was'
+        same_looks(looks, looks_of(target.pid))
         target.say('q')
         target.hear('ready')
         target.unharmed()

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -167,4 +168,18 @@ PLANT(shm_open)
 	fd = shm_open(name, O_RDWR | O_CREAT, 0600); /* LEAK */
 	(void)shm_unlink(name);
 	forget(fd);
+}
+
+#define BURST 12000
+
+/* More at once than anybody may have made room for: no mark, the stacks of some may be missing. */
+PLANT_ONCE(burst)
+{
+	struct rlimit limit;
+
+	need(getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
+	limit.rlim_cur = limit.rlim_max;
+	need(setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
+	for (int i = 0; i < BURST; i++)
+		forget(open("/dev/null", O_RDONLY));
 }

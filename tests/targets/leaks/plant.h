@@ -20,7 +20,11 @@
 #define PLANT_ROUNDS	  3
 #define PLANT_UNSUPPORTED 77 /* exit status: this system does not permit it */
 
+#ifdef __clang__
+#define NOINLINE __attribute__((noinline))
+#else
 #define NOINLINE __attribute__((noinline, noclone))
+#endif
 
 struct plant {
 	const char *name;
