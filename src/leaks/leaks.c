@@ -73,6 +73,7 @@ struct leaks {
 	size_t n_kept, kept_room;
 	uint64_t round;
 	bool unwind_all;     /* the young ones too */
+	bool is_short;       /* the source, of room: then, too, and give it back */
 	int64_t began_ns;
 	int error;           /* of a callback */
 	unsigned char buffer[SOURCE_STACK_MAX];
@@ -97,10 +98,19 @@ static struct watched *find_latest(const struct leaks *leaks, pid_t pid)
 	return NULL;
 }
 
+static void read_name(struct watched *watched)
+{
+	struct proc_process process;
+
+	if (proc_process_read_stat(watched->pid, &process) < 0)
+		return;
+	watched->start_ticks = process.start_ticks;
+	(void)snprintf(watched->name, sizeof(watched->name), "%s", process.comm);
+}
+
 static struct watched *new_watched(struct leaks *leaks, pid_t pid, uint32_t key)
 {
 	struct watched *watched = calloc(1, sizeof(*watched)), **grown;
-	struct proc_process process;
 
 	if (!watched)
 		return NULL;
@@ -114,10 +124,7 @@ static struct watched *new_watched(struct leaks *leaks, pid_t pid, uint32_t key)
 	watched->pid = pid;
 	watched->key = key;
 	watched->began_ns = now_ns();
-	if (proc_process_read_stat(pid, &process) == 0) {
-		watched->start_ticks = process.start_ticks;
-		(void)snprintf(watched->name, sizeof(watched->name), "%s", process.comm);
-	}
+	read_name(watched);
 	return watched;
 }
 
@@ -211,7 +218,10 @@ static void on_executed(void *context, pid_t pid, uint32_t number, const char *n
 
 	if (!watched)
 		return;
-	(void)snprintf(watched->name, sizeof(watched->name), "%.16s", name);
+	if (name[0])
+		(void)snprintf(watched->name, sizeof(watched->name), "%.16s", name);
+	else
+		read_name(watched);
 	if (!find_image(watched, number) && !read_image(leaks, watched, number))
 		leaks->error = -ENOMEM;
 }
@@ -317,7 +327,7 @@ static int take_handle(void *context, const struct source_handle *handle)
 {
 	struct leaks *leaks = context;
 	struct held held = { .handle = *handle, .watched = find_watched(leaks, handle->owner) };
-	int64_t age_ns = now_ns() - handle->opened_ns;
+	bool is_old = leaks->is_short || now_ns() - handle->opened_ns >= SURVIVOR_NS;
 	int r = 0;
 
 	if (!held.watched)
@@ -327,9 +337,9 @@ static int take_handle(void *context, const struct source_handle *handle)
 		return -ENOMEM;
 	held.opening->seen = leaks->round;
 	if (handle->has_stack && !held.opening->site &&
-	    (leaks->unwind_all || age_ns >= SURVIVOR_NS))
+	    (leaks->unwind_all || is_old))
 		r = unwind(leaks, handle, held.opening);
-	if (r == 0 && handle->has_stack && held.opening->site && age_ns >= SURVIVOR_NS)
+	if (r == 0 && handle->has_stack && held.opening->site && is_old)
 		r = leaks->source->ops->release(leaks->source, handle);
 	if (r < 0)
 		return r;
@@ -371,6 +381,7 @@ static int take_round(struct leaks *leaks)
 	leaks->held = NULL;
 	leaks->n_held = leaks->held_room = 0;
 	leaks->round++;
+	leaks->is_short = leaks->source->ops->is_short(leaks->source);
 	r = leaks->source->ops->each_handle(leaks->source, 0, take_handle, leaks);
 	if (r == 0) {
 		forget_closed(leaks, before, n_before);
@@ -378,6 +389,24 @@ static int take_round(struct leaks *leaks)
 	}
 	free(before);
 	return r;
+}
+
+/* They are in order of number. */
+static const struct proc_handle *find_number(const struct proc_handles *handles, int number)
+{
+	size_t low = 0, high = handles->n_handles;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (handles->handle[middle].number == number)
+			return &handles->handle[middle];
+		if (handles->handle[middle].number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
 }
 
 /* The end of a process: the source still knows what was open. */
@@ -404,6 +433,34 @@ static int keep_handle(void *context, const struct source_handle *handle)
 	return add_held(&leaks->kept, &leaks->n_kept, &leaks->kept_room, &held);
 }
 
+/* Most processes are gone by now, and the source has told; one that is held at its end is not. */
+static void describe_last(struct leaks *leaks, const struct watched *watched)
+{
+	struct proc_handles now = { 0 };
+
+	if (proc_handles_read(watched->pid, &now) < 0)
+		return;
+	for (size_t i = 0; i < leaks->n_kept; i++) {
+		const struct held *held = &leaks->kept[i];
+		const struct proc_handle *found = find_number(&now, held->handle.number);
+
+		if (held->watched != watched || held->opening->what || !found)
+			continue;
+		held->opening->kind = proc_handle_kind_name(found->kind);
+		held->opening->what = found->what ? strdup(found->what) : NULL;
+	}
+	proc_handles_done(&now);
+}
+
+/* What its last program had mapped, if that can still be read. */
+static void look_at_the_end(struct watched *watched)
+{
+	struct image *last = watched->n_images ? &watched->image[watched->n_images - 1] : NULL;
+
+	if (last && last->space)
+		(void)space_update(last->space);
+}
+
 static void on_ended(void *context, pid_t pid, uint32_t key, int status)
 {
 	struct leaks *leaks = context;
@@ -413,12 +470,14 @@ static void on_ended(void *context, pid_t pid, uint32_t key, int status)
 
 	if (!watched)
 		return;
+	look_at_the_end(watched);
 	(void)ops->counts(leaks->source, key, &watched->counts);
 	r = ops->each_handle(leaks->source, pid, keep_handle, leaks);
 	if (r == 0)
 		r = ops->flush_releases(leaks->source);
 	if (r < 0)
 		leaks->error = r;
+	describe_last(leaks, watched);
 	ops->forget(leaks->source, pid, key);
 	watched->ended = true;
 	watched->ended_ns = now_ns();
@@ -513,24 +572,6 @@ static const char *keep_string(struct kept_snapshot *kept, const char *text)
 	if (copy)
 		kept->strings[kept->n_strings++] = copy;
 	return copy;
-}
-
-/* They are in order of number. */
-static const struct proc_handle *find_number(const struct proc_handles *handles, int number)
-{
-	size_t low = 0, high = handles->n_handles;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (handles->handle[middle].number == number)
-			return &handles->handle[middle];
-		if (handles->handle[middle].number < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
 }
 
 static void describe_handle(struct kept_snapshot *kept, const struct held *held,

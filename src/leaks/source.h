@@ -38,7 +38,8 @@ struct source_callbacks {
 	 * which): names from the file upwards. */
 	void (*description)(void *context, const struct source_handle *handle, unsigned int mode,
 			    const char *const *names, size_t n_names);
-	/* No more handles of it will come; they are told by each_handle() once more. */
+	/* No more handles of it will come; they are told by each_handle() once more.  Where the
+	 * source can, it holds the process at its very end until this returns. */
 	void (*ended)(void *context, pid_t pid, uint32_t key, int status);
 };
 
@@ -53,6 +54,8 @@ struct source_ops {
 	int (*events)(struct source *source);
 	/* Compare with the tables themselves; where that takes two looks, the second decides. */
 	int (*look)(struct source *source);
+	/* Of room for stacks: those of young handles should be unwound and released as well. */
+	bool (*is_short)(const struct source *source);
 	/* owner 0: of all */
 	int (*each_handle)(struct source *source, pid_t owner,
 			   int (*tell)(void *context, const struct source_handle *handle), void *context);

@@ -373,24 +373,24 @@ static void bpf_forget(struct source *source, pid_t pid, uint32_t key)
 	(void)bpf_flush_releases(source);
 }
 
+static bool bpf_is_short(const struct source *source)
+{
+	const struct handles__bss *bss = ((const struct bpf_source *)source)->skeleton->bss;
+	const struct pool *pool = ((const struct bpf_source *)source)->pool;
+	bool is_short = false;
+
+	for (int class = 0; class < CAPTURE_CLASSES; class++)
+		is_short |= bss->taken[class] > pool[class].n / 2;
+	return is_short;
+}
+
 /* Slots keep the chunk of a handle that is closed, for the next one.  When chunks run short, they
  * are taken back. */
 static int reclaim(struct bpf_source *self)
 {
-	size_t used[CAPTURE_CLASSES] = { 0 };
-	bool is_short = false;
 	int r = 0;
 
-	for (uint32_t i = 0; i < PAGES_MAX; i++)
-		for (unsigned int k = 0; self->pages[i].table && k < PAGE_SLOTS; k++) {
-			uint32_t chunk = self->pages[i].slot[k].chunk;
-
-			if (chunk && chunk >> 24 < CAPTURE_CLASSES)
-				used[chunk >> 24]++;
-		}
-	for (int class = 0; class < CAPTURE_CLASSES; class++)
-		is_short |= used[class] > self->pool[class].n / 2;
-	for (uint32_t i = 0; is_short && r == 0 && i < PAGES_MAX; i++)
+	for (uint32_t i = 0; r == 0 && i < PAGES_MAX; i++)
 		for (unsigned int k = 0; self->pages[i].table && k < PAGE_SLOTS && r == 0; k++)
 			if (self->pages[i].slot[k].chunk && !(self->pages[i].present >> k & 1))
 				r = release(self, i, k, self->pages[i].slot[k].opened_ns);
@@ -407,8 +407,9 @@ static int bpf_look(struct source *source)
 		self->look = attach_iterator(self->skeleton->progs.look, -1);
 	if (!self->look)
 		return -errno;
+	self->skeleton->bss->told_short = 0;
 	r = run_iterator(self->look);
-	return r < 0 ? r : reclaim(self);
+	return r == 0 && bpf_is_short(source) ? reclaim(self) : r;
 }
 
 /* Beginning and end */
@@ -439,6 +440,7 @@ static const struct source_ops bpf_ops = {
 	.poll_fd = bpf_poll_fd,
 	.events = bpf_events,
 	.look = bpf_look,
+	.is_short = bpf_is_short,
 	.each_handle = bpf_each_handle,
 	.capture = bpf_capture,
 	.release = bpf_release,

@@ -64,9 +64,10 @@ struct news {
 	pid_t pid, parent;
 	uint32_t image;
 	int status;
+	pid_t held; /* this thread is stopped at its end until the news has been told */
 };
 
-enum order_type { ORDER_NONE, ORDER_ADD, ORDER_END };
+enum order_type { ORDER_NONE, ORDER_ADD, ORDER_LET_END, ORDER_END };
 
 struct ptrace_source {
 	struct source base;
@@ -435,9 +436,10 @@ static struct traced_process *add_process(struct ptrace_source *self, pid_t pid,
 	return process;
 }
 
-static void end_process(struct ptrace_source *self, struct traced_process *process, int status)
+static void end_process(struct ptrace_source *self, struct traced_process *process, int status,
+			pid_t held)
 {
-	struct news news = { .type = NEWS_ENDED, .pid = process->pid, .status = status };
+	struct news news = { .type = NEWS_ENDED, .pid = process->pid, .status = status, .held = held };
 
 	process->ended = true;
 	tell_news(self, &news);
@@ -495,7 +497,7 @@ static int add_running(struct ptrace_source *self, pid_t pid, bool follow)
 		r = -ESRCH;
 	compare(self, process, NULL, LEAKS_BEFORE);
 	if (r < 0)
-		end_process(self, process, 0);
+		end_process(self, process, 0, 0);
 	return r;
 }
 
@@ -556,7 +558,8 @@ static void ending(struct ptrace_source *self, struct traced_thread *thread)
 	forget_thread(self, thread);
 	if (process && --process->n_threads == 0) {
 		compare(self, process, NULL, LEAKS_FOUND);
-		end_process(self, process, (int)status);
+		end_process(self, process, (int)status, tid);
+		return; /* it is let go when what it maps has been read */
 	}
 	(void)ptrace(PTRACE_DETACH, tid, NULL, NULL);
 }
@@ -633,14 +636,17 @@ static void take_death(struct ptrace_source *self, pid_t tid, int status)
 		return;
 	forget_thread(self, thread);
 	if (process && !process->ended && --process->n_threads == 0)
-		end_process(self, process, status);
+		end_process(self, process, status, 0);
 }
 
 static void take_order(struct ptrace_source *self)
 {
-	if (self->order != ORDER_ADD)
+	if (self->order != ORDER_ADD && self->order != ORDER_LET_END)
 		return;
-	self->order_result = add_running(self, self->order_pid, self->order_follow);
+	if (self->order == ORDER_ADD)
+		self->order_result = add_running(self, self->order_pid, self->order_follow);
+	else
+		(void)ptrace(PTRACE_DETACH, self->order_pid, NULL, NULL);
 	self->order = ORDER_NONE;
 	(void)pthread_cond_signal(&self->answered);
 }
@@ -725,6 +731,14 @@ static int ptrace_poll_fd(const struct source *source)
 	return ((const struct ptrace_source *)source)->news_fd;
 }
 
+static void let_end(struct ptrace_source *self, pid_t tid)
+{
+	pthread_mutex_lock(&self->lock);
+	self->order_pid = tid;
+	(void)give_order(self, ORDER_LET_END);
+	pthread_mutex_unlock(&self->lock);
+}
+
 static int ptrace_events(struct source *source)
 {
 	struct ptrace_source *self = self_of(source);
@@ -748,6 +762,8 @@ static int ptrace_events(struct source *source)
 			source->callbacks->executed(source->context, news[i].pid, news[i].image, "");
 		else
 			source->callbacks->ended(source->context, news[i].pid, key, news[i].status);
+		if (news[i].held)
+			let_end(self, news[i].held);
 	}
 	free(news);
 	return 0;
@@ -764,6 +780,12 @@ static int ptrace_look(struct source *source)
 			compare(self, self->process[i], NULL, LEAKS_FOUND);
 	pthread_mutex_unlock(&self->lock);
 	return 0;
+}
+
+/* Each stack has memory of its own. */
+static bool ptrace_is_short(const struct source *source)
+{
+	return false;
 }
 
 static int ptrace_each_handle(struct source *source, pid_t owner,
@@ -891,6 +913,7 @@ static const struct source_ops ptrace_ops = {
 	.poll_fd = ptrace_poll_fd,
 	.events = ptrace_events,
 	.look = ptrace_look,
+	.is_short = ptrace_is_short,
 	.each_handle = ptrace_each_handle,
 	.capture = ptrace_capture,
 	.release = ptrace_release,

@@ -30,6 +30,17 @@ POOL(small, CAPTURE_SMALL_BYTES, CAPTURE_SMALL_N);
 POOL(medium, CAPTURE_MEDIUM_BYTES, CAPTURE_MEDIUM_N);
 POOL(large, CAPTURE_LARGE_BYTES, CAPTURE_LARGE_N);
 
+#define CLASS_MASK 3 /* the verifier wants to see that an index is one */
+
+__u32 taken[CLASS_MASK + 1]; /* of each size */
+__u32 told_short;             /* since the last look */
+
+static __always_inline __u32 chunks_of(__u32 class)
+{
+	return class == CAPTURE_SMALL ? CAPTURE_SMALL_N :
+	       class == CAPTURE_MEDIUM ? CAPTURE_MEDIUM_N : CAPTURE_LARGE_N;
+}
+
 static __always_inline __u32 class_for(__u64 bytes)
 {
 	if (bytes <= CAPTURE_SMALL_BYTES - CAPTURE_HEADER)
@@ -51,7 +62,7 @@ static __always_inline struct capture *chunk_at(__u32 chunk)
 	}
 }
 
-static __always_inline long pop(__u32 class, __u32 *index)
+static __always_inline long pop_from(__u32 class, __u32 *index)
 {
 	switch (class) {
 	case CAPTURE_SMALL:
@@ -61,6 +72,15 @@ static __always_inline long pop(__u32 class, __u32 *index)
 	default:
 		return bpf_map_pop_elem(&large_free, index);
 	}
+}
+
+static __always_inline long pop(__u32 class, __u32 *index)
+{
+	long r = pop_from(class, index);
+
+	if (r == 0)
+		__sync_fetch_and_add(&taken[class & CLASS_MASK], 1);
+	return r;
 }
 
 /* Of the class wanted, or a larger one, or else a smaller one, where the stack will be cut. */
@@ -85,6 +105,7 @@ __noinline int drop_chunk(__u32 chunk)
 
 	if (!capture || __sync_fetch_and_add(&capture->refs, -1) != 1)
 		return 0;
+	__sync_fetch_and_add(&taken[chunk >> 24 & CLASS_MASK], -1);
 	switch (chunk >> 24) {
 	case CAPTURE_SMALL:
 		return (int)bpf_map_push_elem(&small_free, &index, BPF_ANY);

@@ -215,6 +215,21 @@ static __always_inline void note_stack(struct call *call, struct thread *thread,
 	call->stack_wanted = wanted < stack_bytes_max ? wanted : stack_bytes_max;
 }
 
+/* The reader is woken: it unwinds the stacks that there are, and gives their chunks back. */
+static __noinline int tell_short(void)
+{
+	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (!event)
+		return 0;
+	told_short = 1;
+	__builtin_memset(event, 0, sizeof(*event));
+	event->type = EVENT_SHORT;
+	event->ns = bpf_ktime_get_ns();
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
 /* The slot's chunk is taken out of it while it is written. */
 static __always_inline int capture(struct slot *slot, struct call *call)
 {
@@ -226,8 +241,11 @@ static __always_inline int capture(struct slot *slot, struct call *call)
 		drop_chunk(chunk);
 		chunk = 0;
 	}
-	if (!chunk)
+	if (!chunk) {
 		chunk = (__u32)take_chunk(class);
+		if (taken[class & CLASS_MASK] > chunks_of(class) / 2 && !told_short)
+			tell_short();
+	}
 	if (!chunk)
 		return -1;
 	fill_chunk(chunk, &filling);

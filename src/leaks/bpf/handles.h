@@ -70,8 +70,8 @@ enum capture_class { CAPTURE_SMALL, CAPTURE_MEDIUM, CAPTURE_LARGE, CAPTURE_CLASS
 #define CAPTURE_SMALL_BYTES  2048
 #define CAPTURE_MEDIUM_BYTES 8192
 #define CAPTURE_LARGE_BYTES  65536
-#define CAPTURE_SMALL_N      4096
-#define CAPTURE_MEDIUM_N     1024
+#define CAPTURE_SMALL_N      8192
+#define CAPTURE_MEDIUM_N     2048
 #define CAPTURE_LARGE_N	     128
 
 struct capture {
@@ -91,6 +91,7 @@ enum event_type {
 	EVENT_EXECUTED,    /* another program; image is the new one's number */
 	EVENT_HANDLE,      /* what was open when a table ended: struct handle_event */
 	EVENT_ENDED,       /* status as of wait(2) */
+	EVENT_SHORT,       /* half of the chunks of some size are taken: unwind what there is */
 };
 
 struct event {
