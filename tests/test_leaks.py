@@ -33,8 +33,8 @@ CATALOG = read_catalog()
 # Seen only when children are followed too.
 FOLLOWED = {'in_child', 'shared_table'}
 # What is tried in each way of building: each kind of stack, and of call.
-SELECTED = ['open', 'pipe2', 'fopen', 'opendir', 'recvmsg', 'thread', 'signal', 'deep', 'recursion', 'inlined',
-            'alloca', 'error_path', 'clone_pidfd', 'exec', 'getaddrinfo']
+SELECTED = ['open', 'pipe2', 'fopen', 'opendir', 'recvmsg', 'thread', 'signal', 'deep', 'recursion',
+            'inlined', 'alloca', 'error_path', 'clone_pidfd', 'exec', 'getaddrinfo']
 BUILDS = ['plant_o2', 'plant_o0_fp', 'plant_static', 'plant_static_pie', 'plant_musl']
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'targets/leaks/plant.py')
 
