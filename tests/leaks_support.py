@@ -44,7 +44,6 @@ class Expected:
         self.file, self.line, self.function = file, line, function
         self.count, self.origin, self.through = rounds, 'opened', ['main']
         self.plant = None
-        self.is_named = False
         words = list(words)
         while words:
             word = words.pop(0)
@@ -53,7 +52,7 @@ class Expected:
             elif word == 'for':
                 self.plant = words.pop(0)
             elif word == 'in':
-                self.function, self.is_named = words.pop(0), True
+                self.function = words.pop(0)
             elif word == 'as':
                 self.origin = words.pop(0)
             elif word == 'through':
