@@ -303,15 +303,9 @@ static int catch_signals(struct session *session, sigset_t *ret_mask)
 static int fail_open(const struct session *session, const pid_t *pids, size_t n_pids, int code,
 		     struct tendril_error *error)
 {
-	bool lacks_rights = code == -EPERM || code == -ENOTSUP || code == -ENOSYS;
-	size_t used = strlen(error->text);
-
 	if (!error->text[0] && n_pids == 1)
 		return cmd_fail_process(session->request->json, pids[0], code);
 	error->code = code;
-	if (used && lacks_rights && !session->request->ptrace)
-		(void)snprintf(error->text + used, sizeof(error->text) - used,
-			       "; --ptrace does without, but slows the target down");
 	return cmd_fail(session->request->json, error);
 }
 

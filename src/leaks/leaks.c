@@ -774,20 +774,35 @@ static int add_asked(struct leaks *leaks, struct tendril_error *error)
 	return r;
 }
 
-/* BPF where we may; else the slow way, which the snapshot names. */
+/* BPF where we may; else the slow way, which the snapshot names.  ret_why: why not BPF, "" when it
+ * is, or was not asked for. */
 static int open_source(const struct leaks_options *options, struct source **ret_source,
-		       struct tendril_error *error)
+		       struct tendril_error *error, struct tendril_error *ret_why)
 {
 	int r = -ENOTSUP;
 
+	*ret_why = (struct tendril_error){ 0 };
 	if (options->ptrace)
 		return source_ptrace_open(options, ret_source, error);
 #ifdef TENDRIL_BPF
-	r = source_bpf_open(options, ret_source, error);
+	r = source_bpf_open(options, ret_source, ret_why);
+	if (error && r < 0)
+		*error = *ret_why;
 	if (r == 0 || r == -ENOMEM || options->all)
 		return r;
+#else
+	(void)fail(ret_why, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "this build has no BPF programs");
 #endif
-	return r < 0 ? source_ptrace_open(options, ret_source, error) : r;
+	return source_ptrace_open(options, ret_source, error);
+}
+
+/* Both ways are closed: what each of them wants. */
+static void tell_both(struct tendril_error *error, const struct tendril_error *why)
+{
+	size_t used = error ? strlen(error->text) : 0;
+
+	if (error && why->text[0] && error->code != -ESRCH)
+		(void)snprintf(error->text + used, sizeof(error->text) - used, "; %s", why->text);
 }
 
 int leaks_open(const struct leaks_options *options, struct leaks **ret_leaks,
@@ -795,6 +810,7 @@ int leaks_open(const struct leaks_options *options, struct leaks **ret_leaks,
 {
 	struct symbolizer_options symbolizer = { .debuginfod = options->debuginfod };
 	struct leaks *leaks = calloc(1, sizeof(*leaks));
+	struct tendril_error why = { 0 };
 	int r;
 
 	if (!leaks)
@@ -805,11 +821,13 @@ int leaks_open(const struct leaks_options *options, struct leaks **ret_leaks,
 	if (r < 0)
 		(void)fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "out of memory");
 	else
-		r = open_source(options, &leaks->source, error);
+		r = open_source(options, &leaks->source, error, &why);
 	if (r == 0) {
 		leaks->source->callbacks = &callbacks;
 		leaks->source->context = leaks;
 		r = add_asked(leaks, error);
+		if (r < 0)
+			tell_both(error, &why);
 	}
 	leaks->options.pids = NULL;
 	leaks->options.n_pids = 0;
