@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cmd/handle_limit.h"
 #include "cmd/selection.h"
 #include "cmd/users.h"
 
@@ -344,6 +345,7 @@ static int run(const struct command *command, int argc, char **argv)
 
 	if (!selectors || !words || !matched)
 		return cmd_fail_code(false, -ENOMEM, "ps");
+	(void)cmd_raise_handle_limit();
 	if (cmd_parse(command, argc, argv, take, &request, &r))
 		r = list(&request);
 	for (size_t i = 0; i < request.n_selectors; i++)
