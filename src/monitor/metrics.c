@@ -8,6 +8,7 @@
 
 #define LABEL_BYTES (4 * PROC_NAME_BYTES + 1) /* every byte may become \xNN */
 #define OTHER	    "other"
+#define RULE_LABEL_BYTES 2100 /* 512, all escaped */
 
 /* One process, or several of the same labels. */
 struct group {
@@ -401,6 +402,30 @@ static void write_own(FILE *out, const struct monitor_snapshot *snapshot,
 		    "Samples that were due and could not be taken in time.");
 }
 
+/* Two rules may have the same text, so each has its number too. */
+static void write_alerts(FILE *out, const struct alert_report *report, bool is_openmetrics)
+{
+	const struct alert_counts *counts = &report->counts;
+
+	write_head(out, "tendril_alert_active", "gauge", NULL,
+		   "For how many processes the rule of an alert holds now.");
+	for (unsigned i = 0; i < report->n_rules; i++) {
+		char text[RULE_LABEL_BYTES];
+
+		escape_text(report->rule[i].text, text, sizeof(text));
+		(void)fprintf(out, "tendril_alert_active{number=\"%u\",", i + 1);
+		write_label(out, "rule", text);
+		(void)fprintf(out, "} %zu\n", report->rule[i].n_active);
+	}
+	write_total(out, is_openmetrics, "tendril_alerts_fired", counts->fired, "Alerts that fired.");
+	write_total(out, is_openmetrics, "tendril_alert_actions_done", counts->done,
+		    "Commands and calls of alerts that went well.");
+	write_total(out, is_openmetrics, "tendril_alert_actions_failed", counts->failed,
+		    "Commands and calls of alerts that failed, or took too long.");
+	write_total(out, is_openmetrics, "tendril_alert_actions_dropped", counts->dropped,
+		    "Commands and calls of alerts that were not tried: too many were waiting.");
+}
+
 int metrics_write(FILE *out, const struct monitor_snapshot *snapshot, struct monitor_users *users,
 		  const struct metrics_options *options)
 {
@@ -423,6 +448,8 @@ int metrics_write(FILE *out, const struct monitor_snapshot *snapshot, struct mon
 	write_suspects(out, &groups);
 	write_time_left(out, &groups, is_openmetrics);
 	write_own(out, snapshot, &groups, is_openmetrics);
+	if (options->alerts)
+		write_alerts(out, options->alerts, is_openmetrics);
 	if (is_openmetrics)
 		(void)fputs("# EOF\n", out);
 	free(groups.group);
