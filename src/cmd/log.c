@@ -6,11 +6,13 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 
+#include "cmd/alerts.h"
+#include "cmd/handle_limit.h"
 #include "cmd/selection.h"
 #include "monitor/store.h"
 
 enum { OPTION_OUTPUT, OPTION_INTERVAL, OPTION_DURATION, OPTION_COUNTERS, OPTION_MAX_SIZE,
-       OPTION_MARK };
+       OPTION_MARK, OPTION_ALERT };
 
 static const struct cmd_option options[] = {
 	[OPTION_OUTPUT] = { "output", 'o', "FILE", "the log; one that exists is continued" },
@@ -19,6 +21,7 @@ static const struct cmd_option options[] = {
 	[OPTION_COUNTERS] = { "counters", 'c', "LIST", "only these, as handles,threads" },
 	[OPTION_MAX_SIZE] = { "max-size", 'm', "SIZE", "bound of the file, as 500M (default)" },
 	[OPTION_MARK] = { "mark", 'M', "TEXT", "set a bookmark in the log, and end" },
+	CMD_ALERT_TABLE(OPTION_ALERT),
 };
 
 static const char *const examples[] = {
@@ -34,6 +37,7 @@ struct request {
 	int64_t interval_ms, duration_ms; /* duration 0: until a signal */
 	uint64_t max_bytes;
 	struct cmd_selection selection;
+	struct cmd_alerts alerts;
 };
 
 /* The command line */
@@ -91,6 +95,8 @@ static int take(const struct command *command, void *state, int option, const ch
 		request->mark = value;
 		return 0;
 	default:
+		if (option >= OPTION_ALERT)
+			return cmd_take_alert(command, &request->alerts, option - OPTION_ALERT, value);
 		return cmd_take_selector(command, &request->selection, value);
 	}
 }
@@ -109,10 +115,41 @@ struct logger {
 	const struct request *request;
 	struct store *store;
 	struct monitor_sampler *sampler;
+	struct trend_table *trends;   /* NULL: there are no alerts */
+	uint64_t told;                /* the number of the last alert that was told */
 	uint64_t n_samples, n_missed; /* missed: turns of the timer that came too late for */
 	int timer, signals;
 	int64_t end_ns;               /* CLOCK_MONOTONIC; INT64_MAX: never */
 };
+
+/* All that there is to tell: more at once than are remembered are left out. */
+static void tell_alerts(struct logger *logger)
+{
+	const struct alert_set *set = logger->request->alerts.set;
+	struct alert_event event;
+
+	while (alert_set_events(set, logger->told, &event, 1) == 1) {
+		char line[ALERT_LINE_BYTES];
+
+		logger->told = event.number;
+		alert_event_text(set, &event, line);
+		cmd_say("alert %s: %s", event.is_clear ? "cleared" : "fired", line);
+	}
+}
+
+static int judge(struct logger *logger, const struct monitor_sample *sample)
+{
+	struct alert_set *set = logger->request->alerts.set;
+	int r = 0;
+
+	if (!logger->trends)
+		return 0;
+	r = trend_table_feed(logger->trends, sample);
+	if (r == 0)
+		r = alert_set_feed(set, sample, logger->trends);
+	tell_alerts(logger);
+	return r;
+}
 
 static int take_sample(struct logger *logger)
 {
@@ -126,7 +163,8 @@ static int take_sample(struct logger *logger)
 	if (r < 0)
 		return say_failure(request->json, request->path, r, store_problem(logger->store));
 	logger->n_samples++;
-	return CMD_DONE;
+	r = judge(logger, sample);
+	return r < 0 ? cmd_fail_code(request->json, r, "alerts") : CMD_DONE;
 }
 
 static int start_timer(struct logger *logger)
@@ -173,13 +211,17 @@ static bool take_signal(struct logger *logger)
 
 static int wait_ms(const struct logger *logger)
 {
+	int patience_ms = cmd_alerts_patience_ms(&logger->request->alerts);
 	int64_t left_ns = logger->end_ns - now_ns();
+	int64_t left_ms = left_ns / NS_PER_MS + 1;
 
 	if (logger->end_ns == INT64_MAX)
-		return -1;
+		return patience_ms;
 	if (left_ns <= 0)
 		return 0;
-	return left_ns / NS_PER_MS < INT32_MAX ? (int)(left_ns / NS_PER_MS) + 1 : INT32_MAX;
+	if (patience_ms >= 0 && patience_ms < left_ms)
+		return patience_ms;
+	return left_ms < INT32_MAX ? (int)left_ms : INT32_MAX;
 }
 
 static int log_samples(struct logger *logger)
@@ -194,42 +236,59 @@ static int log_samples(struct logger *logger)
 		if (poll(fds, ARRAY_SIZE(fds), wait_ms(logger)) < 0 && errno != EINTR)
 			return cmd_fail_code(logger->request->json, -errno, "poll");
 		if (take_signal(logger))
-			break;
+			return CMD_DONE;
+		alert_set_reap(logger->request->alerts.set);
 		if (read(logger->timer, &turns, sizeof(turns)) != (ssize_t)sizeof(turns))
 			continue;
 		logger->n_missed += turns - 1;
 		r = take_sample(logger);
 	}
+	/* Who logs for a minute still wants to be told what fired at its end. */
+	if (r == CMD_DONE)
+		cmd_alerts_finish(&logger->request->alerts, logger->signals);
 	return r;
 }
 
 static int print_end(const struct logger *logger)
 {
 	struct json json = { .out = stdout };
+	struct alert_counts counts;
 
 	if (!logger->request->json) {
 		printf("%llu samples\n", (unsigned long long)logger->n_samples);
-		return CMD_DONE;
+		return cmd_alerts_exit(&logger->request->alerts);
 	}
+	alert_set_counts(logger->request->alerts.set, &counts);
 	json_object(&json, NULL);
 	json_text(&json, "file", logger->request->path);
 	json_unsigned(&json, "samples", logger->n_samples);
 	json_unsigned(&json, "missed", logger->n_missed);
+	json_unsigned(&json, "alerts_fired", counts.fired);
 	json_end_object(&json);
-	return CMD_DONE;
+	return cmd_alerts_exit(&logger->request->alerts);
+}
+
+/* An alert may be about a counter that is not recorded. */
+static uint32_t counters_wanted(const struct request *request)
+{
+	return alert_set_n_rules(request->alerts.set) ? 0 : request->selection.counters;
 }
 
 static int run_logger(const struct request *request, struct store *store)
 {
 	const struct monitor_options how = { .selectors = request->selection.selectors,
 					     .n_selectors = request->selection.n_selectors,
-					     .wanted = request->selection.counters };
+					     .wanted = counters_wanted(request) };
 	struct logger logger = { .request = request, .store = store, .timer = -1, .signals = -1,
 				 .end_ns = INT64_MAX };
 	int r = monitor_sampler_new(&how, &logger.sampler);
 
 	if (r < 0)
 		return cmd_fail_code(request->json, r, "the processes cannot be read");
+	if (alert_set_n_rules(request->alerts.set) > 0 && trend_table_new(&logger.trends) < 0) {
+		monitor_sampler_free(logger.sampler);
+		return cmd_fail_code(request->json, -ENOMEM, "alerts");
+	}
 	if (request->duration_ms)
 		logger.end_ns = now_ns() + request->duration_ms * NS_PER_MS;
 	r = catch_signals(&logger);
@@ -241,6 +300,7 @@ static int run_logger(const struct request *request, struct store *store)
 		r = print_end(&logger);
 	close_keeping_errno(logger.timer);
 	close_keeping_errno(logger.signals);
+	trend_table_free(logger.trends);
 	monitor_sampler_free(logger.sampler);
 	return r;
 }
@@ -264,16 +324,29 @@ static int log_or_mark(const struct request *request)
 	return r;
 }
 
+static int check_and_log(const struct command *command, struct request *request)
+{
+	int r = cmd_alerts_taken(command, &request->alerts);
+
+	if (r)
+		return r;
+	if (!request->path)
+		return cmd_usage(command, "which file? give it with -o FILE");
+	return log_or_mark(request);
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
 	struct request request = { .interval_ms = 1000, .max_bytes = 500u << 20 };
+	uint64_t handle_limit = cmd_raise_handle_limit();
 	int r;
 
-	if (cmd_selection_new(&request.selection, argc) < 0)
+	if (cmd_selection_new(&request.selection, argc) < 0 ||
+	    cmd_alerts_open(&request.alerts, STDERR_FILENO, handle_limit) < 0)
 		r = cmd_fail_code(false, -ENOMEM, "log");
 	else if (cmd_parse(command, argc, argv, take, &request, &r))
-		r = request.path ? log_or_mark(&request) :
-				   cmd_usage(command, "which file? give it with -o FILE");
+		r = check_and_log(command, &request);
+	cmd_alerts_close(&request.alerts);
 	cmd_selection_done(&request.selection);
 	return r;
 }
@@ -285,7 +358,7 @@ const struct command cmd_log = {
 	.text = "Ends at SIGINT, SIGTERM or SIGHUP; SIGUSR1 sets a bookmark.  Old samples\n"
 		"become averages with their extremes when the file would grow over its bound.\n"
 		"The counters are handles, handle_limit, threads, mappings, resident_bytes\n"
-		"and cpu_ns.  `tendril relog` reads the file.",
+		"and cpu_ns.  `tendril relog` reads the file.\n" CMD_ALERT_TEXT,
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.examples = examples,

@@ -36,6 +36,8 @@ static const char *const questions[] = {
 	[PROMPT_FILTER] = "Filter (name, user, PID, container): ",
 	[PROMPT_INTERVAL] = "Seconds between samples: ",
 	[PROMPT_RULE] = "Rule (handles>80%, leak, ...) [SELECTOR]: ",
+	[PROMPT_ACTION] = "Run (command or http:// address; Enter: only tell): ",
+	[PROMPT_OFTEN] = "Every time, not only the first for each process? (y/N): ",
 	[PROMPT_RECORD] = "Record to file: ",
 	[PROMPT_MARK] = "Bookmark: ",
 	[PROMPT_OPEN] = "Open log: ",
@@ -81,14 +83,16 @@ static void answer_interval(struct watch *watch)
 static void answer(struct watch *watch)
 {
 	static void (*const answers[])(struct watch *watch, const char *text) = {
-		[PROMPT_ADD] = chart_add_typed,  [PROMPT_RULE] = alert_add_typed,
+		[PROMPT_ADD] = chart_add_typed,  [PROMPT_RULE] = alert_rule_typed,
+		[PROMPT_ACTION] = alert_action_typed, [PROMPT_OFTEN] = alert_often_typed,
 		[PROMPT_RECORD] = log_record,    [PROMPT_MARK] = log_mark,
 		[PROMPT_OPEN] = log_open,
 	};
 	enum watch_prompt prompt = watch->prompt;
+	bool may_be_empty = prompt == PROMPT_ACTION || prompt == PROMPT_OFTEN;
 
 	watch->prompt = PROMPT_NONE;
-	if (!watch->typed[0])
+	if (!watch->typed[0] && !may_be_empty)
 		return;
 	if (prompt == PROMPT_INTERVAL)
 		answer_interval(watch);
@@ -398,8 +402,9 @@ static int wait_and_act(struct watch *watch, int timer, int signals, int *ret_si
 				{ signals, POLLIN, 0 } };
 	int r = 0;
 
-	if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+	if (poll(fds, ARRAY_SIZE(fds), cmd_alerts_patience_ms(&watch->alert.alerts)) < 0)
 		return errno == EINTR ? 0 : -errno;
+	alert_reap(watch);
 	if (fds[2].revents)
 		*ret_signal = take_signal(signals);
 	if (fds[0].revents & POLLIN)

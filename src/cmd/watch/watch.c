@@ -6,10 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cmd/handle_limit.h"
 #include "cmd/selection.h"
 
-enum { OPTION_INTERVAL, OPTION_SORT, OPTION_REVERSE, OPTION_FILTER, OPTION_VIEW, OPTION_ALERT,
-       OPTION_ONCE };
+enum { OPTION_INTERVAL, OPTION_SORT, OPTION_REVERSE, OPTION_FILTER, OPTION_VIEW, OPTION_ONCE,
+       OPTION_ALERT };
 
 static const struct cmd_option options[] = {
 	[OPTION_INTERVAL] = { "interval", 'i', "SECONDS", "between samples; 1 without it" },
@@ -17,8 +18,8 @@ static const struct cmd_option options[] = {
 	[OPTION_REVERSE] = { "reverse", 'r', NULL, "the other way round" },
 	[OPTION_FILTER] = { "filter", 'f', "TEXT", "only those with it in name, user or PID" },
 	[OPTION_VIEW] = { "view", 'v', "VIEW", "begin with report (default), chart, alert or log" },
-	[OPTION_ALERT] = { "alert", 'a', "RULE", "handles>80%, leak, ...; may be given again" },
 	[OPTION_ONCE] = { "once", 0, NULL, "print one report over one interval, and end" },
+	CMD_ALERT_TABLE(OPTION_ALERT),
 };
 
 static const char *const examples[] = {
@@ -83,14 +84,6 @@ static int take_view(const struct command *command, const char *word, enum watch
 	return cmd_usage(command, "no view '%s': there are report, chart, alert and log", word);
 }
 
-static int take_rule(const struct command *command, const struct watch *watch, const char *rule)
-{
-	char why[ALERT_WHY_BYTES];
-
-	return alert_set_add(watch->alert.set, rule, NULL, why) < 0 ? cmd_usage(command, "%s", why) :
-								      0;
-}
-
 static int take(const struct command *command, void *state, int option, const char *value)
 {
 	struct request *request = state;
@@ -112,22 +105,15 @@ static int take(const struct command *command, void *state, int option, const ch
 		return 0;
 	case OPTION_VIEW:
 		return take_view(command, value, &watch->view);
-	case OPTION_ALERT:
-		return take_rule(command, watch, value);
 	case OPTION_ONCE:
 		request->once = true;
 		return 0;
 	default:
+		if (option >= OPTION_ALERT)
+			return cmd_take_alert(command, &watch->alert.alerts, option - OPTION_ALERT,
+					      value);
 		return take_selector(command, request, value);
 	}
-}
-
-static int found(const struct watch *watch)
-{
-	struct alert_counts counts;
-
-	alert_set_counts(watch->alert.set, &counts);
-	return counts.fired ? CMD_FOUND : CMD_DONE;
 }
 
 /* Two samples: processor time and change are what happened between them. */
@@ -142,7 +128,10 @@ static int print_once(struct request *request)
 	}
 	if (r == 0)
 		r = report_print(watch, request->json);
-	return r < 0 ? cmd_printed(r) : found(watch);
+	if (r < 0)
+		return cmd_printed(r);
+	cmd_alerts_finish(&watch->alert.alerts, -1);
+	return cmd_alerts_exit(&watch->alert.alerts);
 }
 
 /* So that who started us sees what ended us. */
@@ -181,7 +170,7 @@ static int show(const struct command *command, struct request *request)
 	screen_close();
 	if (end_signal)
 		die_of(end_signal);
-	return r < 0 ? cmd_fail_code(false, r, "watching") : found(&request->watch);
+	return r < 0 ? cmd_fail_code(false, r, "watching") : cmd_alerts_exit(&request->watch.alert.alerts);
 }
 
 static int start(const struct command *command, struct request *request)
@@ -193,6 +182,9 @@ static int start(const struct command *command, struct request *request)
 
 	if (request->json && !request->once)
 		return cmd_usage(command, "--json is for --once: a screen is no document");
+	r = cmd_alerts_taken(command, &watch->alert.alerts);
+	if (r)
+		return r;
 	r = monitor_sampler_new(&wanted, &watch->sampler);
 	if (r < 0)
 		return cmd_fail_code(request->json, r, "sampling");
@@ -215,7 +207,7 @@ static int run(const struct command *command, int argc, char **argv)
 	request->selectors = selectors;
 	request->watch.interval_ms = 1000;
 	request->watch.report.sort = REPORT_HANDLES;
-	r = alert_open(&request->watch);
+	r = alert_open(&request->watch, cmd_raise_handle_limit());
 	if (r < 0)
 		r = cmd_fail_code(false, r, "watch");
 	else if (cmd_parse(command, argc, argv, take, request, &r))
@@ -232,8 +224,7 @@ const struct command cmd_watch = {
 	.summary = "Performance Monitor in the terminal: report, chart, alerts, logs",
 	.text = "SELECTOR is as for `tendril ps`; none means every process.  ? shows the keys.\n"
 		"COLUMN is pid, name, user, handles, limit, percent, change, trend, threads,\n"
-		"mappings, resident or cpu.  A RULE is CONDITION [SELECTOR]: handles>1000 nginx,\n"
-		"handles>80%, handles>+100/h, leak, processes<1 nginx.",
+		"mappings, resident or cpu.\n" CMD_ALERT_TEXT,
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.examples = examples,

@@ -8,9 +8,9 @@
 #ifndef CMD_WATCH_WATCH_H
 #define CMD_WATCH_WATCH_H
 
+#include "cmd/alerts.h"
 #include "cmd/watch/model.h"
 #include "cmd/watch/screen.h"
-#include "monitor/alert.h"
 #include "monitor/store.h"
 
 #define WATCH_TEXT_BYTES 256
@@ -77,7 +77,11 @@ bool chart_key(struct watch *watch, uint32_t key);
 /* Alerts */
 
 struct alert_view {
-	struct alert_set *set;
+	struct cmd_alerts alerts;
+	struct alert_set *set;     /* of these */
+	uint64_t version;          /* of what is shown */
+	char typed_rule[WATCH_TEXT_BYTES]; /* waits for its action, */
+	char typed_action[WATCH_TEXT_BYTES]; /* and for how often */
 	struct alert_event *event; /* all that are remembered, oldest first */
 	size_t n_events, n_unseen;
 	size_t top, selected;      /* counted from the newest */
@@ -85,11 +89,16 @@ struct alert_view {
 };
 
 /* Return: 0, -ENOMEM. */
-int alert_open(struct watch *watch);
+int alert_open(struct watch *watch, uint64_t handle_limit);
 void alert_close(struct watch *watch);
 /* Judge a sample.  Return: 0, -ENOMEM. */
 int alert_take(struct watch *watch, const struct monitor_sample *sample);
-void alert_add_typed(struct watch *watch, const char *text);
+/* Collect commands that have ended. */
+void alert_reap(struct watch *watch);
+/* One after the other: the rule, what is done then ("": it is only told), "y": every time. */
+void alert_rule_typed(struct watch *watch, const char *text);
+void alert_action_typed(struct watch *watch, const char *text);
+void alert_often_typed(struct watch *watch, const char *text);
 /* Does any rule hold for that process now? */
 bool alert_holds_for(const struct watch *watch, const struct model_entry *entry);
 void alert_draw(struct watch *watch, int top, int rows);
@@ -126,7 +135,7 @@ bool log_key(struct watch *watch, uint32_t key);
 enum watch_view { WATCH_REPORT = 0, WATCH_CHART, WATCH_ALERT, WATCH_LOG, WATCH_VIEWS };
 
 enum watch_prompt { PROMPT_NONE = 0, PROMPT_FILTER, PROMPT_INTERVAL, PROMPT_ADD, PROMPT_RULE,
-		    PROMPT_RECORD, PROMPT_MARK, PROMPT_OPEN };
+		    PROMPT_ACTION, PROMPT_OFTEN, PROMPT_RECORD, PROMPT_MARK, PROMPT_OPEN };
 
 struct watch {
 	struct model model;
