@@ -390,7 +390,15 @@ def test_alert_rules_are_typed():
         terminal.keys('a')
         terminal.type('handles>3 tw-rule')
         terminal.keys('Enter')
-        terminal.until(r'^ +1 now handles>3 tw-rule')
+        terminal.until('only tell')
+        terminal.keys('Escape')  # then there is no rule
+        terminal.until('no rules: press a')
+        terminal.keys('a')
+        terminal.type('handles>3 tw-rule')
+        terminal.keys('Enter')
+        terminal.until('only tell')
+        terminal.keys('Enter')
+        terminal.until(r'^ +1 now handles>3 tw-rule$')
         terminal.until(r'FIRED .*%d' % target.pid)
     for rule, code in [('handles>3', 1), ('handles>1000', 0)]:
         with Target('tw-once', 5) as target:
@@ -398,6 +406,75 @@ def test_alert_rules_are_typed():
                                    '--alert', rule, str(target.pid)], stdin=subprocess.DEVNULL, capture_output=True,
                                   timeout=SECONDS, check=False)
             same(done.returncode, code)
+
+
+@test
+def test_alert_runs_a_command_once_or_every_time():
+    with Target('tw-run', 10) as target, \
+            Terminal('tw-run', '--interval', '0.1', '--view', 'alert', '--alert', 'handles>40',
+                     '--run', 'echo "$TENDRIL_ALERT_PID" >> once', '--alert', 'handles>30',
+                     '--run', 'echo noise; echo noise >&2; echo noise > /dev/tty; echo x >> every; exit 3',
+                     '--every-time') as terminal:
+        terminal.until(r'handles>40  \(run, once\)$')
+        terminal.until(r'handles>30  \(run, every time\)$')
+        for _ in range(2):
+            target.open(60)
+            terminal.until(lambda s: s.count(' now handles') == 2 and 'running' not in s)
+            target.open(-60)
+            terminal.until(lambda s: ' now handles' not in s)
+        # What fired, and what became of it: the second time of the first rule was only told.
+        screen = terminal.until(r'^.{9}FIRED .*handles>30: \d+ +exit 3$')
+        fired = [line for line in screen.splitlines() if 'FIRED' in line]
+        same(len(fired), 4)
+        same(sum(line.endswith('exit 0') for line in fired), 1)
+        same(sum(line.endswith('exit 3') for line in fired), 2)
+        assert 'noise' not in screen, screen
+        same(terminal.text('once'), '%d\n' % target.pid)
+        same(terminal.text('every'), 'x\nx\n')
+
+
+@test
+def test_alert_action_is_typed():
+    with Target('tw-act', 30) as target, \
+            Terminal('tw-act', '--interval', '0.1', '--view', 'alert') as terminal:
+        terminal.until('no rules: press a')
+        for action, often, shown in [('echo $TENDRIL_ALERT_NAME > typed', 'y', r'\(run, every time\)'),
+                                     ('http://127.0.0.1:1/', '', r'\(call, once\)')]:
+            terminal.keys('a')
+            terminal.type('handles>3')
+            terminal.keys('Enter')
+            terminal.until('only tell')
+            terminal.type(action)
+            terminal.keys('Enter')
+            terminal.until('Every time')
+            terminal.type(often)
+            terminal.keys('Enter')
+            terminal.until(r'^ +1 now handles>3  ' + shown)
+        terminal.until(r'^.{9}FIRED .*%d.* exit 0$' % target.pid)
+        terminal.until(r'no answer, curl exit 7$|not started: No such file')
+        same(terminal.text('typed'), 'tw-act\n')
+        terminal.keys('a')
+        terminal.type('handles>3')
+        terminal.keys('Enter')
+        terminal.until('only tell')
+        terminal.type('https:///no-host')
+        terminal.keys('Enter')
+        terminal.until('Every time')
+        terminal.keys('Enter')
+        terminal.until('is no http or https address')
+
+
+@test
+def test_once_waits_for_its_commands():
+    with Target('tw-wait', 5) as target, tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'done')
+        done = subprocess.run([TENDRIL, 'watch', '--once', '--interval', '0.05', '--alert', 'handles>3',
+                               '--run', 'sleep 0.3; echo "$TENDRIL_ALERT_EVENT" > ' + path,
+                               str(target.pid)], stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=SECONDS, check=False)
+        same(done.returncode, 1)
+        with open(path, encoding='utf-8') as file:
+            same(file.read(), 'fired\n')
 
 
 # Logs
@@ -632,7 +709,12 @@ def test_bad_usage_is_one_line():
     for args, said in [(['--sort', 'handels'], "did you mean 'handles'"),
                        (['--interval', '0'], '0.05 to 86400'),
                        (['--view', 'log2'], "no view 'log2'"),
-                       (['--json'], '--once'), (['user:no-such-user'], 'no such user')]:
+                       (['--json'], '--once'), (['--run', 'true'], '--run belongs behind an --alert'),
+                       (['--alert', 'handles>'], 'no number'),
+                       (['--alert', 'leak', '--every-time'], 'neither --run nor --call'),
+                       (['--alert', 'leak', '--run', 'a', '--run', 'b'], 'one --run for each'),
+                       (['--alert', 'leak', '--run', ' '], 'nothing to run'),
+                       (['--alert', 'leak', '--call', 'file:///etc/passwd'], 'no http or https address'), (['user:no-such-user'], 'no such user')]:
         done = subprocess.run([TENDRIL, 'watch'] + args, stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=SECONDS, check=False)
         same((done.returncode, done.stdout), (2, b''))
