@@ -219,12 +219,13 @@ static int take_sample(struct monitor_feed *feed)
 	const struct monitor_sample *sample;
 	struct monitor_snapshot *snapshot;
 	struct monitor_moment *moment;
-	int64_t begin_ns = now_ns();
+	int64_t begin_ns = now_ns(), cost_ns;
 	int r = monitor_sample(feed->sampler, &sample);
 
 	if (r < 0)
 		return r;
 	r = trend_table_feed(feed->trends, sample);
+	cost_ns = now_ns() - begin_ns; /* what alerts start is no part of it */
 	if (r == 0)
 		r = judge(feed, sample);
 	if (r < 0)
@@ -235,7 +236,7 @@ static int take_sample(struct monitor_feed *feed)
 		monitor_snapshot_release(snapshot);
 		return -ENOMEM;
 	}
-	snapshot->cost_ns = now_ns() - begin_ns;
+	snapshot->cost_ns = cost_ns;
 	publish(feed, snapshot, moment);
 	return 0;
 }
