@@ -7,6 +7,7 @@ import resource
 import select
 import subprocess
 import sys
+import time
 import traceback
 import urllib.error
 import urllib.request
@@ -98,16 +99,35 @@ class Events:
     def __init__(self, response):
         self.response = response
 
-    def event(self):
+    def lines(self):
         lines = {}
         while True:
             line = self.response.readline().decode('utf-8').rstrip('\n')
             if not line:
-                break
+                return lines
             key, _, value = line.partition(': ')
             lines[key] = value
+
+    def event(self):
+        """The next sample."""
+        lines = self.lines()
+        while 'event' in lines:
+            lines = self.lines()
         same(set(lines), {'id', 'data'})
         return dict(json.loads(lines['data']), id=int(lines['id']))
+
+    def alerts(self, wanted):
+        """What the alerts say, as soon as that is so."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            lines = self.lines()
+            assert time.monotonic() < deadline, 'the alerts never said that'
+            if lines.get('event') == 'alerts':
+                same(set(lines), {'event', 'data'})
+                alerts = json.loads(lines['data'])
+                if wanted(alerts):
+                    return alerts
+            assert lines, 'the stream has ended'
 
     def close(self):
         self.response.close()

@@ -6,8 +6,10 @@ Prints TAP.
 """
 import base64
 import contextlib
+import http.server
 import json
 import os
+import queue
 import re
 import shutil
 import signal
@@ -16,6 +18,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -357,7 +360,9 @@ def bad_options_are_one_line():
         for args, part in ((('--listen', 'here'), 'no ADDRESS:PORT'), (('--listen', '127.0.0.1:99999'), 'ADDRESS:PORT'),
                            (('--listen', 'example.org:80'), 'ADDRESS:PORT'), (('--interval', '0'), '0.1 to 3600'),
                            (('--interval', 'x'), 'number of seconds'), (('--max-series', '0'), '--max-series'),
-                           (('--history', '-1'), '--history'), (('user:no-such-user-here',), 'no such user')):
+                           (('--history', '-1'), '--history'), (('user:no-such-user-here',), 'no such user'),
+                           (('--alert', 'hondles>3'), "no counter 'hondles'"), (('--call', 'x'), 'behind an --alert'),
+                           (('--alert', 'leak', '--call', 'x'), "'x' is no http or https address")):
             serve_fails(2, part, *args)
         path = secrets(folder, 'basic a:b\nnonsense\n')
         serve_fails(2, 'line 2', '--listen', '127.0.0.1:0', '--auth-file', path)
@@ -396,6 +401,144 @@ def nonsense_is_refused_and_nothing_breaks():
             assert answer == b'' or re.match(rb'HTTP/1\.[01] [45]\d\d ', answer), answer[:200]
         contains(raw(server, b'GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'), b' 404 ')
         same(server.get('healthz').status, 200)
+
+
+@contextlib.contextmanager
+def hook(status=204):
+    """Somebody who is called; what came is in the queue.  He answers when he is let."""
+    got, let = queue.Queue(), threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.put(json.loads(self.rfile.read(int(self.headers['Content-Length']))))
+            let.wait(SECONDS)
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *unused):
+            pass
+
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield 'http://127.0.0.1:%d/hook' % server.server_address[1], got, let
+    finally:
+        let.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def end(victim):
+    victim.process.kill()
+    victim.process.wait()
+
+
+def lines_of(path):
+    with open(path, encoding='utf-8') as file:
+        return file.read().splitlines()
+
+
+@test
+def alerts_run_commands_on_the_server_once_or_every_time():
+    with Victim('tendril-al', 5) as victim, tempfile.TemporaryDirectory() as folder:
+        once, every = os.path.join(folder, 'once'), os.path.join(folder, 'every')
+        limit = victim.handles() + 5
+        with Server('--alert', 'handles>%d tendril-al' % limit, '--run', 'echo "$TENDRIL_ALERT_PID" >> ' + once,
+                    '--alert', 'handles>+3/min tendril-al', '--alert', 'processes<1 tendril-al',
+                    '--run', 'echo "$TENDRIL_ALERT_NAME" >> %s; exit 7' % every, '--every-time',
+                    victim.pid) as server, server.events() as stream:
+            quiet = server.get('api/v1/alerts').json()
+            same((quiet['fired'], quiet['events'], len(quiet['rules'])), (0, [], 3))
+            same(quiet['rules'][0], {'rule': 'handles>%d tendril-al' % limit, 'active': 0, 'runs': True,
+                                     'calls': False, 'every_time': False})
+            victim.open(20)
+            said = stream.alerts(lambda a: any(e['run'] and e['run']['state'] == 'exited' for e in a['events']))
+            first = [e for e in said['events'] if e['rule'].startswith('handles>%d' % limit)]
+            same([(e['event'], e['pid'], e['value'], e['run'], e['call'], e['outcome']) for e in first],
+                 [('fired', victim.pid, victim.handles(), {'state': 'exited', 'code': 0}, None, 'exit 0')])
+            same(lines_of(once), [str(victim.pid)])
+            metrics = parse(server.get('metrics').text)
+            same(value_of(metrics, 'tendril_alert_active', number='1'), 1)
+            same(value_of(metrics, 'tendril_alert_active', rule='processes<1 tendril-al'), 0)
+            assert value_of(metrics, 'tendril_alerts_fired_total') >= 1
+            same(value_of(metrics, 'tendril_alert_actions_done_total'), 1)
+            end(victim)
+            said = stream.alerts(lambda a: any(e['outcome'] == 'exit 7' for e in a['events']))
+            same(said['rules'][2]['active'], 1)
+            assert any(e['ended'] for e in said['events']), said
+            same(len(lines_of(every)), 1)
+            contains(server.get('metrics').text, 'tendril_alert_actions_failed_total 1\n')
+
+
+@test
+def alerts_call_an_address_and_slow_ones_delay_no_sample():
+    if not shutil.which('curl'):
+        raise Skip('no curl')
+    with Victim(b'a"b\n', 5) as victim, hook() as (url, got, let), \
+            Server('--alert', 'handles>5', '--call', url, '--alert', 'handles>4', '--run', 'sleep 1000',
+                   victim.pid) as server, server.events() as stream:
+        body = got.get(timeout=SECONDS)
+        same((body['event'], body['pid'], body['name'], body['value']),
+             ('fired', victim.pid, 'a"b\n', victim.handles()))
+        first = stream.event()
+        server.wait_for_samples(8)
+        said = server.get('api/v1/alerts').json()
+        same([(e['call'] or e['run'])['state'] for e in said['events']], ['running', 'running'])
+        last = server.get('api/v1/processes').json()
+        missed = last['samples_missed'] - first['samples_missed']
+        assert missed <= 2, missed  # a busy machine; who waited for them would miss all
+        let.set()
+        said = stream.alerts(lambda a: any(e['outcome'] == 'HTTP 204' for e in a['events']))
+        assert url not in json.dumps(said) and 'sleep' not in json.dumps(said), said
+        assert url not in server.get('metrics').text
+
+
+@test
+def alerts_end_with_the_server():
+    with Victim('tendril-end', 5) as victim, tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'fifo')
+        os.mkfifo(path)
+        with Server('--alert', 'handles>3', '--run', 'echo up > %s; exec sleep 1000 > %s' % (path, path),
+                    victim.pid):
+            reader = os.open(path, os.O_RDONLY)
+            same(os.read(reader, 10), b'up\n')
+        # All that hold its other end are gone.
+        os.set_blocking(reader, False)
+        while os.read(reader, 10):
+            pass
+        os.close(reader)
+
+
+@test
+def nobody_adds_an_alert_from_elsewhere():
+    with Server('--alert', 'leak', '--run', 'true', os.getpid()) as server:
+        for method in ('POST', 'PUT', 'PATCH', 'DELETE'):
+            same(server.get('api/v1/alerts', method=method).status, 405)
+        same(server.get('api/v1/alerts', method='POST', data=b'{"rule":"handles>1","run":"id"}').status, 405)
+        same(server.get('api/v1/alerts?rule=handles>1&run=id').status, 200)
+        same(len(server.get('api/v1/alerts').json()['rules']), 1)
+    with Server(os.getpid()) as server:
+        same(server.get('api/v1/alerts').json()['rules'], [])
+        assert 'tendril_alert' not in server.get('metrics').text
+
+
+@test
+def the_list_of_what_fired_is_bounded():
+    with Victim('tendril-many', 1) as victim, contextlib.ExitStack() as stack:
+        args = []
+        for i in range(120):  # each of them fires, and clears at the end
+            args += ['--alert', 'handles>%d' % (i % 3)]
+        server = stack.enter_context(Server(*args, victim.pid))
+        stream = stack.enter_context(server.events())
+        said = stream.alerts(lambda a: a['fired'] == 120)
+        same(len(said['events']), 120)
+        end(victim)
+        said = stream.alerts(lambda a: a['active'] == 0)
+        same((len(said['events']), said['events'][0]['number'], said['events'][-1]['number']), (200, 41, 240))
+        metrics = parse(server.get('metrics').text)  # two rules of the same text are two series
+        same(len([1 for name, _ in metrics if name == 'tendril_alert_active']), 120)
 
 
 @test
