@@ -480,6 +480,45 @@ static void test_few_handles_to_be_had(void **state)
 		end_child(pids[i]);
 }
 
+/* Somebody else of this program takes all that is left, but for a few. */
+static void test_handles_that_others_take(void **state)
+{
+	struct rlimit old, few;
+	pid_t pids[FEW_HANDLES];
+	int taken[4 * FEW_HANDLES];
+	struct monitor_sampler *sampler;
+	size_t n_taken = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
+		pids[i] = start_child(body_nothing);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = (struct rlimit){ 2 * FEW_HANDLES, old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	sampler = sampler_of(MONITOR_SOURCE_STAT, NULL, 0);
+	for (int again = 0; sampler && again < 6; again++) {
+		const struct monitor_sample *sample = take(sampler);
+
+		for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+			const struct monitor_process *process = monitor_find(sample, pids[i], 0);
+
+			assert_non_null(process);
+			assert_int_equal(process->value[MONITOR_HANDLES], 3);
+			assert_true(monitor_is_known(process, MONITOR_HANDLE_LIMIT));
+			assert_true(monitor_is_known(process, MONITOR_MAPPINGS));
+		}
+		while (again == 2 && (taken[n_taken] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+			n_taken++;
+	}
+	for (size_t i = 0; i < n_taken; i++)
+		(void)close(taken[i]);
+	assert_true(!sampler || n_taken > 0);
+	monitor_sampler_free(sampler);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
+		end_child(pids[i]);
+}
+
 /* Run in a child, which ends with 0 when all was as it should be. */
 static void expect_in_child(int (*body)(void))
 {
@@ -751,6 +790,7 @@ int main(void)
 		cmocka_unit_test(test_come_and_go),
 		cmocka_unit_test(test_nothing_stays_open),
 		cmocka_unit_test(test_few_handles_to_be_had),
+		cmocka_unit_test(test_handles_that_others_take),
 		cmocka_unit_test(test_unreadable_is_unknown),
 		cmocka_unit_test(test_namespace_of_processes),
 		cmocka_unit_test(test_selectors),

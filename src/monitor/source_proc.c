@@ -61,13 +61,21 @@ static void copy_name(const struct proc_process *from, struct monitor_process *t
 	to->name[TASK_NAME] = '\0';
 }
 
-static void note_result(struct monitor_process *process, enum monitor_counter counter, int r,
-			uint64_t value)
+/* Then nothing was seen, which is not to say that there is nothing. */
+static bool is_shortage(int r)
+{
+	return r == -EMFILE || r == -ENFILE;
+}
+
+/* Return: 0, or the shortage that it failed for. */
+static int note_result(struct monitor_process *process, enum monitor_counter counter, int r,
+		       uint64_t value)
 {
 	process->known &= ~(1u << counter);
 	process->value[counter] = 0;
 	if (r == 0 && value != PROC_UNLIMITED)
 		source_note(process, counter, value);
+	return is_shortage(r) ? r : 0;
 }
 
 /* Of a leader that has ended the memory is gone, but a thread that lives still has it. */
@@ -100,29 +108,29 @@ static void copy_identity(const struct proc_process *from, struct monitor_proces
 	copy_times(from, to);
 }
 
-static void read_handles(pid_t pid, bool by_entries, struct monitor_process *process)
+static int read_handles(pid_t pid, bool by_entries, struct monitor_process *process)
 {
 	uint64_t value = 0;
 	int r = by_entries ? proc_count_handle_entries(pid, &value) :
 			     proc_count_handles(pid, &value);
 
-	note_result(process, MONITOR_HANDLES, r, value);
+	return note_result(process, MONITOR_HANDLES, r, value);
 }
 
-static void read_limit(pid_t pid, struct monitor_process *process)
+static int read_limit(pid_t pid, struct monitor_process *process)
 {
 	uint64_t value = 0;
 	int r = proc_handle_limit(pid, &value);
 
-	note_result(process, MONITOR_HANDLE_LIMIT, r, value);
+	return note_result(process, MONITOR_HANDLE_LIMIT, r, value);
 }
 
-static void read_mappings(pid_t pid, struct monitor_process *process)
+static int read_mappings(pid_t pid, struct monitor_process *process)
 {
 	uint64_t value = 0;
 	int r = proc_count_mappings(pid, &value);
 
-	note_result(process, MONITOR_MAPPINGS, r, value);
+	return note_result(process, MONITOR_MAPPINGS, r, value);
 }
 
 static int read_by_path(pid_t pid, uint32_t wanted, bool by_entries,
@@ -136,11 +144,13 @@ static int read_by_path(pid_t pid, uint32_t wanted, bool by_entries,
 		return r;
 	copy_identity(&from, &process);
 	if (wants(wanted, MONITOR_HANDLES))
-		read_handles(pid, by_entries, &process);
-	if (wants(wanted, MONITOR_HANDLE_LIMIT))
-		read_limit(pid, &process);
-	if (wants(wanted, MONITOR_MAPPINGS))
-		read_mappings(pid, &process);
+		r = read_handles(pid, by_entries, &process);
+	if (r == 0 && wants(wanted, MONITOR_HANDLE_LIMIT))
+		r = read_limit(pid, &process);
+	if (r == 0 && wants(wanted, MONITOR_MAPPINGS))
+		r = read_mappings(pid, &process);
+	if (r < 0)
+		return r;
 	*ret_kernel_thread = from.kernel_thread;
 	*ret_process = process;
 	return 0;
@@ -202,7 +212,7 @@ static int look_at_held(struct watched *watched)
 	if (handles.st_size > 0 || watched->kernel_thread)
 		source_note(process, MONITOR_HANDLES, (uint64_t)handles.st_size);
 	else /* it has ended, or its leader alone has */
-		read_handles(process->pid, false, process);
+		return read_handles(process->pid, false, process);
 	return 0;
 }
 
@@ -247,7 +257,7 @@ static int read_dear(const struct proc_state *state, struct watched *watched)
 		copy_times(&from, &watched->last);
 	}
 	if (wants(wanted, MONITOR_MAPPINGS))
-		read_mappings(watched->last.pid, &watched->last);
+		return read_mappings(watched->last.pid, &watched->last);
 	return 0;
 }
 
@@ -325,7 +335,7 @@ static int sample_pids(struct proc_state *state, const pid_t *pids, size_t n, st
 			       pids[i], &now[used]);
 		if (r == 0)
 			now[used++].n_samples++;
-		if (r == -ENOMEM)
+		if (r == -ENOMEM || is_shortage(r))
 			result = r;
 	}
 	for (; old < end; old++)
@@ -354,9 +364,8 @@ static int tell(const struct proc_state *state, struct source_list *list)
 	return 0;
 }
 
-static int proc_read(void *param, struct source_list *list)
+static int read_all_processes(struct proc_state *state)
 {
-	struct proc_state *state = param;
 	AUTO_FREE pid_t *pids = NULL;
 	struct watched *now;
 	size_t n_pids = 0, n = 0;
@@ -371,6 +380,27 @@ static int proc_read(void *param, struct source_list *list)
 	free(state->watched);
 	state->watched = now;
 	state->n_watched = n;
+	return r;
+}
+
+static void hold_less(struct proc_state *state)
+{
+	state->held_max = state->n_held / 2;
+	for (size_t i = 0; i < state->n_watched; i++)
+		let_go(state, &state->watched[i]);
+}
+
+/* Others of this program may want more handles than we left them: then a process that could not be
+ * opened would look like one that is not there. */
+static int proc_read(void *param, struct source_list *list)
+{
+	struct proc_state *state = param;
+	int r = read_all_processes(state);
+
+	if (is_shortage(r) && state->n_held > 0) {
+		hold_less(state);
+		r = read_all_processes(state);
+	}
 	return r < 0 ? r : tell(state, list);
 }
 
