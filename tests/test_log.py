@@ -9,7 +9,9 @@ import io
 import json
 import os
 import re
+import resource
 import select
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -132,6 +134,73 @@ class Logger:
             self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+
+
+CROWD = r'''
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(15, b'tl-crowd')
+for i in range(int(sys.argv[1])):
+    if os.fork() == 0:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        held = [os.open('/dev/null', os.O_RDONLY) for _ in range(i % 7)]
+        os.write(1, b'.')
+        signal.pause()
+signal.pause()
+'''
+
+
+class Crowd:
+    """So many processes that each have some handles open."""
+
+    def __init__(self, number):
+        self.process = subprocess.Popen([sys.executable, '-c', CROWD, str(number)], stdout=subprocess.PIPE)
+        said = b''
+        while len(said) < number:
+            assert select.select([self.process.stdout], [], [], SECONDS)[0]
+            said += os.read(self.process.stdout.fileno(), 4096)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def without_bpf():
+    """Words before a command: then /proc is read, and directories are held."""
+    if os.geteuid() != 0 or not shutil.which('setpriv'):
+        return []
+    return ['setpriv', '--bounding-set', '-sys_admin,-bpf,-perfmon', '--inh-caps', '-sys_admin,-bpf,-perfmon']
+
+
+def counted(limit, *args):
+    """The rows of a command that prints JSON; limit None: no other limit than ours."""
+    def lower():
+        if limit:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    done = subprocess.run(without_bpf() + [TENDRIL] + [str(a) for a in args], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, timeout=SECONDS, preexec_fn=lower, check=True)
+    return done.stdout.decode()
+
+
+def of_ps(limit):
+    return {row['pid']: row['handles'] for row in json.loads(counted(limit, 'ps', '--json', 'tl-crowd'))}
+
+
+def of_watch(limit):
+    rows = json.loads(counted(limit, 'watch', '--once', '--json', '--interval', '0.05', 'tl-crowd'))
+    return {row['pid']: row['handles'] for row in rows}
+
+
+def of_log(limit):
+    if os.path.exists(LOG):
+        os.unlink(LOG)
+    counted(limit, 'log', '-o', LOG, '--interval', '0.05', '--duration', '0.4', 'tl-crowd')
+    said = [json.loads(line) for line in good('relog', LOG, '--json').out.splitlines()]
+    last = max(row['time'] for row in said)
+    return {row['pid']: row['handles'] for row in said if row['time'] == last}
 
 
 def contents(*args):
@@ -352,6 +421,87 @@ def bad_usage():
             ('different things', ['relog', LOG, '--json', '--format', 'csv'])):
         refused(2, part, *args)
     same(os.listdir(FOLDER), [])
+
+
+@test
+def few_handles_give_the_same_figures():
+    with Crowd(300):
+        wanted = of_ps(None)
+        same(len(wanted), 301)
+        for count in (of_ps, of_watch, of_log):
+            same((count.__name__, count(64)), (count.__name__, wanted))
+
+
+@test
+def own_limit_is_raised_and_given_back_to_commands():
+    """Directories of all are held, although half of the soft limit has no room for that."""
+    with Crowd(60), Victim('tl-limit') as victim, tempfile.TemporaryDirectory() as folder:
+        def lower():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (50, 1000))
+        path = os.path.join(folder, 'held')
+        command = 'ls /proc/$PPID/fd | wc -l > {0}.new; ulimit -S -n >> {0}.new; mv {0}.new {0}'.format(path)
+        process = subprocess.Popen(
+            without_bpf() + [TENDRIL, 'log', '-o', LOG, '--interval', '0.05', '--alert', 'handles>10 tl-limit',
+                             '--run', command, 'tl-*'], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=lower)
+        for _ in range(10):
+            victim.leak()
+        deadline = time.monotonic() + SECONDS
+        while not os.path.exists(path):
+            assert time.monotonic() < deadline and process.poll() is None
+        process.terminate()
+        out, err = process.communicate(timeout=SECONDS)
+        same(process.returncode, 1)
+        assert b'samples' in out and err.count(b'\n') == 1, (out, err)
+        with open(path, encoding='ascii') as file:
+            held, soft = [int(line) for line in file]
+        same(soft, 50)
+        if without_bpf():
+            assert held > 2 * 60, held
+
+
+@test
+def alerts_run_commands_and_are_told():
+    with Victim('tl-"x"\n$(id)') as victim, tempfile.TemporaryDirectory() as folder:
+        once, every = os.path.join(folder, 'once'), os.path.join(folder, 'every')
+        limit = victim.handles()
+        args = ['--alert', 'handles>%d' % limit, '--run', 'echo "$TENDRIL_ALERT_NAME" >> ' + once,
+                '--alert', 'threads>99 ' + str(victim.pid), '--run', 'echo >> ' + every]
+        with Logger(*args, victim.pid) as logger:
+            logger.more()
+            assert not os.path.exists(once)
+            victim.leak()
+            deadline = time.monotonic() + SECONDS
+            while not os.path.exists(once):
+                assert time.monotonic() < deadline
+            logger.more()
+            code, out = logger.end()
+            same((code, out.endswith(' samples\n')), (1, True))
+        with open(once, encoding='utf-8') as file:
+            same(file.read(), 'tl-"x"\\x0a$(id)\n')
+        assert not os.path.exists(every)
+
+
+@test
+def alerts_of_a_log_that_ends_are_waited_for():
+    with Victim('tl-end') as victim, tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'done')
+        result = tendril('log', '-o', LOG, '--json', '--duration', '0.001', '--counters', 'threads', '--alert',
+                         'handles>1', '--run', 'sleep 0.3; echo "$TENDRIL_ALERT_EVENT" > ' + path, victim.pid)
+        same((result.code, json.loads(result.out)['alerts_fired']), (1, 1))
+        same(result.err, 'tendril: alert fired: tl-end (%d): handles>1: %d\n' % (victim.pid, victim.handles()))
+        with open(path, encoding='utf-8') as file:
+            same(file.read(), 'fired\n')
+        row, = lines()
+        assert row['threads'] == 1 and row.get('handles') is None, row  # watched, but not recorded
+
+
+@test
+def bad_alerts_are_one_line():
+    for args, part in ((['--alert', 'handles>'], 'no number'), (['--run', 'true'], 'behind an --alert'),
+                       (['--alert', 'leak', '--call', 'gopher://x'], 'no http or https address'),
+                       (['--alert', 'leak\x1b[31m'], 'no counter')):
+        refused(2, part, 'log', '-o', LOG, *args)
 
 
 def main():
