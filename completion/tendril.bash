@@ -27,10 +27,10 @@ _tendril() {
 	load|unload) options+=' --timeout' ;;
 	handles) options+=' --kind --summary --wide' ;;
 	ps) options+=' --sort --reverse --limit --above' ;;
-	log) options+=' --output --interval --duration --counters --max-size --mark' ;;
+	log) options+=' --output --interval --duration --counters --max-size --mark --alert --run --call --every-time' ;;
 	relog) options+=' --list --from --to --counters --format --output' ;;
-	serve) options+=' --listen --interval --pids --max-series --history --tls-cert --tls-key --auth-file' ;;
-	watch) options+=' --interval --sort --reverse --filter --view --alert --once' ;;
+	serve) options+=' --listen --interval --pids --max-series --history --tls-cert --tls-key --auth-file --alert --run --call --every-time' ;;
+	watch) options+=' --interval --sort --reverse --filter --view --once --alert --run --call --every-time' ;;
 	esac
 	case $command:$prev in
 	handles:--kind|handles:-k)
@@ -66,6 +66,8 @@ _tendril() {
 		COMPREPLY=($(compgen -f -- "$cur"))
 		return ;;
 	serve:--listen|serve:--interval|serve:--max-series|serve:--history|serve:-[li])
+		return ;;
+	log:--alert|log:-a|serve:--alert|serve:-a|log:--run|log:--call|serve:--run|serve:--call|watch:--run|watch:--call)
 		return ;;
 	*:--timeout|ps:--limit|ps:--above|run:--string|run:--integer|run:-[sit]|load:-t|unload:-t|ps:-[na])
 		return ;;
