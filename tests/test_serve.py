@@ -151,7 +151,7 @@ def two_names_that_look_the_same_are_no_series_twice():
 def promtool_finds_nothing_in_the_metrics():
     if not shutil.which('promtool'):
         raise Skip('no promtool')
-    with Victim(b'q"\\\n', 3), Server() as server:
+    with Victim(b'q"\\\n', 3), Server('--alert', 'handles>99999 q"x\x1b\\y', '--alert', 'leak') as server:
         for path in ('metrics', 'metrics?pids=1'):
             run = subprocess.run(['promtool', 'check', 'metrics'], input=server.get(path).body,
                                  capture_output=True, timeout=SECONDS, check=False)
@@ -493,6 +493,16 @@ def alerts_call_an_address_and_slow_ones_delay_no_sample():
         said = stream.alerts(lambda a: any(e['outcome'] == 'HTTP 204' for e in a['events']))
         assert url not in json.dumps(said) and 'sleep' not in json.dumps(said), said
         assert url not in server.get('metrics').text
+
+
+@test
+def an_outcome_does_not_wait_for_the_next_sample():
+    with Server('--interval', 3600, '--alert', 'handles>3', '--run', 'sleep 0.5; exit 5', os.getpid()) as server, \
+            server.events() as stream:
+        same(stream.event()['sequence'], 1)
+        stream.alerts(lambda a: [e['outcome'] for e in a['events']] == ['exit 5'])
+        same(server.get('api/v1/processes').json()['sequence'], 1)
+        contains(server.get('metrics').text, 'tendril_alert_actions_failed_total 1\n')
 
 
 @test
