@@ -27,6 +27,10 @@ FOLDER = tempfile.mkdtemp(prefix='test_log.')
 LOG = os.path.join(FOLDER, 'a.tlog')
 
 
+class Skip(Exception):
+    pass
+
+
 def test(function):
     TESTS.append(function)
     return function
@@ -483,6 +487,22 @@ def alerts_run_commands_and_are_told():
 
 
 @test
+def commands_have_no_capability_of_ours():
+    if not without_bpf():
+        raise Skip('capabilities can be given by root with setpriv only')
+    held = '--reuid 65534 --clear-groups --inh-caps -all,+dac_read_search --ambient-caps -all,+dac_read_search'
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        done = subprocess.run(['setpriv'] + held.split() +
+                              [TENDRIL, 'log', '-o', os.path.join(folder, 'log'), '--duration', '0.001', '--alert',
+                               'processes>0', '--run', 'grep CapEff /proc/$PPID/status /proc/$$/status',
+                               str(os.getpid())], stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS,
+                              check=False)
+    same(done.returncode, 1)
+    same(re.findall(r'CapEff:\s+(\w+)', done.stderr.decode()), ['%016x' % 4, '%016x' % 0])
+
+
+@test
 def alerts_of_a_log_that_ends_are_waited_for():
     with Victim('tl-end') as victim, tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, 'done')
@@ -513,6 +533,8 @@ def main():
         try:
             function()
             print('ok %d - %s' % (number, function.__name__), flush=True)
+        except Skip as reason:
+            print('ok %d - %s # SKIP %s' % (number, function.__name__, reason), flush=True)
         except Exception:  # pylint: disable=broad-except
             failed += 1
             print('not ok %d - %s' % (number, function.__name__))

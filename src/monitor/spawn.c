@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <linux/close_range.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -53,6 +54,8 @@ static int become(const struct spawn_options *options)
 			return errno;
 	/* What we inherited ourselves is not marked to be closed. */
 	(void)close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+	/* Who may read all processes does not lend that to a command, which may talk to the network. */
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	(void)setsid();
 	set_handle_limit(options->handle_limit);
 	reset_signals();

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* spawn.h - start a program that has nothing of ours: no terminal, no descriptors, no raised limit */
+/*
+ * spawn.h - start a program that has nothing of ours: no terminal, no descriptors, no raised
+ * limit, no capability that was given to us alone
+ */
 #ifndef MONITOR_SPAWN_H
 #define MONITOR_SPAWN_H
 
