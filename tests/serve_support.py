@@ -140,7 +140,7 @@ class Events:
 
 
 class Server:
-    def __init__(self, *args, raw=False, context=None):
+    def __init__(self, *args, raw=False, context=None, limit=None):
         args = [str(arg) for arg in args]
         if '--listen' not in args:
             args += ['--listen', '127.0.0.1:0']
@@ -148,7 +148,8 @@ class Server:
             args += ['--interval', '0.2']
         self.program = PROGRAM
         self.process = subprocess.Popen([PROGRAM, 'serve'] + args, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE)
+                                        stdout=subprocess.PIPE, preexec_fn=lambda: limit and resource.setrlimit(
+                                            resource.RLIMIT_NOFILE, (limit, limit)))
         self.line = line_of(self.process.stdout).decode()
         self.url = json.loads(self.line)['url'] if raw else self.line.strip()
         self.port = int(self.url.rstrip('/').rsplit(':', 1)[1]) if self.url else 0

@@ -496,6 +496,25 @@ def alerts_call_an_address_and_slow_ones_delay_no_sample():
 
 
 @test
+def many_clients_and_few_handles_miss_no_sample():
+    """They are given a part of the handles only."""
+    with Server('--interval', '0.5', os.getpid(), limit=64) as server, contextlib.ExitStack() as stack:
+        first = server.get('api/v1/processes').json()
+        with server.events() as stream:
+            for _ in range(100):
+                connection = stack.enter_context(socket.create_connection(('127.0.0.1', server.port), SECONDS))
+                connection.sendall(b'GET /metrics HTTP/1.1\r\nHost: loc')
+            last = stream.event()
+            while last['sequence'] < first['sequence'] + 6:
+                last = stream.event()
+        missed = last['samples_missed'] - first['samples_missed']
+        assert missed <= 2, missed
+        same([p['pid'] for p in last['processes']], [os.getpid()])
+        held = len(os.listdir('/proc/%d/fd' % server.process.pid))
+        assert held < 40, held
+
+
+@test
 def an_outcome_does_not_wait_for_the_next_sample():
     with Server('--interval', 3600, '--alert', 'handles>3', '--run', 'sleep 0.5; exit 5', os.getpid()) as server, \
             server.events() as stream:

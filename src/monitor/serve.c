@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "monitor/credentials.h"
 #include "monitor/listen.h"
@@ -636,6 +637,17 @@ static void __attribute__((format(printf, 2, 0))) keep_log(void *param, const ch
 		(void)vsnprintf(serve->log, sizeof(serve->log), format, args);
 }
 
+/* Sampling has its half of the handles, and half of the rest is for files and commands. */
+static unsigned connections_max(void)
+{
+	struct rlimit limit;
+	rlim_t share = CONNECTIONS_MAX;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		share = limit.rlim_cur / 4 + 1;
+	return share < CONNECTIONS_MAX ? (unsigned)share : CONNECTIONS_MAX;
+}
+
 static int start_daemon(struct serve *serve, int listen_fd, char *cert, char *key)
 {
 	struct MHD_OptionItem tls[] = {
@@ -655,7 +667,7 @@ static int start_daemon(struct serve *serve, int listen_fd, char *cert, char *ke
 		flags | (cert ? MHD_USE_TLS : 0), 0, NULL, NULL, answer, serve,
 		MHD_OPTION_EXTERNAL_LOGGER, keep_log, serve,
 		MHD_OPTION_LISTEN_SOCKET, listen_fd,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_LIMIT, connections_max(),
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES_MAX,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
