@@ -508,7 +508,7 @@ static void end_watch(struct alert_set *set, const struct monitor_sample *sample
 static size_t follow(struct alert_set *set, const struct monitor_sample *sample, struct rule *rule,
 		     struct watched *watched)
 {
-	struct watched *old = rule->watched, *end = old + rule->n_watched;
+	struct watched *old = rule->watched, *end = old ? old + rule->n_watched : NULL;
 	size_t n = 0;
 
 	for (size_t i = 0; i < sample->n_processes; i++) {
@@ -527,7 +527,8 @@ static size_t follow(struct alert_set *set, const struct monitor_sample *sample,
 			watched[n].is_selected = selected;
 			memcpy(watched[n++].name, process->name, sizeof(process->name));
 		}
-		old += is_known;
+		if (is_known)
+			old++;
 	}
 	while (old < end)
 		end_watch(set, sample, rule, old++, true);

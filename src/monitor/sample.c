@@ -245,9 +245,9 @@ static void recall(const struct monitor_sampler *sampler, size_t *at, struct kno
 
 	while (*at < sampler->n_known && sampler->known[*at].pid < known->pid)
 		(*at)++;
-	old = &sampler->known[*at];
-	if (*at < sampler->n_known && old->pid == known->pid &&
-	    old->start_ticks == known->start_ticks && old->group == known->group)
+	old = *at < sampler->n_known ? &sampler->known[*at] : NULL;
+	if (old && old->pid == known->pid && old->start_ticks == known->start_ticks &&
+	    old->group == known->group)
 		*known = *old;
 	else
 		look_up(&sampler->options, known);

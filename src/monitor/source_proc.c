@@ -20,6 +20,7 @@
 
 #define SETTLED	     4 /* samples after which a process has long executed its program */
 #define REFRESH	     32
+#define LIMIT_USUAL  1024
 #define HELD_SHARE   2 /* of the descriptors that we may have: the rest is for others */
 #define FDS_EACH     2
 #define LINKS_OF_DIR 2 /* "." and "..": the others of /proc/PID/task are threads */
@@ -322,7 +323,7 @@ static int sample_one(struct proc_state *state, struct watched *old, pid_t pid,
 static int sample_pids(struct proc_state *state, const pid_t *pids, size_t n, struct watched *now,
 		       size_t *ret_n)
 {
-	struct watched *old = state->watched, *end = old + state->n_watched;
+	struct watched *old = state->watched, *end = old ? old + state->n_watched : NULL;
 	size_t used = 0;
 	int result = 0;
 
@@ -410,8 +411,9 @@ static size_t held_max(void)
 {
 	struct rlimit limit;
 
+	/* A seccomp filter may forbid to ask; what we take too much is given up when it shows. */
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return 0;
+		limit.rlim_cur = LIMIT_USUAL;
 	return limit.rlim_cur / HELD_SHARE;
 }
 
