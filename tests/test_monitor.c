@@ -185,6 +185,24 @@ static void body_many(void)
 }
 
 /* The child's pipe is among its handles until it says that it is ready. */
+/* Room for 256: each of its words has some. */
+static void body_spread(void)
+{
+	static const int places[] = { 63, 64, 130, 191, 192, 255 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		(void)dup2(0, places[i]);
+}
+
+static void test_room_for_256(void **state)
+{
+	pid_t pid = start_child(body_spread);
+
+	(void)state;
+	expect_everywhere(pid, 3 + 6, 1);
+	end_child(pid);
+}
+
 static void test_very_many_handles(void **state)
 {
 	struct rlimit limit;
@@ -725,6 +743,34 @@ static void test_moved_into_a_container(void **state)
 	assert_int_equal(rmdir(path), 0);
 }
 
+/* What nobody wants may be missing, but is never wrong. */
+static void test_only_what_is_wanted(void **state)
+{
+	static const uint32_t wanted = 1u << MONITOR_HANDLES | 1u << MONITOR_THREADS |
+				       1u << MONITOR_MAPPINGS;
+	pid_t pid = start_child(body_files_and_sockets);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct monitor_options options = { .source = kinds[i], .wanted = wanted };
+		struct monitor_process full, process;
+		struct monitor_sampler *sampler;
+
+		if (!ask(kinds[i], pid, 6, &full))
+			continue;
+		assert_int_equal(monitor_sampler_new(&options, &sampler), 0);
+		process = *monitor_find(take(sampler), pid, 0);
+		monitor_sampler_free(sampler);
+		assert_int_equal(process.known & wanted, wanted);
+		full.known &= process.known;
+		for (int c = 0; c < MONITOR_COUNTERS; c++)
+			if (!(process.known & 1u << c))
+				full.value[c] = process.value[c] = 0;
+		expect_same(&full, &process);
+	}
+	end_child(pid);
+}
+
 static void test_counters_have_names(void **state)
 {
 	(void)state;
@@ -740,6 +786,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_files_and_sockets),
+		cmocka_unit_test(test_room_for_256),
 		cmocka_unit_test(test_very_many_handles),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_process_whose_leader_has_ended),
@@ -756,6 +803,7 @@ int main(void)
 		cmocka_unit_test(test_selectors),
 		cmocka_unit_test(test_moved_into_a_container),
 		cmocka_unit_test(test_container_of_cgroups),
+		cmocka_unit_test(test_only_what_is_wanted),
 		cmocka_unit_test(test_counters_have_names),
 	};
 
