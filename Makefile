@@ -64,10 +64,16 @@ demo-wine:
 	@$(MAKE) --no-print-directory all
 	@sh examples/demo-wine.sh $(BUILD)
 
-bench: all
-	@ninja -C $(BUILD) bench/bench bench/bench_monitor tests/targets/manylibs
-	@$(BUILD)/bench/bench --targets $(BUILD)/tests/targets; bad=$$?; \
-		$(BUILD)/bench/bench_monitor && exit $$bad
+# What the peers are is optional: without one, its line says so.
+bench:
+	@sh scripts/need.sh build bench
+	@$(MAKE) --no-print-directory all
+	@ninja -C $(BUILD) bench/bench bench/bench_monitor bench/bench_store \
+		bench/bench_serve bench/bench_watch tests/targets/manylibs
+	@cd $(BUILD) && bad=0; for bench in "bench --targets tests/targets" bench_monitor bench_store \
+			"bench_serve src/cmd/tendril" "bench_watch src/cmd/tendril"; do \
+		bench/$$bench || bad=1; echo; \
+	done; exit $$bad
 
 torture: all
 	@ninja -C $(BUILD) tests/torture meson-test-prereq

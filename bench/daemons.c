@@ -40,13 +40,16 @@ const char *find_command(const char *name)
 	return NULL;
 }
 
-static pid_t start(const char *const *words, int out)
+/* In the folder that it may leave its files in; NULL: here. */
+static pid_t start(const char *const *words, int out, const char *folder)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (folder && chdir(folder) < 0)
+			_exit(127);
 		(void)dup2(null, 0);
 		(void)dup2(out < 0 ? null : out, 1);
 		(void)dup2(null, 2);
@@ -60,7 +63,7 @@ static pid_t start(const char *const *words, int out)
 int run_command(void *words)
 {
 	int status;
-	pid_t pid = start(words, -1);
+	pid_t pid = start(words, -1, NULL);
 
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		return -errno;
@@ -190,7 +193,7 @@ int serve_start(const char *tendril, const char *const *words, struct daemon *re
 		all[n++] = *words++;
 	if (pipe2(out, O_CLOEXEC) < 0)
 		return -errno;
-	daemon.pid = start(all, out[1]);
+	daemon.pid = start(all, out[1], NULL);
 	(void)close(out[1]);
 	said = fdopen(out[0], "re");
 	if (said && fgets(line, sizeof(line), said) && (colon = strrchr(line, ':')))
@@ -224,7 +227,7 @@ int exporter_start(bool is_lean, struct daemon *ret_daemon)
 		return -EIO;
 	(void)snprintf(config, sizeof(config), "%s/all.yml", daemon.folder);
 	(void)snprintf(address, sizeof(address), "127.0.0.1:%d", daemon.port);
-	daemon.pid = start(words, -1);
+	daemon.pid = start(words, -1, daemon.folder);
 	daemon.clock.pid[0] = daemon.pid;
 	r = wait_for(&daemon, run_scrape);
 	if (r == 0)
@@ -285,7 +288,7 @@ static int pcp_spawn(struct daemon *daemon, const char *path)
 	(void)snprintf(config, sizeof(config), "%s/pmcd.conf", daemon->folder);
 	(void)snprintf(log, sizeof(log), "%s/log", daemon->folder);
 	(void)snprintf(daemon->socket, sizeof(daemon->socket), "%s/socket", daemon->folder);
-	daemon->pid = start(words, -1);
+	daemon->pid = start(words, -1, daemon->folder);
 	daemon->clock.pid[0] = daemon->pid;
 	return wait_for(daemon, run_pmprobe);
 }

@@ -151,6 +151,12 @@ void measure_limit(const char *what, double value, double limit, const char *uni
 	n_missed += missed;
 }
 
+void measure_failed(const char *what)
+{
+	printf("%-46s FAILED\n", what);
+	n_missed++;
+}
+
 void measure_absent(const char *what, const char *peer, const char *package)
 {
 	printf("%-46s not measured: %s is not here (package %s)\n", what, peer, package);
@@ -196,8 +202,7 @@ void measure_pair(struct contender *ours, struct contender *peer, unsigned int r
 		print_line(middle(a, n), middle(b, n), "us",
 			   (double[]){ quantile(ratio, n, 0.1), median, quantile(ratio, n, 0.9) }, goal);
 	} else {
-		printf("%-46s FAILED\n", goal->what);
-		n_missed++;
+		measure_failed(goal->what);
 	}
 	free(a);
 	free(b);

@@ -42,10 +42,11 @@ void measure_heading(void);
 /* Run both by turns and print their line. */
 void measure_pair(struct contender *ours, struct contender *peer, unsigned int rounds,
 		  const struct goal *goal);
-/* One line for what no ratio is: a value and its limit. */
+/* A value and its limit; limit below 0: there is none. */
 void measure_limit(const char *what, double value, double limit, const char *unit);
-/* The same with a peer's figure, which is smaller * more than ours, or less. */
+/* A ratio of two figures that are known already. */
 void measure_ratio(double ours, double peer, const char *unit, const struct goal *goal);
+void measure_failed(const char *what);
 void measure_absent(const char *what, const char *peer, const char *package);
 
 /* CPU time of one turn, in us, without a line; negative: it failed. */
