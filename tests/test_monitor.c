@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -454,7 +455,7 @@ static void test_nothing_stays_open(void **state)
 			assert_int_equal(take(sampler)->n_processes, 1);
 		with = count_handles(getpid());
 		if (sampler && kinds[k] == MONITOR_SOURCE_STAT)
-			assert_int_equal(with, empty + 2);
+			assert_int_equal(with, empty + 3);
 		else
 			assert_int_equal(with, empty);
 		end_child(selector.id);
@@ -743,6 +744,50 @@ static void test_moved_into_a_container(void **state)
 	assert_int_equal(rmdir(path), 0);
 }
 
+static void expect_own_mappings(struct monitor_sampler *sampler, uint64_t wanted)
+{
+	const struct monitor_process *own = monitor_find(take(sampler), getpid(), 0);
+
+	assert_non_null(own);
+	assert_int_equal(own->value[MONITOR_MAPPINGS], wanted);
+}
+
+/* Once they are known, a list of mappings is not read again until a size says that it changed; or
+ * after many samples, for there are changes that no size tells. */
+static void test_mappings_that_change(void **state)
+{
+	enum { LONG = 64 };
+	struct proc_selector own = { .kind = PROC_SELECT_PID, .id = getpid() };
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *shared, *private;
+	uint64_t n;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct monitor_sampler *sampler = sampler_of(kinds[i], &own, 1);
+
+		if (!sampler)
+			continue;
+		for (int k = 0; k < 8; k++)
+			(void)take(sampler);
+		private = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			       -1, 0);
+		assert_int_equal(proc_count_mappings(getpid(), &n), 0);
+		expect_own_mappings(sampler, n);
+		shared = mmap(NULL, 3 * page, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		expect_own_mappings(sampler, n + 1);
+		assert_int_equal(mprotect(private + page, page, PROT_READ), 0);
+		expect_own_mappings(sampler, n + 3);
+		assert_int_equal(madvise(shared + page, page, MADV_DONTFORK), 0);
+		for (int k = 1; k < LONG; k++)
+			(void)take(sampler);
+		expect_own_mappings(sampler, n + 5);
+		assert_int_equal(munmap(private, 3 * page), 0);
+		assert_int_equal(munmap(shared, 3 * page), 0);
+		monitor_sampler_free(sampler);
+	}
+}
+
 /* What nobody wants may be missing, but is never wrong. */
 static void test_only_what_is_wanted(void **state)
 {
@@ -803,6 +848,7 @@ int main(void)
 		cmocka_unit_test(test_selectors),
 		cmocka_unit_test(test_moved_into_a_container),
 		cmocka_unit_test(test_container_of_cgroups),
+		cmocka_unit_test(test_mappings_that_change),
 		cmocka_unit_test(test_only_what_is_wanted),
 		cmocka_unit_test(test_counters_have_names),
 	};
