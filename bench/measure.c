@@ -9,8 +9,9 @@
 
 #include "support.h"
 
-#define WARM_UP 2
-#define LINE	"%-46s %12s %12s %9s %17s %10s  %s\n"
+#define WARM_UP	  2
+#define TIMES_MAX 32
+#define LINE	  "%-46s %12s %12s %9s %17s %10s  %s\n"
 
 static unsigned int n_missed;
 
@@ -53,17 +54,21 @@ double clock_us(const struct clock_of *clock)
 double measure_once(const struct contender *contender)
 {
 	unsigned int times = contender->times ? contender->times : 1;
-	double begin_us = clock_us(&contender->clock);
+	double us[TIMES_MAX];
 
+	times = times < TIMES_MAX ? times : TIMES_MAX;
 	for (unsigned int i = 0; i < times; i++) {
+		double begin_us = clock_us(&contender->clock);
 		int r = contender->run(contender->param);
 
 		if (r < 0) {
 			(void)fprintf(stderr, "%s: %s\n", contender->name, strerror(-r));
 			return -1;
 		}
+		us[i] = clock_us(&contender->clock) - begin_us;
 	}
-	return (clock_us(&contender->clock) - begin_us) / times;
+	sort_doubles(us, times);
+	return quantile(us, times, 0.5);
 }
 
 double measure_median(const struct contender *contender, unsigned int rounds)

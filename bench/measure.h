@@ -19,7 +19,7 @@ struct clock_of {
 	bool children; /* instead: those that were waited for */
 };
 
-/* This process: { .pid = { getpid() } } without the call. */
+/* No ids: this process. */
 #define CLOCK_OF_US ((struct clock_of){ { 0 }, false })
 
 double clock_us(const struct clock_of *clock);
@@ -29,7 +29,7 @@ struct contender {
 	int (*run)(void *param); /* a negative errno: it failed */
 	void *param;
 	struct clock_of clock;
-	unsigned int times; /* in one round; the figure is for one; 0: 1 */
+	unsigned int times; /* turns in one round, whose median counts; 0: 1 */
 };
 
 struct goal {
