@@ -9,6 +9,9 @@ TEST_JOBS ?= 1
 # Names of single tests for `make check`; none means all.
 TESTS ?=
 
+# The same for `make bench`.
+BENCHES ?= bench bench_monitor bench_store bench_serve bench_watch
+
 # The packages that are not there.
 MISSING = sh scripts/need.sh --missing build check
 
@@ -68,11 +71,14 @@ demo-wine:
 bench:
 	@sh scripts/need.sh build bench
 	@$(MAKE) --no-print-directory all
-	@ninja -C $(BUILD) bench/bench bench/bench_monitor bench/bench_store \
-		bench/bench_serve bench/bench_watch tests/targets/manylibs
-	@cd $(BUILD) && bad=0; for bench in "bench --targets tests/targets" bench_monitor bench_store \
-			"bench_serve src/cmd/tendril" "bench_watch src/cmd/tendril"; do \
-		bench/$$bench || bad=1; echo; \
+	@ninja -C $(BUILD) $(BENCHES:%=bench/%) tests/targets/manylibs
+	@cd $(BUILD) && bad=0; for name in $(BENCHES); do \
+		case $$name in \
+		bench) words="--targets tests/targets" ;; \
+		bench_serve | bench_watch) words=src/cmd/tendril ;; \
+		*) words= ;; \
+		esac; \
+		bench/$$name $$words || bad=1; echo; \
 	done; exit $$bad
 
 torture: all
