@@ -9,6 +9,9 @@ TEST_JOBS ?= 1
 # Names of single tests for `make check`; none means all.
 TESTS ?=
 
+# The same for `make bench`.
+BENCHES ?= bench bench_monitor bench_store bench_serve bench_watch
+
 # The packages that are not there.
 MISSING = sh scripts/need.sh --missing build check
 
@@ -64,10 +67,19 @@ demo-wine:
 	@$(MAKE) --no-print-directory all
 	@sh examples/demo-wine.sh $(BUILD)
 
-bench: all
-	@ninja -C $(BUILD) bench/bench bench/bench_monitor tests/targets/manylibs
-	@$(BUILD)/bench/bench --targets $(BUILD)/tests/targets; bad=$$?; \
-		$(BUILD)/bench/bench_monitor && exit $$bad
+# What the peers are is optional: without one, its line says so.
+bench:
+	@sh scripts/need.sh build bench
+	@$(MAKE) --no-print-directory all
+	@ninja -C $(BUILD) $(BENCHES:%=bench/%) tests/targets/manylibs
+	@cd $(BUILD) && bad=0; for name in $(BENCHES); do \
+		case $$name in \
+		bench) words="--targets tests/targets" ;; \
+		bench_serve | bench_watch) words=src/cmd/tendril ;; \
+		*) words= ;; \
+		esac; \
+		bench/$$name $$words || bad=1; echo; \
+	done; exit $$bad
 
 torture: all
 	@ninja -C $(BUILD) tests/torture meson-test-prereq

@@ -93,6 +93,14 @@ group_check()
 	want libjemalloc2 has_file /usr/lib/*/libjemalloc.so.2
 }
 
+group_bench()
+{
+	want sysstat has_command pidstat
+	want lsof has_command lsof
+	want prometheus-process-exporter has_command prometheus-process-exporter
+	want pcp has_file /var/lib/pcp/pmdas/proc/pmdaproc
+}
+
 group_clang()
 {
 	need clang has_command clang
@@ -109,6 +117,7 @@ group_wine()
 hold_services()
 {
 	policy=/usr/sbin/policy-rc.d
+	export SYSTEMD_OFFLINE=1 # pcp asks systemctl itself, and fails where there is no systemd
 	[ -e $policy ] && return
 	printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy
 	trap 'rm -f /usr/sbin/policy-rc.d' EXIT
@@ -137,7 +146,7 @@ for group in "$@"; do
 	case $group in
 	--tell) tell=1 ;;
 	--missing) list=1 ;;
-	build | check | clang | wine) "group_$group" ;;
+	build | check | bench | clang | wine) "group_$group" ;;
 	*)
 		echo "need.sh: unknown group $group" >&2
 		exit 2

@@ -49,10 +49,11 @@ const struct monitor_process *monitor_find(const struct monitor_sample *sample, 
 
 /* What is looked up once for a process, and again when it may have moved. */
 struct known {
-	pid_t pid;
-	uint64_t start_ticks, group;
-	bool is_selected; /* by its control group */
+	/* First: there it is copied in one piece, and can be read again at once. */
 	char container[MONITOR_CONTAINER_BYTES];
+	uint64_t start_ticks, group;
+	pid_t pid;
+	bool is_selected; /* by its control group */
 };
 
 struct monitor_sampler {

@@ -8,7 +8,12 @@
  * Of each process two directories are held open.  They stand for the process, not for its number, so
  * fstat(2) on them also tells that it is still the same one.  Name, user, session and limit seldom
  * change and are dear to read: of a process that was seen before they are read at its first samples
- * (when it executes its program), and then at every 32nd.
+ * (when it executes its program), and then at every 64th.
+ *
+ * Mappings have no count in /proc: their list is read, which costs as much as all the rest ten times
+ * over.  So a third file is held, statm, and the list is read only when the size of all mappings or
+ * of the writable ones is another one than before, and at every 64th sample: a mapping that is split
+ * without a change of either is seen by then.
  */
 #include "monitor/source.h"
 
@@ -19,16 +24,23 @@
 #include <sys/stat.h>
 
 #define SETTLED	     4 /* samples after which a process has long executed its program */
-#define REFRESH	     32
+#define REFRESH	     64
 #define LIMIT_USUAL  1024
 #define HELD_SHARE   2 /* of the descriptors that we may have: the rest is for others */
-#define FDS_EACH     2
+#define FDS_EACH     3
+#define STATM_BYTES  256
 #define LINKS_OF_DIR 2 /* "." and "..": the others of /proc/PID/task are threads */
+
+/* In pages; as long as both stay, so does the number of mappings, nearly always. */
+struct sizes {
+	uint64_t all, writable;
+};
 
 struct watched {
 	struct monitor_process last; /* as it was read last */
 	bool kernel_thread;
-	int fd_dir, task_dir;        /* or -1 */
+	int fd_dir, task_dir, statm; /* or -1 */
+	struct sizes sizes;          /* before the mappings were counted last */
 	uint64_t n_samples, group;
 };
 
@@ -169,19 +181,21 @@ int source_read_process(pid_t pid, uint32_t wanted, bool by_entries,
 
 static void let_go(struct proc_state *state, struct watched *watched)
 {
-	state->n_held -= (size_t)(watched->fd_dir >= 0) + (size_t)(watched->task_dir >= 0);
+	state->n_held -= (size_t)(watched->fd_dir >= 0) + (size_t)(watched->task_dir >= 0) +
+			 (size_t)(watched->statm >= 0);
 	close_keeping_errno(watched->fd_dir);
 	close_keeping_errno(watched->task_dir);
-	watched->fd_dir = watched->task_dir = -1;
+	close_keeping_errno(watched->statm);
+	watched->fd_dir = watched->task_dir = watched->statm = -1;
 }
 
-static int hold_directory(struct proc_state *state, pid_t pid, const char *name)
+static int hold_file(struct proc_state *state, pid_t pid, const char *name, int how)
 {
 	char path[64];
 	int fd;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = open(path, how | O_CLOEXEC);
 	if (fd >= 0)
 		state->n_held++;
 	return fd;
@@ -191,13 +205,48 @@ static int hold_directory(struct proc_state *state, pid_t pid, const char *name)
  * afterwards. */
 static void hold(struct proc_state *state, struct watched *watched, pid_t pid)
 {
-	watched->fd_dir = watched->task_dir = -1;
+	watched->fd_dir = watched->task_dir = watched->statm = -1;
 	if (state->by_entries || state->n_held + FDS_EACH > state->held_max)
 		return;
-	watched->fd_dir = hold_directory(state, pid, "fd");
-	watched->task_dir = hold_directory(state, pid, "task");
+	watched->fd_dir = hold_file(state, pid, "fd", O_PATH | O_DIRECTORY);
+	watched->task_dir = hold_file(state, pid, "task", O_PATH | O_DIRECTORY);
 	if (watched->fd_dir < 0 || watched->task_dir < 0)
 		let_go(state, watched);
+	else if (wants(state->request->wanted, MONITOR_MAPPINGS))
+		watched->statm = hold_file(state, pid, "statm", O_RDONLY);
+}
+
+/* "size resident shared text lib data dt".  False: it does not tell, as of a process whose leader
+ * has ended. */
+static bool read_sizes(int statm, struct sizes *ret_sizes)
+{
+	enum { ALL = 0, DATA = 5, FIELDS };
+	char text[STATM_BYTES];
+	uint64_t field[FIELDS];
+	ssize_t n = statm < 0 ? -1 : pread(statm, text, sizeof(text) - 1, 0);
+	const char *s = text;
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	for (int i = 0; s && i < FIELDS; i++)
+		s = proc_scan(s, 10, &field[i]);
+	if (!s || field[ALL] == 0)
+		return false;
+	*ret_sizes = (struct sizes){ field[ALL], field[DATA] };
+	return true;
+}
+
+/* Before mappings are counted: what changes meanwhile is another size the next time. */
+static bool has_new_sizes(struct watched *watched)
+{
+	struct sizes before = watched->sizes;
+
+	watched->sizes = (struct sizes){ 0 };
+	if (watched->kernel_thread)
+		return false; /* it has no memory, and what it borrows is not its own */
+	return !read_sizes(watched->statm, &watched->sizes) || before.all != watched->sizes.all ||
+	       before.writable != watched->sizes.writable;
 }
 
 /* Return: 0, -ESRCH: the process that these stand for is no more. */
@@ -245,7 +294,7 @@ static int read_all(const struct proc_state *state, struct watched *watched, pid
 }
 
 /* Only what changes from sample to sample. */
-static int read_dear(const struct proc_state *state, struct watched *watched)
+static int read_dear(const struct proc_state *state, struct watched *watched, bool is_new_size)
 {
 	uint32_t wanted = state->request->wanted;
 	struct proc_process from = { 0 };
@@ -257,7 +306,7 @@ static int read_dear(const struct proc_state *state, struct watched *watched)
 			return r;
 		copy_times(&from, &watched->last);
 	}
-	if (wants(wanted, MONITOR_MAPPINGS))
+	if (wants(wanted, MONITOR_MAPPINGS) && is_new_size)
 		return read_mappings(watched->last.pid, &watched->last);
 	return 0;
 }
@@ -265,8 +314,9 @@ static int read_dear(const struct proc_state *state, struct watched *watched)
 /* What is held is looked at last: if it is there still, then what was read before was its. */
 static int sample_again(const struct proc_state *state, struct watched *watched)
 {
+	bool is_new_size = wants(state->request->wanted, MONITOR_MAPPINGS) && has_new_sizes(watched);
 	int r = needs_all(state, watched) ? read_all(state, watched, watched->last.pid) :
-					    read_dear(state, watched);
+					    read_dear(state, watched, is_new_size);
 
 	if (r < 0 || watched->fd_dir < 0)
 		return r;
@@ -277,8 +327,9 @@ static int sample_new(struct proc_state *state, struct watched *watched, pid_t p
 {
 	int r;
 
-	*watched = (struct watched){ .fd_dir = -1, .task_dir = -1 };
+	*watched = (struct watched){ .fd_dir = -1, .task_dir = -1, .statm = -1 };
 	hold(state, watched, pid);
+	(void)has_new_sizes(watched);
 	r = read_all(state, watched, pid);
 	if (r == 0 && watched->fd_dir >= 0)
 		r = look_at_held(watched);
