@@ -331,11 +331,6 @@ static int read_row(void *context, const struct store_row *row)
 	return r > 0 ? ENOUGH : r;
 }
 
-static int64_t ms_from(int64_t from_ns)
-{
-	return from_ns / NS_PER_MS + (from_ns > 0 && from_ns % NS_PER_MS != 0);
-}
-
 int store_read(struct store *store, int64_t from_ns, int64_t to_ns, store_read_fn read,
 	       void *context)
 {
@@ -344,7 +339,7 @@ int store_read(struct store *store, int64_t from_ns, int64_t to_ns, store_read_f
 			      "SELECT " STORE_PROCESS_COLUMNS " FROM instance WHERE id = ?1", 0);
 
 	if (r == 0)
-		r = store_walk(store, ms_from(from_ns), to_ns / NS_PER_MS, UINT32_MAX, read_row,
+		r = store_walk(store, store_ms_from(from_ns), to_ns / NS_PER_MS, UINT32_MAX, read_row,
 			       &reader);
 	sqlite3_finalize(reader.find);
 	free(reader.member);
@@ -454,7 +449,7 @@ static int plot(void *context, const struct store_row *row)
 static int find_window(struct store *store, int64_t from_ns, int64_t to_ns,
 		       struct plotter *plotter)
 {
-	int64_t from_ms = ms_from(from_ns), to_ms = to_ns / NS_PER_MS, first_ms, last_ms;
+	int64_t from_ms = store_ms_from(from_ns), to_ms = to_ns / NS_PER_MS, first_ms, last_ms;
 	int r = store_bounds(store, &first_ms, &last_ms);
 
 	if (r < 0)
