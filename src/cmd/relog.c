@@ -96,16 +96,14 @@ static int take_moment(const struct command *command, const char *text, struct m
 
 static int take_format(const struct command *command, const char *word, struct request *request)
 {
-	const char *near = cmd_near_miss(word, export_format_names, EXPORT_FORMATS);
+	int format, r = cmd_take_name(command, "format", word, export_format_names, EXPORT_FORMATS,
+				      &format);
 
+	if (r)
+		return r;
+	request->format = (enum export_format)format;
 	request->has_format = true;
-	for (int i = 0; i < EXPORT_FORMATS; i++)
-		if (!strcmp(word, export_format_names[i])) {
-			request->format = (enum export_format)i;
-			return 0;
-		}
-	return cmd_usage(command, "no format '%s'%s%s%s", word, near ? ", did you mean '" : "",
-			 near ? near : "", near ? "'?" : "");
+	return 0;
 }
 
 static int take_word(const struct command *command, struct request *request, const char *word)
@@ -150,19 +148,9 @@ static int take(const struct command *command, void *state, int option, const ch
 	}
 }
 
-static int say_failure(bool json, const char *path, int code, const char *why)
-{
-	struct tendril_error error = { 0 };
-
-	(void)fail(&error, code, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "%s: %s", path, why);
-	return cmd_fail(json, &error);
-}
-
 static int store_failure(const struct request *request, const struct store *store, int code)
 {
-	const char *why = store_problem(store);
-
-	return say_failure(request->json, request->path, code, *why ? why : strerror(-code));
+	return cmd_fail_file(request->json, request->path, code, store_problem(store));
 }
 
 /* The list */
@@ -393,7 +381,7 @@ static int relog(const struct request *request)
 	int r = store_open(request->path, &how, &store, &error);
 
 	if (r < 0)
-		return say_failure(request->json, request->path, r, error.text);
+		return cmd_fail_file(request->json, request->path, r, error.text);
 	r = store_range(store, &range);
 	if (r < 0) {
 		r = store_failure(request, store, r);

@@ -18,11 +18,7 @@ static struct model_entry *entry_new(struct model *model, const struct monitor_p
 
 	if (!entry)
 		return NULL;
-	entry->user = cmd_user_name(&model->users, process->uid);
-	if (!entry->user) {
-		free(entry);
-		return NULL;
-	}
+	monitor_user_name(&model->users, process->uid, entry->user);
 	for (size_t s = 0; s < MODEL_STORED; s++)
 		for (size_t i = 0; i < MODEL_POINTS; i++)
 			entry->point[s][i] = NAN;
@@ -230,5 +226,5 @@ void model_done(struct model *model)
 	for (size_t i = 0; i < model->n_entries; i++)
 		free(model->entry[i]);
 	free(model->entry);
-	cmd_users_done(&model->users);
+	monitor_users_done(&model->users);
 }

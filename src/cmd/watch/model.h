@@ -8,8 +8,8 @@
 #ifndef CMD_WATCH_MODEL_H
 #define CMD_WATCH_MODEL_H
 
-#include "cmd/users.h"
 #include "monitor/sample.h"
+#include "monitor/users.h"
 
 /* How many samples back.  Two dots of Braille a cell: the width of a usual terminal. */
 #define MODEL_POINTS 240
@@ -31,7 +31,7 @@ extern const char *const model_series_titles[MODEL_SERIES]; /* "Handle Count" */
 
 struct model_entry {
 	struct monitor_process now; /* its last sample */
-	const char *user;           /* the model's */
+	char user[MONITOR_USER_BYTES];
 	bool is_alive;
 	unsigned pins;
 	bool has_first;
@@ -48,7 +48,7 @@ struct model {
 	bool stays;                 /* the next sample shares the last one's point: the most counts */
 	size_t max_ended;           /* so many that have ended are kept nevertheless */
 	uint64_t n_samples;
-	struct cmd_users users;
+	struct monitor_users users;
 };
 
 /* Return: 0, -ENOMEM. */

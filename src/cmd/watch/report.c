@@ -43,14 +43,6 @@ const char *const report_column_names[REPORT_COLUMNS] = {
 	"resident", "cpu",
 };
 
-enum report_column report_column_named(const char *name)
-{
-	for (int i = 0; i < REPORT_COLUMNS; i++)
-		if (!strcmp(name, report_column_names[i]))
-			return (enum report_column)i;
-	return REPORT_COLUMNS;
-}
-
 /* Values */
 
 static double counter_or_nan(const struct model_entry *entry, enum monitor_counter counter)

@@ -47,14 +47,12 @@ static int take_selector(const struct command *command, struct request *request,
 
 static int take_sort(const struct command *command, const char *word, enum report_column *ret_sort)
 {
-	enum report_column sort = report_column_named(word);
-	const char *near = cmd_near_miss(word, report_column_names, REPORT_COLUMNS);
+	int sort, r = cmd_take_name(command, "column", word, report_column_names, REPORT_COLUMNS,
+				    &sort);
 
-	if (sort == REPORT_COLUMNS)
-		return cmd_usage(command, "no column '%s'%s%s%s", word,
-				 near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
-	*ret_sort = sort;
-	return 0;
+	if (r == 0)
+		*ret_sort = (enum report_column)sort;
+	return r;
 }
 
 static int take_interval(const struct command *command, const char *word, int64_t *ret_ms)
@@ -75,12 +73,11 @@ static int take_view(const struct command *command, const char *word, enum watch
 {
 	static const char *const names[WATCH_VIEWS] = { "report", "chart", "alert", "log" };
 
-	for (int i = 0; i < WATCH_VIEWS; i++)
-		if (!strcmp(word, names[i])) {
-			*ret_view = (enum watch_view)i;
-			return 0;
-		}
-	return cmd_usage(command, "no view '%s': there are report, chart, alert and log", word);
+	int view, r = cmd_take_name(command, "view", word, names, WATCH_VIEWS, &view);
+
+	if (r == 0)
+		*ret_view = (enum watch_view)view;
+	return r;
 }
 
 static int take_rule(const struct command *command, const struct watch *watch, const char *rule)

@@ -36,8 +36,7 @@ struct report {
 	char filter[WATCH_TEXT_BYTES];
 };
 
-/* By the names that --sort has; REPORT_COLUMNS when there is no such column. */
-enum report_column report_column_named(const char *name);
+/* As --sort has them. */
 extern const char *const report_column_names[REPORT_COLUMNS];
 /* Fill row.  Return: 0, -ENOMEM. */
 int report_arrange(struct watch *watch);
