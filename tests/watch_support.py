@@ -164,6 +164,89 @@ for line in sys.stdin:
         self.process.stdout.close()
 
 
+# Logs made by hand, as src/monitor/delta.c writes them: what is in them is known, and they can be large.
+
+def number(n):
+    """Seven bits a byte, least first."""
+    out = bytearray()
+    while n > 127:
+        out.append(n & 127 | 128)
+        n >>= 7
+    out.append(n)
+    return bytes(out)
+
+
+def column(changes):
+    """{place: difference} of one counter; it was unknown, or has a value already."""
+    body, behind = number(len(changes)) + number(1), 0
+    for place, difference in sorted(changes.items()):
+        zigzag = 2 * difference if difference >= 0 else -2 * difference - 1
+        body += number(place - behind) + number(1 + zigzag)
+        behind = place + 1
+    return number(len(body)) + body
+
+
+def step(before, values, came=0):
+    """From some values of each process to others, and so many processes came.  A process's values are
+    {counter: value}."""
+    counters = sorted({c for v in values for c in v})
+    columns = {}
+    for counter in counters:
+        changes = {place: new[counter] - old.get(counter, 0)
+                   for place, (old, new) in enumerate(zip(before, values))
+                   if counter in new and new[counter] != old.get(counter)}
+        if changes:
+            columns[counter] = column(changes)
+    out = number((1 if came else 0) | sum(2 << c for c in columns))
+    if came:
+        out += number(0) + number(came) + number(1) * came
+    return out + b''.join(columns[c] for c in sorted(columns))
+
+
+HANDLES, LIMIT, THREADS, MAPPINGS, RESIDENT, CPU = range(6)
+
+
+class Log:
+    """One file; processes are names, their PIDs are 1000, 1001, ..."""
+
+    def __init__(self, path, names, start_ms):
+        # The program makes it, so that it is one.
+        subprocess.run([TENDRIL, 'log', '-o', path, '-d', '0.001', str(os.getpid())], check=True,
+                       stdout=subprocess.DEVNULL, timeout=SECONDS)
+        self.names, self.db = names, sqlite3.connect(path)
+        for table in ['sample', 'instance', 'bookmark']:
+            self.db.execute('DELETE FROM ' + table)
+        self.db.executemany('INSERT INTO instance VALUES(?, 1, ?, ?, 0, 0, 1, ?, ?, ?, NULL)',
+                            [(i + 1, 1000 + i, i + 1, name if isinstance(name, bytes) else
+                              name.encode(), b'', start_ms) for i, name in enumerate(names)])
+        self.values = None
+
+    def sample(self, time_ms, values, is_start=False):
+        """is_start: recording had stopped before it."""
+        is_key = self.values is None or is_start
+        nothing = [{}] * len(self.names)
+        data = b'\0' + step(nothing if is_key else self.values, values,
+                            len(self.names) if is_key else 0)
+        self.db.execute('INSERT INTO sample VALUES(?, ?, ?)', (time_ms, 2 if is_key else 0, data))
+        self.values = values
+
+    def average(self, time_ms, end_ms, n, values, low, high):
+        """In place of n samples; each has a keyframe."""
+        data = step([{}] * len(values), values, len(values)) + step(values, low) + step(values, high)
+        self.db.execute('INSERT INTO average VALUES(?, ?, ?, 2, ?)', (time_ms, end_ms, n, data))
+
+    def repeat(self, times_ms):
+        """The same once more, at each of these times."""
+        self.db.executemany('INSERT INTO sample VALUES(?, 0, ?)', ((t, b'\0\0') for t in times_ms))
+
+    def mark(self, time_ms, text):
+        self.db.execute('INSERT INTO bookmark(time_ms, text) VALUES(?, ?)', (time_ms, text))
+
+    def done(self):
+        self.db.commit()
+        self.db.close()
+
+
 def row_of(pid):
     return r'^ *%d ' % pid
 

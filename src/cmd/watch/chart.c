@@ -450,7 +450,8 @@ static void draw_plot(struct watch *watch, int top, int rows)
 		return;
 	plot.dots = dots;
 	plot.owner = owner;
-	plot.points = (size_t)(plot.columns * plot.across);
+	/* Of a log all of its window. */
+	plot.points = log_is_open(watch) ? MODEL_POINTS : (size_t)(plot.columns * plot.across);
 	if (watch->chart.points)
 		plot.points = watch->chart.points;
 	if (plot.points > MODEL_POINTS)
@@ -568,16 +569,17 @@ static void zoom(struct watch *watch, bool longer)
 {
 	static const size_t points[] = { 15, 30, 60, 120, 240 };
 	struct chart *chart = &watch->chart;
-	size_t at = 0;
+	size_t at = 0, usual = log_is_open(watch) ? MODEL_POINTS : 120;
 
-	while (at + 1 < ARRAY_SIZE(points) && points[at] < (chart->points ? chart->points : 120))
+	while (at + 1 < ARRAY_SIZE(points) && points[at] < (chart->points ? chart->points : usual))
 		at++;
 	if (longer && at + 1 < ARRAY_SIZE(points))
 		at++;
 	if (!longer && at > 0)
 		at--;
 	chart->points = points[at];
-	watch_say(watch, "%zu samples across", chart->points);
+	watch_say(watch, log_is_open(watch) ? "%zu of the window's 240 points across" :
+					      "%zu samples across", chart->points);
 }
 
 static bool line_key(struct watch *watch, uint32_t key)

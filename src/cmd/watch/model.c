@@ -216,7 +216,9 @@ int model_take(struct model *model, const struct model_input *input)
 	free(model->entry);
 	model->entry = merged;
 	model->n_entries = n;
-	model->time_ns[slot.at] = sample->time_ns;
+	if (!slot.is_shared)
+		model->time_ns[slot.at] = sample->time_ns;
+	model->last_ns = sample->time_ns;
 	model->last_monotonic_ns = sample->monotonic_ns;
 	return r;
 }
@@ -315,7 +317,9 @@ bool model_is_after_gap(const struct model *model, size_t age)
 
 int64_t model_time_ns(const struct model *model, size_t age)
 {
-	return age < model_depth(model) ? model->time_ns[ring_index(model, age)] : 0;
+	if (age >= model_depth(model))
+		return 0;
+	return age ? model->time_ns[ring_index(model, age)] : model->last_ns;
 }
 
 bool model_change(const struct model_entry *entry, int64_t *ret_change)

@@ -54,7 +54,8 @@ struct model {
 	struct model_entry **entry; /* in rising order of pid, then of start */
 	size_t n_entries, n_alive, n_unreadable;
 	uint64_t handles;           /* of all that are readable */
-	int64_t time_ns[MODEL_POINTS];
+	int64_t time_ns[MODEL_POINTS]; /* of the first sample in it */
+	int64_t last_ns;
 	int64_t last_monotonic_ns;
 	bool shares_points;
 	bool is_left_out[MODEL_POINTS]; /* the log has no sample for it */
