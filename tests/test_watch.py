@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 from watch_support import (SECONDS, TENDRIL, Skip, Target, Terminal, braille, main, order_on, row_of,
@@ -116,6 +117,122 @@ def test_process_that_comes_and_goes():
         terminal.until('no process matches')
 
 
+# What the report's values are
+
+class Busy:
+    """It opens and closes handles, holds memory and uses a processor, as its code says."""
+
+    def __init__(self, name, code):
+        prefix = 'import ctypes, os, time\nctypes.CDLL(None).prctl(15, b%r, 0, 0, 0)\n' % name
+        self.process = subprocess.Popen([sys.executable, '-c', prefix + code],
+                                        stdout=subprocess.PIPE)
+        self.pid = self.process.pid
+        same(self.process.stdout.readline(), b'ready\n')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def seconds(self):
+        """Of processor time."""
+        with open('/proc/%d/stat' % self.pid, encoding='ascii') as file:
+            fields = file.read().rpartition(')')[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+    def resident_kib(self):
+        with open('/proc/%d/smaps_rollup' % self.pid, encoding='ascii') as file:
+            return int(re.search(r'^Rss: +(\d+) kB', file.read(), re.M).group(1))
+
+
+LEAK = """
+held = []
+print('ready', flush=True)
+while True:
+    time.sleep(0.1)
+    held.append(os.open('/dev/null', os.O_RDONLY))
+"""
+LOAD = """
+import random
+held = []
+print('ready', flush=True)
+while True:
+    time.sleep(0.1)
+    while held:
+        os.close(held.pop())
+    held = [os.open('/dev/null', os.O_RDONLY) for _ in range(random.randrange(50))]
+"""
+SPIN = """
+memory = b'x' * (64 << 20)
+print('ready', flush=True)
+while True:
+    pass
+"""
+
+
+def day_seconds(screen):
+    """The clock in the title."""
+    h, m, s = re.search(r'(\d\d):(\d\d):(\d\d)$', screen.splitlines()[0]).groups()
+    return int(h) * 3600 + int(m) * 60 + int(s)
+
+
+def report_line(screen, pid):
+    """The values of a line by the titles above them."""
+    lines = screen.splitlines()
+    titles = lines[2].replace('v ', ' ').split()
+    line, = [part for part in lines if re.match(row_of(pid), part)]
+    return dict(zip(titles, line.split()))
+
+
+@test
+def test_leak_is_called_one_with_its_slope():
+    """A verdict takes more than an hour: the program's clock runs a thousand times as fast."""
+    if not shutil.which('faketime'):
+        raise Skip('no faketime')
+    with Busy('tw-leak', LEAK) as leak, Busy('tw-load', LOAD) as load, \
+            Terminal(leak.pid, load.pid, '--interval', '0.05', '--sort', 'trend', columns=130,
+                     under=['faketime', '-f', '+0 x1000']) as terminal:
+        first = terminal.until(row_of(leak.pid) + r'tw-leak +\S+ +\d+ .* [\u2581-\u2588]{4,8} ')
+        screen = terminal.until(row_of(leak.pid) + r'tw-leak .* \+\d+/h ', seconds=60)
+        # Most first is those that leak.
+        same(order_on(screen, [leak.pid, load.pid]), [leak.pid, load.pid])
+        line = report_line(screen, leak.pid)
+        hours = (day_seconds(screen) - day_seconds(first)) % 86400 / 3600
+        rose = int(line['HANDLES']) - int(report_line(first, leak.pid)['HANDLES'])
+        slope = int(re.match(r'\+(\d+)/h$', line['TREND']).group(1))
+        assert 0.8 < slope / (rose / hours) < 1.25, (slope, rose, hours)
+        # One that breathes is none, as much as it opens.
+        assert '/h' not in report_line(screen, load.pid)['TREND'], screen
+        terminal.keys('?')
+        terminal.until('^Everywhere')
+        terminal.keys('x', 'r')
+        terminal.until(lambda s: order_on(s, [leak.pid, load.pid]) == [load.pid, leak.pid])
+
+
+@test
+def test_memory_and_processor_are_what_proc_says():
+    with Busy('tw-spin', SPIN) as spin, Target('tw-idle') as idle, \
+            Terminal('tw-spin', 'tw-idle', '--interval', '0.5', columns=130) as terminal:
+        screen = terminal.until(row_of(spin.pid) + r'tw-spin .* \d+[KM] +[1-9]\d*\.\d$')
+        shown, unit = re.match(r'(\d+)([KM])$', report_line(screen, spin.pid)['RES']).groups()
+        kib = int(shown) * {'K': 1, 'M': 1024}[unit]
+        assert abs(kib - spin.resident_kib()) <= 2048, (kib, spin.resident_kib())
+        assert kib > 64 * 1024, screen
+        before, began, shown = spin.seconds(), time.monotonic(), []
+        clock = screen.splitlines()[0]
+        while len(shown) < 4:
+            screen = terminal.until(lambda s: s.splitlines()[0] != clock)
+            clock = screen.splitlines()[0]
+            shown.append(float(report_line(screen, spin.pid)['CPU%']))
+        used = 100 * (spin.seconds() - before) / (time.monotonic() - began)
+        average = sum(shown) / len(shown)
+        assert 0.6 < average / used < 1.6, (shown, used)
+        same(report_line(screen, idle.pid)['CPU%'], '0.0')
+
+
 # The chart
 
 @test
@@ -184,6 +301,23 @@ def test_chart_without_utf8_is_ascii():
         terminal.keys('1')
         screen = terminal.until(row_of(target.pid) + r'.*[_.^=-]{3}')
         assert all(ord(c) < 128 for c in screen), screen
+
+
+@test
+def test_chart_shows_a_peak_of_one_sample_however_narrow_it_is():
+    with Target('tw-peak', 20) as target, \
+            Terminal('tw-peak', '--interval', '0.05', '--view', 'chart', columns=40,
+                     rows=16) as terminal:
+        terminal.until('^A last %d ' % target.count)
+        terminal.keys(']')
+        terminal.until('^240 samples across')  # four to a column of dots
+        terminal.keys('z')
+        high, low = target.open(80), target.count
+        terminal.until(' max %d$' % high)
+        low = target.open(-80)
+        screen = terminal.until('^A last %d .* max %d$' % (low, high))
+        top = [line[9:] for line in screen.splitlines()[1:4]]
+        assert braille(''.join(top)), screen
 
 
 # Alerts
@@ -309,6 +443,23 @@ def test_hostile_names_are_escaped():
 
 
 @test
+def test_hostile_names_are_escaped_everywhere():
+    name = b'\x1b]0;x\x07\x9b31m'
+    shown = r'\\x1b\]0;x\\x07\\x9b31m'
+    with Target(name, 3) as target, \
+            Terminal(target.pid, '--interval', '0.1', '--alert', 'handles>1', '--view', 'chart',
+                     columns=120) as terminal:
+        terminal.until(r'^A x1 +Handle Count +%d +%s \(%d\)' % (target.count, shown, target.pid))
+        terminal.keys('3')
+        terminal.until('FIRED .*' + shown)
+        terminal.keys('Enter')
+        terminal.until(row_of(target.pid) + shown)
+        # The title of the terminal was not changed, and nothing rang.
+        assert terminal.tmux('display-message', '-p', '#{pane_title}') != 'x\n'
+        same(terminal.tmux('display-message', '-p', '#{window_bell_flag}'), '0\n')
+
+
+@test
 def test_wide_characters_keep_columns():
     with Target('\u4e2d\u6587') as wide, Target('tw') as narrow, \
             Terminal(wide.pid, narrow.pid) as terminal:
@@ -323,6 +474,48 @@ def test_wide_characters_keep_columns():
 
 
 # Terminals
+
+SIZES = [(40, 10), (132, 43), (20, 4), (24, 5), (80, 24)]
+
+
+def goes_through_all_sizes(terminal, wanted):
+    for columns, rows in SIZES:
+        terminal.resize(columns, rows)
+        if columns < 24:
+            terminal.until('^too small')
+            continue
+        screen = terminal.until(lambda s, w=columns, h=rows: wanted(w, s) and
+                                len(s.splitlines()) <= h and 'too small' not in s and
+                                (w < 80 or len(s.splitlines()[0]) == w))  # the clock is at the edge
+        assert all(len(line) <= columns for line in screen.splitlines()), screen
+
+
+@test
+def test_resizing_in_the_middle_of_everything():
+    for env in [{}, {'TERM': 'vt100'}, {'NO_COLOR': '1'}, {'LC_ALL': 'C'},
+                {'LC_ALL': 'C', 'TERM': 'vt100'}]:
+        with Target('tw-size', 30) as target, \
+                Terminal('tw-size', '--interval', '0.05', '--alert', 'handles>1', env=env) as terminal:
+            terminal.until(row_of(target.pid))
+            for view, wanted in [('1', row_of(target.pid)), ('2', '^A .*[Ll]ast %d ' % target.count),
+                                 ('3', 'handles>1$'), ('4', '^no(t recording| log is open)')]:
+                terminal.keys(view)
+                goes_through_all_sizes(
+                    terminal, lambda w, s, t=wanted: re.search(t, s, re.M) and
+                    ('?:help' in s or w < 30))
+            # While a line is typed, and while the help is read.
+            terminal.keys('1', '/')
+            terminal.type('tw-si')
+            goes_through_all_sizes(terminal, lambda w, s: re.search(r'(> |: )tw-si$', s, re.M))
+            terminal.keys('Enter', '?')
+            goes_through_all_sizes(terminal, lambda w, s: 'any other key: back'[:w - 1] in s)
+            terminal.keys('x')
+            screen = terminal.until(row_of(target.pid) + 'tw-size')
+            if env.get('LC_ALL') == 'C':
+                assert all(ord(c) < 128 for c in screen), screen
+            terminal.keys('q')
+            terminal.ended(1)
+
 
 @test
 def test_monochrome_terminals():

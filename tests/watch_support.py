@@ -35,14 +35,14 @@ def same(got, wanted):
 class Terminal:
     """A shell in tmux, which runs the program and then says what became of it."""
 
-    def __init__(self, *args, columns=80, rows=24, env=None, jobs=False):
+    def __init__(self, *args, columns=80, rows=24, env=None, jobs=False, under=()):
         self.folder = tempfile.mkdtemp(prefix='tendril-watch-')
         self.columns, self.rows = columns, rows
         self.jobs = jobs  # the program can be stopped, and goes on when a line is typed
         # Of NO_COLOR and locale the test decides.
         environment = {'LC_ALL': 'C.UTF-8', 'TERM': 'screen-256color', **(env or {})}
         words = ['env', '-u', 'NO_COLOR'] + ['%s=%s' % v for v in environment.items()]
-        self.program = quote(words + [TENDRIL, 'watch'] + [str(a) for a in args])
+        self.program = quote(words + list(under) + [TENDRIL, 'watch'] + [str(a) for a in args])
 
     def tmux(self, *args):
         env = {k: v for k, v in os.environ.items() if k not in ('TMUX', 'TMUX_PANE')}
@@ -82,10 +82,10 @@ class Terminal:
     def screen(self, *options):
         return self.tmux('capture-pane', '-p', *options)
 
-    def until(self, wanted, *options):
+    def until(self, wanted, *options, seconds=SECONDS):
         """The screen once it shows that: a regular expression, or a function of the screen."""
         holds = wanted if callable(wanted) else re.compile(wanted, re.M).search
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + seconds
         while True:
             screen = self.screen(*options)
             if holds(screen):
