@@ -475,7 +475,7 @@ def test_wide_characters_keep_columns():
 
 # Terminals
 
-SIZES = [(40, 10), (132, 43), (20, 4), (24, 5), (80, 24)]
+SIZES = [(40, 10), (132, 43), (20, 4), (80, 24)]
 
 
 def goes_through_all_sizes(terminal, wanted):
@@ -492,8 +492,7 @@ def goes_through_all_sizes(terminal, wanted):
 
 @test
 def test_resizing_in_the_middle_of_everything():
-    for env in [{}, {'TERM': 'vt100'}, {'NO_COLOR': '1'}, {'LC_ALL': 'C'},
-                {'LC_ALL': 'C', 'TERM': 'vt100'}]:
+    for env in [{}, {'NO_COLOR': '1'}, {'LC_ALL': 'C', 'TERM': 'vt100'}]:
         with Target('tw-size', 30) as target, \
                 Terminal('tw-size', '--interval', '0.05', '--alert', 'handles>1', env=env) as terminal:
             terminal.until(row_of(target.pid))
