@@ -214,7 +214,7 @@ READING = r'^reading the log: \d+ %   Esc: stop'
 @test
 def test_keys_while_a_large_log_is_read():
     with new_log(['p%d' % i for i in range(1000)]) as log, Target('tw-live', 5) as target:
-        large(log, 300000)  # far more than can be read until the keys have been pressed
+        large(log, 150000)  # far more than can be read until the keys have been pressed
         log.done()
         with Terminal(target.pid, '--interval', '0.1', '--view', 'log', env=UTC) as terminal:
             terminal.until('^no log is open')
@@ -234,7 +234,8 @@ def test_keys_while_a_large_log_is_read():
             terminal.keys('Escape')  # of the prompt alone
             terminal.until(READING)
             progress = int(re.search(r'(\d+) %   Esc', terminal.screen()).group(1))
-            terminal.until(lambda s: int((re.search(r'(\d+) %   Esc', s) or [0, 0])[1]) > progress)
+            terminal.until(lambda s: int((re.search(r'(\d+) %   Esc', s) or [0, 0])[1]) > progress,
+                           seconds=60)
             terminal.keys('Escape')
             screen = terminal.until('^stopped: the log was not opened$')
             assert 'PAST' not in screen, screen
