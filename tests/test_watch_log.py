@@ -127,6 +127,23 @@ def test_what_is_shown_of_a_log():
             assert 'PAST' in screen, screen
 
 
+@test
+def test_leak_in_a_log():
+    """60 an hour, beside one that breathes; nothing of it is live."""
+    with new_log(['tw-leak', 'tw-load']) as log:
+        for i in range(4 * 360):
+            log.sample(NOON + 10000 * i, [{HANDLES: 100 + i // 6},
+                                          {HANDLES: 300 + (i * 7919) % 50}])
+        log.done()
+        with watching(log, '--from', '-4h', '--sort', 'trend', '--reverse') as terminal:
+            screen = terminal.until(row_of(1000) + r'tw-leak .* \+60/h ')
+            same(screen.count('/h '), 1)
+            # Half an hour says nothing yet.
+            terminal.keys('4', '[', '[', '[', '1')
+            screen = terminal.until(lambda s: '/h ' not in s)
+            assert re.search(row_of(1000) + 'tw-leak', screen, re.M), screen
+
+
 # Extremes
 
 def dip_and_peak(log):

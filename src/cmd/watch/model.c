@@ -336,4 +336,5 @@ void model_done(struct model *model)
 		entry_free(model->entry[i]);
 	free(model->entry);
 	monitor_users_done(&model->users);
+	trend_table_free(model->trends);
 }

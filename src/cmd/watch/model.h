@@ -9,6 +9,7 @@
 #define CMD_WATCH_MODEL_H
 
 #include "monitor/sample.h"
+#include "monitor/trend.h"
 #include "monitor/users.h"
 
 /* How many samples back.  Two dots of Braille a cell: the width of a usual terminal. */
@@ -63,6 +64,7 @@ struct model {
 	size_t max_ended;           /* so many that have ended are kept nevertheless */
 	uint64_t n_samples;
 	struct monitor_users users;
+	struct trend_table *trends; /* of a log: by its own clock; NULL for what is live */
 };
 
 /* A sample; of a log also the average of several, with their extremes. */

@@ -53,9 +53,10 @@ static double counter_or_nan(const struct model_entry *entry, enum monitor_count
 static bool leaks(const struct watch *watch, const struct model_entry *entry,
 		  struct trend_verdict *ret_verdict)
 {
-	return !log_is_open(watch) &&
-	       trend_table_verdict(watch->trends, entry->now.pid, entry->now.start_ticks,
-				   ret_verdict) == 0 && ret_verdict->is_leaking;
+	const struct trend_table *trends = log_is_open(watch) ? watch->model.trends : watch->trends;
+
+	return trend_table_verdict(trends, entry->now.pid, entry->now.start_ticks, ret_verdict) == 0 &&
+	       ret_verdict->is_leaking;
 }
 
 /* The rise over all that is remembered, which is what the little curve shows. */

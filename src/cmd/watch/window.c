@@ -40,6 +40,7 @@ static int take_reading(void *context, const struct store_reading *reading)
 					   .n_samples = reading->n_samples,
 					   .stays = point == reader->last_point,
 					   .after_gap = reading->after_gap };
+	int r;
 
 	if (atomic_load(&reader->is_cancelled))
 		return -ECANCELED;
@@ -50,7 +51,8 @@ static int take_reading(void *context, const struct store_reading *reading)
 	reader->last_point = point;
 	/* The monotonic clock begins anew with each boot. */
 	sample.monotonic_ns = sample.time_ns;
-	return model_take(&reader->model, &input);
+	r = trend_table_feed(reader->model.trends, &sample);
+	return r < 0 ? r : model_take(&reader->model, &input);
 }
 
 static void *run(void *context)
@@ -97,9 +99,13 @@ int window_begin(struct store *store, int64_t from_ns, int64_t to_ns,
 	reader->ended = ended;
 	reader->model.max_ended = ENDED_MAX;
 	reader->model.shares_points = true;
-	r = start_thread(reader);
-	if (r < 0)
+	r = trend_table_new(&reader->model.trends);
+	if (r == 0)
+		r = start_thread(reader);
+	if (r < 0) {
+		model_done(&reader->model);
 		return r;
+	}
 	(void)take_fd(&ended);
 	*ret_reader = reader;
 	reader = NULL;
