@@ -287,6 +287,41 @@ static void test_one_file_and_live_readers(void **state)
 	assert_int_not_equal(access(name, F_OK), 0);
 }
 
+struct interrupter {
+	struct store *store;
+	uint64_t n;
+};
+
+static int interrupt_at_third(void *context, const struct store_reading *reading)
+{
+	struct interrupter *interrupter = context;
+
+	(void)reading;
+	if (++interrupter->n == 3)
+		store_interrupt(interrupter->store);
+	return 0;
+}
+
+/* Reading ends early, and the log can be read again. */
+static void test_interrupted(void **state)
+{
+	struct world world;
+	struct store *store = open_or_fail(STORE_APPEND, 0);
+	struct interrupter interrupter = { store, 0 };
+
+	(void)state;
+	world_begin(&world, 20, 7);
+	for (int i = 0; i < 2000; i++) {
+		append_or_fail(store, &world.sample);
+		world_turn(&world, 1000, 1);
+	}
+	assert_int_equal(store_read(store, INT64_MIN, INT64_MAX, interrupt_at_third, &interrupter),
+			 -EINTR);
+	assert_true(interrupter.n < 2000);
+	assert_whole(store, 2000);
+	store_close(store);
+}
+
 /* Charts */
 
 static void test_series(void **state)
@@ -344,6 +379,7 @@ int main(void)
 		cmocka_unit_test_setup(test_bookmarks, new_log),
 		cmocka_unit_test_setup(test_one_writer, new_log),
 		cmocka_unit_test_setup(test_one_file_and_live_readers, new_log),
+		cmocka_unit_test_setup(test_interrupted, new_log),
 		cmocka_unit_test_setup(test_series, new_log),
 	};
 

@@ -72,7 +72,7 @@ int store_sqlite_error(struct store *store)
 		{ SQLITE_FULL, -ENOSPC },     { SQLITE_NOMEM, -ENOMEM },
 		{ SQLITE_BUSY, -EBUSY },      { SQLITE_LOCKED, -EBUSY },
 		{ SQLITE_READONLY, -EACCES }, { SQLITE_PERM, -EACCES },
-		{ SQLITE_CANTOPEN, -EACCES },
+		{ SQLITE_CANTOPEN, -EACCES }, { SQLITE_INTERRUPT, -EINTR },
 	};
 	int sqlite = store->db ? sqlite3_errcode(store->db) & 0xff : SQLITE_NOMEM;
 
@@ -82,6 +82,11 @@ int store_sqlite_error(struct store *store)
 		if (codes[i].sqlite == sqlite)
 			return store_fail(store, codes[i].code, "%s", sqlite3_errmsg(store->db));
 	return store_fail(store, -EIO, "%s", sqlite3_errmsg(store->db));
+}
+
+void store_interrupt(struct store *store)
+{
+	sqlite3_interrupt(store->db);
 }
 
 const char *store_problem(const struct store *store)

@@ -203,13 +203,16 @@ static int find_process(struct reader *reader, uint64_t id, struct monitor_proce
 {
 	int r;
 
-	sqlite3_reset(reader->find);
 	if (sqlite3_bind_int64(reader->find, 1, (int64_t)id) != SQLITE_OK)
 		return store_sqlite_error(reader->store);
 	r = store_step(reader->store, reader->find);
-	if (r == 0)
-		return store_damaged(reader->store, "a sample has a process that is not listed");
-	return r < 0 ? r : store_take_process(reader->store, reader->find, 0, ret_process);
+	if (r == 1)
+		r = store_take_process(reader->store, reader->find, 0, ret_process);
+	else if (r == 0)
+		r = store_damaged(reader->store, "a sample has a process that is not listed");
+	/* One that goes on would make SQLite remember an interruption. */
+	sqlite3_reset(reader->find);
+	return r;
 }
 
 /* The processes of the new state: those that were there before are known. */

@@ -105,28 +105,15 @@ static struct log_file *file_of_reader(struct log_view *view)
 void log_stop_reading(struct watch *watch)
 {
 	struct log_view *view = &watch->log;
-	struct model model;
+	struct window window;
 
 	if (view->reader) {
 		window_cancel(view->reader);
-		if (window_end(view->reader, &model) == 0)
-			model_done(&model);
+		if (window_end(view->reader, &window) == 0)
+			model_done(&window.model);
 	}
 	view->reader = NULL;
 	file_done(&view->coming);
-}
-
-static void keep_in_range(const struct store_range *range, int64_t *from_ns, int64_t *to_ns)
-{
-	int64_t width = *to_ns - *from_ns, all = range->last_ns - range->first_ns;
-
-	if (width > all)
-		width = all;
-	if (*to_ns > range->last_ns)
-		*to_ns = range->last_ns;
-	if (*to_ns < range->first_ns + width)
-		*to_ns = range->first_ns + width;
-	*from_ns = *to_ns - width;
 }
 
 static int read_window(struct watch *watch, int64_t from_ns, int64_t to_ns)
@@ -134,10 +121,13 @@ static int read_window(struct watch *watch, int64_t from_ns, int64_t to_ns)
 	struct log_view *view = &watch->log;
 	struct log_file *file = file_of_reader(view);
 
-	keep_in_range(&file->range, &from_ns, &to_ns);
+	/* What the next key moves. */
+	if (file->has_range)
+		window_keep_in_range(&file->range, &from_ns, &to_ns);
 	view->from_ns = from_ns;
 	view->to_ns = to_ns;
-	return window_begin(file->store, from_ns, to_ns, &view->reader);
+	return window_begin(file->store, file->has_range ? &file->range : NULL, from_ns, to_ns,
+			    &view->reader);
 }
 
 /* What was still being read is given up for it. */
@@ -167,7 +157,7 @@ bool log_progress(const struct watch *watch, char *text, size_t room)
 	return true;
 }
 
-static void install(struct watch *watch, struct model *model)
+static void install(struct watch *watch, const struct window *window)
 {
 	struct log_view *view = &watch->log;
 
@@ -178,22 +168,24 @@ static void install(struct watch *watch, struct model *model)
 		swap_scenes(watch);
 	}
 	model_done(&watch->model);
-	watch->model = *model;
+	watch->model = window->model;
 	chart_find_again(watch);
-	view->opened.from_ns = view->from_ns;
-	view->opened.to_ns = view->to_ns;
+	view->opened.range = window->range;
+	view->opened.has_range = true;
+	view->opened.from_ns = window->from_ns;
+	view->opened.to_ns = window->to_ns;
 }
 
 void log_show_read(struct watch *watch)
 {
 	struct log_view *view = &watch->log;
 	struct log_file *file = file_of_reader(view);
-	struct model model;
-	int r = window_end(view->reader, &model);
+	struct window window;
+	int r = window_end(view->reader, &window);
 
 	view->reader = NULL;
 	if (r == 0) {
-		install(watch, &model);
+		install(watch, &window);
 		return;
 	}
 	watch_say(watch, "%s: the log cannot be read: %s", file->path,
@@ -212,9 +204,7 @@ static int load(const char *path, struct log_file *ret_file, struct store_error 
 	if (r < 0)
 		return r;
 	(void)snprintf(file.path, sizeof(file.path), "%s", path);
-	r = store_range(file.store, &file.range);
-	if (r == 0)
-		r = store_bookmarks(file.store, &file.mark, &file.n_marks);
+	r = store_bookmarks(file.store, &file.mark, &file.n_marks);
 	if (r == 0) {
 		*ret_file = file;
 		return 0;
@@ -236,7 +226,7 @@ void log_open(struct watch *watch, const char *path)
 	}
 	log_stop_reading(watch);
 	watch->log.coming = file;
-	r = read_window(watch, file.range.last_ns - WINDOW_FIRST_NS, file.range.last_ns);
+	r = read_window(watch, -WINDOW_FIRST_NS, 0); /* from its end */
 	if (r < 0) {
 		watch_say(watch, "%s: %s", path, strerror(-r));
 		log_stop_reading(watch);
@@ -251,8 +241,11 @@ int log_open_window(struct watch *watch, const char *path, const struct cmd_mome
 	int64_t from_ns, to_ns;
 	int r = load(path, file, error);
 
+	if (r == 0 && (r = store_range(file->store, &file->range)) < 0)
+		(void)snprintf(error->text, sizeof(error->text), "%s", store_problem(file->store));
 	if (r < 0)
 		return r;
+	file->has_range = true;
 	to_ns = cmd_moment_ns(to, range->last_ns, range->last_ns);
 	from_ns = cmd_moment_ns(from, range->last_ns, to_ns - WINDOW_FIRST_NS);
 	to_ns = to_ns < range->last_ns ? to_ns : range->last_ns;

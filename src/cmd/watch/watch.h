@@ -104,6 +104,7 @@ bool alert_key(struct watch *watch, uint32_t key);
 struct log_file {
 	struct store *store; /* NULL: none */
 	char path[WATCH_TEXT_BYTES];
+	bool has_range;
 	struct store_range range;
 	int64_t from_ns, to_ns; /* the window that is shown */
 	struct store_bookmark *mark;

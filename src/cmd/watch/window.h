@@ -12,18 +12,31 @@
 
 struct window_reader;
 
-/* Begin.  The store is the reader's until window_end().  Return: 0 or a negative errno. */
-int window_begin(struct store *store, int64_t from_ns, int64_t to_ns,
-		 struct window_reader **ret_reader);
+/* What was read. */
+struct window {
+	struct model model;
+	struct store_range range; /* of the log */
+	int64_t from_ns, to_ns;
+};
+
+/* Move and cut it to what the log has. */
+void window_keep_in_range(const struct store_range *range, int64_t *from_ns, int64_t *to_ns);
+/*
+ * Begin.  The store is the reader's until window_end().  The window is kept in the log's range.  range NULL: it is not known yet, which takes as long as reading does; from_ns and to_ns then
+ * count from the log's end.
+ * Return: 0 or a negative errno.
+ */
+int window_begin(struct store *store, const struct store_range *range, int64_t from_ns,
+		 int64_t to_ns, struct window_reader **ret_reader);
 /* Can be read from when the reading has ended. */
 int window_fd(const struct window_reader *reader);
 unsigned window_percent(const struct window_reader *reader);
-/* Ask it to end: it does so within one row of the log. */
+/* Ask it to end: it does so at once. */
 void window_cancel(struct window_reader *reader);
 /*
  * Wait until it has ended, and free it.
- * Return: 0 and the model; -ECANCELED, -EBADMSG, -ENOMEM, ...
+ * Return: 0 and what was read, whose model is the caller's; -EINTR, -EBADMSG, -ENOMEM, ...
  */
-int window_end(struct window_reader *reader, struct model *ret_model);
+int window_end(struct window_reader *reader, struct window *ret_window);
 
 #endif /* CMD_WATCH_WINDOW_H */
