@@ -402,6 +402,8 @@ def test_log_is_recorded_and_opened():
         terminal.type('one.tendril')
         terminal.keys('Enter')
         terminal.until(r'^open: one.tendril')
+        # The last hour, but no more than there is.
+        terminal.until(r'^all: +(\S+ \S+ \.\.\. \S+ \S+), .*\nwindow: \1$')
         terminal.until(r' here it rose')
         terminal.keys('2')
         # What it was then, in the chart; and live again what it is now.
