@@ -30,7 +30,7 @@ _tendril() {
 	log) options+=' --output --interval --duration --counters --max-size --mark --alert --run --call --every-time' ;;
 	relog) options+=' --list --from --to --counters --format --output' ;;
 	serve) options+=' --listen --interval --pids --max-series --history --tls-cert --tls-key --auth-file --alert --run --call --every-time' ;;
-	watch) options+=' --interval --sort --reverse --filter --view --once --alert --run --call --every-time' ;;
+	watch) options+=' --interval --sort --reverse --filter --view --once --open --from --to --alert --run --call --every-time' ;;
 	esac
 	case $command:$prev in
 	handles:--kind|handles:-k)
@@ -45,13 +45,13 @@ _tendril() {
 	relog:--format|relog:-F)
 		COMPREPLY=($(compgen -W 'pdh-csv csv json openmetrics' -- "$cur"))
 		return ;;
-	log:--output|log:-o|relog:--output|relog:-o)
+	log:--output|log:-o|relog:--output|relog:-o|watch:--open|watch:-o)
 		compopt -o filenames
 		COMPREPLY=($(compgen -f -- "$cur"))
 		return ;;
 	log:--interval|log:--duration|log:--max-size|log:--mark|log:-[idmM])
 		return ;;
-	relog:--from|relog:--to|relog:-[ft])
+	relog:--from|relog:--to|relog:-[ft]|watch:--from|watch:--to)
 		return ;;
 	watch:--sort|watch:-s)
 		COMPREPLY=($(compgen -W "$columns percent change trend resident cpu" -- "$cur"))

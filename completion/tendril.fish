@@ -96,4 +96,7 @@ complete -c tendril -n '__tendril_does watch log serve' -s a -l alert -x -d 'Tel
 complete -c tendril -n '__tendril_does watch log serve' -l run -x -d 'Command when that alert fires'
 complete -c tendril -n '__tendril_does watch log serve' -l call -x -d 'URL to post to when that alert fires'
 complete -c tendril -n '__tendril_does watch log serve' -l every-time -d 'Not only the first time'
+complete -c tendril -n '__tendril_does watch' -s o -l open -r -F -d 'Look at a log'
+complete -c tendril -n '__tendril_does watch' -l from -x -d 'With --open: where the window begins'
+complete -c tendril -n '__tendril_does watch' -l to -x -d 'With --open: where it ends'
 complete -c tendril -n '__tendril_does watch' -l once -d 'Print one report'

@@ -101,14 +101,6 @@ static int take(const struct command *command, void *state, int option, const ch
 	}
 }
 
-static int say_failure(bool json, const char *path, int code, const char *why)
-{
-	struct tendril_error error = { 0 };
-
-	(void)fail(&error, code, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "%s: %s", path, why);
-	return cmd_fail(json, &error);
-}
-
 /* Logging */
 
 struct logger {
@@ -161,7 +153,7 @@ static int take_sample(struct logger *logger)
 		return cmd_fail_code(request->json, r, "the processes cannot be read");
 	r = store_append(logger->store, sample);
 	if (r < 0)
-		return say_failure(request->json, request->path, r, store_problem(logger->store));
+		return cmd_fail_file(request->json, request->path, r, store_problem(logger->store));
 	logger->n_samples++;
 	r = judge(logger, sample);
 	return r < 0 ? cmd_fail_code(request->json, r, "alerts") : CMD_DONE;
@@ -315,11 +307,11 @@ static int log_or_mark(const struct request *request)
 	int r = store_open(request->path, &how, &store, &error);
 
 	if (r < 0)
-		return say_failure(request->json, request->path, r, error.text);
+		return cmd_fail_file(request->json, request->path, r, error.text);
 	if (!request->mark)
 		r = run_logger(request, store);
 	else if ((r = store_mark(store, 0, request->mark)) < 0)
-		r = say_failure(request->json, request->path, r, store_problem(store));
+		r = cmd_fail_file(request->json, request->path, r, store_problem(store));
 	store_close(store);
 	return r;
 }

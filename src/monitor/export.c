@@ -84,10 +84,8 @@ static bool is_container(const char *wanted, const char *known)
 	return n && !strncmp(wanted, known, n);
 }
 
-bool export_is_selected(const struct proc_selector *selector, const struct store_instance *instance)
+bool export_is_selected(const struct proc_selector *selector, const struct monitor_process *process)
 {
-	const struct monitor_process *process = &instance->process;
-
 	switch (selector->kind) {
 	case PROC_SELECT_PID:
 		return process->pid == selector->id;
@@ -110,7 +108,7 @@ static bool is_wanted(const struct export_options *options, const struct store_i
 	bool any = options->n_selectors == 0;
 
 	for (size_t i = 0; i < options->n_selectors; i++)
-		if (export_is_selected(&options->selectors[i], instance)) {
+		if (export_is_selected(&options->selectors[i], &instance->process)) {
 			any = true;
 			if (options->matched)
 				options->matched[i] = true;

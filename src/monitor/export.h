@@ -31,7 +31,7 @@ struct export_options {
 };
 
 /* Does the selector mean it, by what the log knows?  Control groups are not in it: never. */
-bool export_is_selected(const struct proc_selector *selector, const struct store_instance *instance);
+bool export_is_selected(const struct proc_selector *selector, const struct monitor_process *process);
 
 /* Return: 0, -EIO (out cannot be written), or an error of the store. */
 int export_log(struct store *store, const struct export_options *options, FILE *out);

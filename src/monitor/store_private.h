@@ -75,6 +75,12 @@ static inline int64_t store_ns(int64_t ms)
 	return ms * NS_PER_MS;
 }
 
+/* The first millisecond at or behind from_ns, without an overflow. */
+static inline int64_t store_ms_from(int64_t from_ns)
+{
+	return from_ns / NS_PER_MS + (from_ns > 0 && from_ns % NS_PER_MS != 0);
+}
+
 /* A process of the instance table; its columns begin at column: pid, start_ticks, uid, session,
  * name, container. */
 #define STORE_PROCESS_COLUMNS "pid, start_ticks, uid, session, name, container"

@@ -48,6 +48,7 @@ static const struct {
 	{ "o, c", "open a log; back to live" },
 	{ "Left Right, [ ]", "move the window of time, resize" },
 	{ "Enter", "move it to the bookmark" },
+	{ "Esc", "stop reading what takes long" },
 	{ NULL, "" },
 	{ NULL, "Columns" },
 	{ "%LIMIT", "handles, of RLIMIT_NOFILE" },
