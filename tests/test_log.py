@@ -4,25 +4,45 @@
 
 Prints TAP.  The victims are pythons of ours, and the logs are in a directory of the test's own.
 """
+import calendar
 import csv
 import io
 import json
 import os
 import re
 import select
+import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
+import urllib.parse
+import urllib.request
 
 TENDRIL = os.path.abspath(sys.argv[1])
 SECONDS = 60
 TESTS = []
 FOLDER = tempfile.mkdtemp(prefix='test_log.')
 LOG = os.path.join(FOLDER, 'a.tlog')
+
+
+class Skip(Exception):
+    pass
+
+
+def need(*programs):
+    for program in programs:
+        if not shutil.which(program):
+            raise Skip('no ' + program)
+
+
+def need_root():
+    if os.getuid() != 0:
+        raise Skip('needs root')
 
 
 def test(function):
@@ -73,7 +93,7 @@ class Victim:
              'print("ready", flush=True)\n'
              'for line in sys.stdin:\n'
              '    os.open("/dev/null", os.O_RDONLY)\n'
-             '    print("open", flush=True)\n' % name.encode()],
+             '    print("open", flush=True)\n' % (name if isinstance(name, bytes) else name.encode())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.pid = self.process.pid
 
@@ -296,6 +316,163 @@ def openmetrics():
 
 
 @test
+def pdh_csv_with_a_hostile_name_of_the_machine():
+    need_root()
+    with Victim() as victim:
+        record(victim)
+        code = ('import ctypes, os, sys\n'
+                'libc = ctypes.CDLL(None)\n'
+                'assert libc.unshare(0x04000000) == 0\n'  # CLONE_NEWUTS
+                'name = b\'a"b\\\\c(d)\\ne\\xff\\x1b\'\n'
+                'assert libc.sethostname(name, len(name)) == 0\n'
+                'os.execv(sys.argv[1], sys.argv[1:])\n')
+        raw = subprocess.run([sys.executable, '-c', code, TENDRIL, 'relog', LOG, '-F', 'pdh-csv', '-c', 'handles'],
+                             stdout=subprocess.PIPE, timeout=SECONDS, check=True).stdout
+        header, _, _ = csv.reader(io.StringIO(raw.decode(), newline=''), strict=True)
+        same(header[1], "\\\\a'b_c[d]_x0ae_xff_x1b\\Process(victim#%d)\\Handle Count" % victim.pid)
+
+
+def reborn(pid):
+    """Another process with the number of one that has ended."""
+    for _ in range(1000):
+        with open('/proc/sys/kernel/ns_last_pid', 'w', encoding='ascii') as file:
+            file.write(str(pid - 1))
+        victim = Victim('second')
+        if victim.pid == pid:
+            return victim
+        with victim:  # somebody else was faster
+            pass
+    raise AssertionError('never got the number')
+
+
+@test
+def a_number_that_is_used_again_is_another_process():
+    need_root()
+    with Victim('first') as first:
+        good('log', '-o', LOG, '--duration', '0.001', first.pid)
+        before, pid = first.handles(), first.pid
+    with reborn(pid) as second:
+        second.leak()
+        good('log', '-o', LOG, '--duration', '0.001', pid)
+        header, early, late = csv.reader(io.StringIO(good('relog', LOG, '-F', 'pdh-csv', '-c', 'handles').out,
+                                                     newline=''), strict=True)
+        same([name.split('\\')[3] for name in header[1:]],
+             ['Process(first#%d)' % pid, 'Process(second_2#%d)' % pid])
+        same((early[1:], late[1:]), ([str(before), ' '], [' ', str(second.handles())]))
+        same([(line['name'], line['handles']) for line in lines()],
+             [('first', before), ('second', second.handles())])
+        same(len({line['start_ticks'] for line in lines()}), 2)
+        same(len(contents()['processes']), 2)
+
+
+def in_sqlite(text, query):
+    """What the shell of SQLite, which reads CSV by itself, makes of it."""
+    with tempfile.NamedTemporaryFile(dir=FOLDER, suffix='.csv') as file:
+        file.write(text)
+        file.flush()
+        done = subprocess.run(['sqlite3', '-json', ':memory:', '.import --csv %s log' % file.name, query],
+                              stdout=subprocess.PIPE, timeout=SECONDS, check=True)
+    return json.loads(done.stdout)
+
+
+@test
+def other_programs_read_csv():
+    need('sqlite3')
+    with Victim('a,"b\n') as victim, Victim('other') as other:
+        good('log', '-o', LOG, '--duration', '0.001', victim.pid, other.pid)
+        record(victim)
+        known = [line['handles'] for line in lines(victim.pid)]
+        rows = in_sqlite(good('relog', LOG).raw, 'SELECT * FROM log WHERE pid = %d' % victim.pid)
+        same([int(row['handles']) for row in rows], known)
+        same({row['name'] for row in rows}, {'a,"b\\x0a'})
+        rows = in_sqlite(good('relog', LOG, '-F', 'pdh-csv', '-c', 'handles').raw, 'SELECT * FROM log')
+        same(len(rows), 3)
+        time_name, *names = rows[0]
+        same(time_name, '(PDH-CSV 4.0) (Coordinated Universal Time)(0)')
+        same([name.split('\\')[3] for name in names],
+             ["Process(a,'b_x0a#%d)" % victim.pid, 'Process(other#%d)' % other.pid])
+        same([int(row[names[0]]) for row in rows], known)
+        same([row[names[1]] for row in rows], [str(other.handles()), ' ', ' '])
+
+
+@test
+def other_programs_read_json_lines():
+    need('jq')
+    with Victim(b'a\xff"\n\x1b') as victim:
+        record(victim)
+        done = subprocess.run(['jq', '-c', '[.pid, .name, .handles, .container]'], input=good('relog', LOG, '--json').raw,
+                              stdout=subprocess.PIPE, timeout=SECONDS, check=True)
+        same([json.loads(line) for line in done.stdout.splitlines()],
+             [[victim.pid, 'a\ufffd"\n\x1b', victim.handles() - 1 + i, None] for i in range(2)])
+
+
+class Prometheus:
+    """A real one, on blocks that were made before."""
+
+    def __init__(self, folder):
+        with socket.socket() as free:
+            free.bind(('127.0.0.1', 0))
+            self.url = 'http://127.0.0.1:%d/' % free.getsockname()[1]
+        with open(folder + '/none.yml', 'w', encoding='ascii') as file:
+            file.write('scrape_configs: []\n')
+        self.process = subprocess.Popen(
+            ['prometheus', '--config.file=' + folder + '/none.yml', '--storage.tsdb.path=' + folder + '/data',
+             '--storage.tsdb.retention.time=10y', '--web.listen-address=' + self.url[len('http://'):-1]],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def ask(self, path):
+        deadline = time.monotonic() + SECONDS
+        while True:
+            try:
+                with self.opener.open(self.url + path, timeout=SECONDS) as answer:
+                    return json.load(answer)
+            except OSError:  # not yet
+                assert time.monotonic() < deadline and self.process.poll() is None
+
+    def query(self, text, at):
+        found = self.ask('api/v1/query?' + urllib.parse.urlencode({'query': text, 'time': at}))
+        same(found['status'], 'success')
+        return found['data']['result']
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.process.kill()
+        self.process.wait()
+
+
+def seconds_of(text):
+    whole, part = text.rstrip('Z').split('.')
+    return calendar.timegm(time.strptime(whole, '%Y-%m-%dT%H:%M:%S')) + int(part) / 1000
+
+
+@test
+def a_real_prometheus_gives_the_counts_back():
+    need('prometheus', 'promtool')
+    with tempfile.TemporaryDirectory() as folder, Victim('a"b\\{}\n') as victim, Victim('other') as other:
+        record(victim, other.pid)
+        good('relog', LOG, '-F', 'openmetrics', '-o', folder + '/log.om')
+        subprocess.run(['promtool', 'tsdb', 'create-blocks-from', 'openmetrics', folder + '/log.om', folder + '/data'],
+                       stdout=subprocess.DEVNULL, timeout=SECONDS, check=True)
+        end = seconds_of(contents()['last'])
+        with Prometheus(folder) as prometheus:
+            for pid, name in ((victim.pid, 'a"b\\{}\\x0a'), (other.pid, 'other')):
+                known = lines(pid)
+                for metric, key in (('open_handles', 'handles'), ('max_handles', 'handle_limit'),
+                                    ('threads', 'threads'), ('mappings', 'mappings'),
+                                    ('resident_bytes', 'resident_bytes')):
+                    series, = prometheus.query('tendril_process_%s{pid="%d"}[1h]' % (metric, pid), end)
+                    same((series['metric']['name'], series['metric']['start']), (name, str(known[0]['start_ticks'])))
+                    same([(at, int(value)) for at, value in series['values']],
+                         [(seconds_of(line['time']), line[key]) for line in known])
+                series, = prometheus.query('tendril_process_cpu_seconds_total{pid="%d"}[1h]' % pid, end)
+                for (_, value), line in zip(series['values'], known):
+                    assert abs(float(value) - line['cpu_ns'] / 1e9) < 1e-6, (value, line)
+
+
+@test
 def an_output_file_is_whole_or_not_there():
     out = os.path.join(FOLDER, 'out.csv')
     with Victim() as victim:
@@ -363,6 +540,8 @@ def main():
         try:
             function()
             print('ok %d - %s' % (number, function.__name__), flush=True)
+        except Skip as why:
+            print('ok %d - %s # SKIP %s' % (number, function.__name__, why), flush=True)
         except Exception:  # pylint: disable=broad-except
             failed += 1
             print('not ok %d - %s' % (number, function.__name__))

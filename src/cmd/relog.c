@@ -330,18 +330,17 @@ static int list(const struct request *request, struct store *store, int64_t from
 static int convert_to(const struct request *request, struct store *store, int64_t from_ns,
 		      int64_t to_ns, FILE *out)
 {
-	char host[65] = "localhost", escaped[4 * sizeof(host)];
+	char host[EXPORT_HOST_BYTES] = "localhost";
 	const struct export_options how = { .format = request->format, .from_ns = from_ns,
 					    .to_ns = to_ns,
 					    .counters = request->selection.counters,
 					    .selectors = request->selection.selectors,
 					    .n_selectors = request->selection.n_selectors,
 					    .matched = request->selection.matched,
-					    .host = escaped };
+					    .host = host };
 	int r;
 
 	(void)gethostname(host, sizeof(host) - 1);
-	escape_text(host, escaped, sizeof(escaped));
 	r = export_log(store, &how, out);
 	if (r == -EIO && ferror(out))
 		return r;

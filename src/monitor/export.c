@@ -40,7 +40,8 @@ void export_time(int64_t time_ns, char ret_text[EXPORT_TIME_BYTES])
 		       (int)(time_ns / NS_PER_MS % 1000));
 }
 
-/* As Windows puts other characters for those that a counter path needs. */
+/* A counter path is \\Computer\Object(Parent/Instance#Index)\Counter.  As Windows puts other
+ * characters for those that it is made of. */
 static char path_char(char c)
 {
 	switch (c) {
@@ -60,18 +61,24 @@ static char path_char(char c)
 	}
 }
 
+static void escape_path(const char *text, char *ret_text, size_t bytes)
+{
+	escape_text(text, ret_text, bytes);
+	for (char *s = ret_text; *s; s++)
+		*s = path_char(*s);
+}
+
 void export_instance_name(const struct store_instance *instance, char ret_name[EXPORT_NAME_BYTES])
 {
 	size_t n;
 
-	escape_text(instance->process.name, ret_name, 4 * PROC_NAME_BYTES);
+	escape_path(instance->process.name, ret_name, 4 * PROC_NAME_BYTES);
 	n = strlen(ret_name);
-	for (size_t i = 0; i < n; i++)
-		ret_name[i] = path_char(ret_name[i]);
-	n += (size_t)snprintf(ret_name + n, EXPORT_NAME_BYTES - n, "#%d",
-			      (int)instance->process.pid);
+	/* Before the index, which is a number and nothing else. */
 	if (instance->reuse)
-		(void)snprintf(ret_name + n, EXPORT_NAME_BYTES - n, "_%u", instance->reuse + 1);
+		n += (size_t)snprintf(ret_name + n, EXPORT_NAME_BYTES - n, "_%u",
+				      instance->reuse + 1);
+	(void)snprintf(ret_name + n, EXPORT_NAME_BYTES - n, "#%d", (int)instance->process.pid);
 }
 
 /* Which processes */
@@ -144,16 +151,16 @@ static bool has_counter(const struct exporter *exporter, int counter)
 
 static void write_pdh_header(const struct exporter *exporter)
 {
-	char name[EXPORT_NAME_BYTES];
+	char host[4 * EXPORT_HOST_BYTES], name[EXPORT_NAME_BYTES];
 
+	escape_path(exporter->options->host, host, sizeof(host));
 	(void)fprintf(exporter->out, "\"(PDH-CSV 4.0) (Coordinated Universal Time)(0)\"");
 	for (size_t i = 0; i < exporter->n_instances; i++) {
 		export_instance_name(&exporter->instance[i], name);
 		for (int k = 0; k < MONITOR_COUNTERS; k++)
 			if (has_counter(exporter, k))
 				(void)fprintf(exporter->out, ",\"\\\\%s\\Process(%s)\\%s\"",
-					      exporter->options->host, name,
-					      monitor_counters[k].windows);
+					      host, name, monitor_counters[k].windows);
 	}
 	(void)fprintf(exporter->out, "\r\n");
 }
