@@ -5,10 +5,13 @@
 Prints TAP.  The victims are pythons of ours, and the logs are in a directory of the test's own.
 """
 import calendar
+import contextlib
 import csv
+import glob
 import io
 import json
 import os
+import random
 import re
 import select
 import shutil
@@ -123,9 +126,9 @@ class Victim:
 class Logger:
     """A `tendril log` in the background; more() returns when a later sample is in its log."""
 
-    def __init__(self, *args):
+    def __init__(self, *args, env=None):
         self.process = subprocess.Popen([TENDRIL, 'log', '-o', LOG, '--interval', '0.02'] +
-                                        [str(a) for a in args], stdout=subprocess.PIPE)
+                                        [str(a) for a in args], stdout=subprocess.PIPE, env=env)
 
     def __enter__(self):
         self.more()
@@ -485,6 +488,44 @@ def an_output_file_is_whole_or_not_there():
         refused(3, 'No such file', 'relog', LOG, '-o', '/nonexistent/out')
 
 
+@contextlib.contextmanager
+def small_disk(kilobytes):
+    need_root()
+    with tempfile.TemporaryDirectory() as folder:
+        mounted = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=%dk' % kilobytes, 'tmpfs', folder],
+                                 stderr=subprocess.PIPE, check=False)
+        if mounted.returncode:
+            raise Skip('no file system of our own: ' + mounted.stderr.decode().strip())
+        try:
+            yield folder
+        finally:
+            subprocess.run(['umount', '-l', folder], check=True)
+
+
+@test
+def a_full_disk_is_named_and_costs_no_sample_that_was_taken():
+    with small_disk(600) as folder, Victim() as victim:
+        log = folder + '/a.tlog'
+        with open(folder + '/filler', 'wb') as file:
+            file.write(b'x' * 300000)
+        refused(3, 'a.tlog: database or disk is full', 'log', '-o', log, '--interval', '0.001', victim.pid)
+        kept = json.loads(good('relog', log, '--list', '--json').out)['samples']
+        assert kept > 0
+        same(len(good('relog', log, '--json', '-c', 'handles', victim.pid).out.splitlines()), kept)
+        os.unlink(folder + '/filler')
+        good('log', '-o', log, '--duration', '0.001', victim.pid)
+        same(json.loads(good('relog', log, '--list', '--json').out)['samples'], kept + 1)
+
+
+@test
+def an_output_file_on_a_full_disk():
+    with small_disk(8) as folder, Victim() as victim:
+        good('log', '-o', LOG, '--interval', '0.001', '--duration', '0.2', victim.pid)
+        for name in ('csv', 'json', 'openmetrics', 'pdh-csv'):
+            refused(3, folder + '/out: No space left on device', 'relog', LOG, '-F', name, '-o', folder + '/out')
+            same(os.listdir(folder), [])
+
+
 @test
 def a_full_device_is_an_error():
     with Victim() as victim, open('/dev/full', 'wb') as full:
@@ -509,6 +550,129 @@ def other_files():
     with sqlite3.connect(LOG) as database:
         database.execute("UPDATE sample SET data = x'00'")
     refused(3, 'the log is damaged', 'relog', LOG)
+
+
+@test
+def files_that_are_no_log_are_not_touched():
+    for text in (b'x', b'\n', b'SQLite format 3\0', b'SQLite format 3\0' + bytes(8176), b'a' * 100000):
+        with open(LOG, 'wb') as file:
+            file.write(text)
+        for args in (('log', '-o', LOG, '--duration', '0.001'), ('log', '-o', LOG, '--mark', 'x'), ('relog', LOG),
+                     ('relog', LOG, '--list')):
+            result = tendril(*args)
+            same((args, result.code, result.err.count('\n')), (args, 3, 1))
+        with open(LOG, 'rb') as file:
+            same(file.read(), text)
+        same(os.listdir(FOLDER), ['a.tlog'])
+        os.unlink(LOG)
+    with contextlib.closing(sqlite3.connect(LOG)) as database, database:
+        database.execute('CREATE TABLE theirs(a)')
+    refused(3, 'is not a log of tendril', 'log', '-o', LOG, '--duration', '0.001')
+    refused(3, 'is not a log of tendril', 'relog', LOG)
+
+
+@test
+def a_log_that_was_cut_off_or_has_wrong_bytes_is_refused_or_read():
+    """Never a crash, never without end, and one line at most."""
+    with Victim() as victim, Logger(victim.pid) as logger:
+        for _ in range(3):
+            logger.more()
+        logger.end()
+    with open(LOG, 'rb') as file:
+        whole = file.read()
+    random.seed(3)
+    damaged = [whole[:length] for length in (99, 100, 4096, 8191, 8192, 8193, len(whole) // 2, len(whole) - 1)]
+    for _ in range(40):
+        other = bytearray(whole)
+        for _ in range(random.choice((1, 3, 30))):
+            other[random.randrange(len(other))] = random.randrange(256)
+        damaged.append(bytes(other))
+    codes = set()
+    for number, text in enumerate(damaged):
+        with open(LOG, 'wb') as file:
+            file.write(text)
+        for args in (['--list'], ['-F', ('csv', 'json', 'openmetrics', 'pdh-csv')[number % 4]]):
+            result = tendril('relog', LOG, *args)
+            codes.add(result.code)
+            assert (result.code, result.err.count('\n')) in ((0, 0), (3, 1)), (number, args, result.code, result.err)
+    same(codes, {0, 3})
+
+
+def at_time(text, *args):
+    need('faketime')
+    return Result(subprocess.run(['faketime', '-f', text, TENDRIL] + [str(a) for a in args], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SECONDS, check=False))
+
+
+@test
+def whatever_the_clock_says_times_rise():
+    with Victim() as victim:
+        log = ('log', '-o', LOG, '--interval', '0.01', '--duration', '0.05', victim.pid)
+        for clock in ('@1970-01-01 00:00:01', '@2026-06-01 00:00:00', '@2026-05-01 00:00:00', '@2099-06-01 00:00:00',
+                      '@2026-07-01 00:00:00'):
+            same((at_time(clock, *log).err, clock), ('', clock))
+        times = [line['time'] for line in lines()]
+        same(times, sorted(set(times)))
+        same([times[0][:4], times[-1][:4]], ['1970', '2099'])
+        assert len(good('relog', LOG, '-F', 'pdh-csv').raw.splitlines()) == len(times) + 1
+        same(len(contents()['processes']), 1)
+        for clock in ('@2150-01-01 00:00:00', '@1960-01-01 00:00:00'):
+            result = at_time(clock, *log)
+            same((result.code, result.err.count('\n')), (3, 1))
+            assert 'the clock is not set' in result.err, result.err
+        same(len(lines()), len(times))
+
+
+@test
+def a_clock_that_jumps_while_it_is_logged():
+    libraries = glob.glob('/usr/lib/*/faketime/libfaketime.so.1')
+    if not libraries:
+        raise Skip('no faketime')
+    offset = os.path.join(FOLDER, 'offset')
+
+    def jump(text):
+        with open(offset + '.new', 'w', encoding='ascii') as file:
+            file.write(text)
+        os.rename(offset + '.new', offset)
+    jump('+0')
+    environment = dict(os.environ, LD_PRELOAD=libraries[0], FAKETIME_TIMESTAMP_FILE=offset, FAKETIME_NO_CACHE='1',
+                       FAKETIME_DONT_FAKE_MONOTONIC='1')
+    with Victim() as victim, Logger(victim.pid, env=environment) as logger:
+        jump('-1h')
+        logger.more()
+        jump('+2h')
+        logger.more()
+        logger.more()
+        logger.end()
+        times = [seconds_of(line['time']) for line in lines()]
+        same(times, sorted(set(times)))
+        steps = [after - before for before, after in zip(times, times[1:])]
+        same(len([step for step in steps if step > 3600]), 1)  # forwards as it was set, and never backwards
+    os.unlink(offset)
+
+
+@test
+def who_may_not_is_told():
+    need_root()
+    with Victim() as victim:
+        record(victim)
+
+    def nobody(*args):
+        return Result(subprocess.run(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', TENDRIL] +
+                                     [str(a) for a in args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                     stderr=subprocess.PIPE, timeout=SECONDS, check=False))
+    if nobody('--version').code:
+        raise Skip('nobody may not run it')
+    os.chmod(FOLDER, 0o755)
+    same((nobody('relog', LOG, '--json').code, nobody('relog', LOG, '--json').out), (0, good('relog', LOG, '--json').out))
+    for args in (('log', '-o', LOG, '--duration', '1'), ('log', '-o', LOG, '--mark', 'x'),
+                 ('log', '-o', FOLDER + '/new', '--duration', '1'), ('relog', LOG, '-o', FOLDER + '/new')):
+        result = nobody(*args)
+        same((args, result.code, result.err.count('\n')), (args, 3, 1))
+        assert 'Permission denied' in result.err, result.err
+    os.chmod(LOG, 0o600)
+    assert 'Permission denied' in nobody('relog', LOG).err
+    same(os.listdir(FOLDER), ['a.tlog'])
 
 
 @test

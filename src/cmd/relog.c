@@ -342,7 +342,7 @@ static int convert_to(const struct request *request, struct store *store, int64_
 
 	(void)gethostname(host, sizeof(host) - 1);
 	r = export_log(store, &how, out);
-	if (r == -EIO && ferror(out))
+	if (r < 0 && ferror(out))
 		return r;
 	return r < 0 ? store_failure(request, store, r) :
 		       cmd_selection_unmatched(&request->selection, "in the log ");
@@ -358,7 +358,7 @@ static int convert(const struct request *request, struct store *store, int64_t f
 
 	if (!request->output) {
 		r = convert_to(request, store, from_ns, to_ns, stdout);
-		return r == -EIO ? cmd_printed(r) : r;
+		return r < 0 ? CMD_FAILED : r; /* what main() says of it is enough */
 	}
 	if (asprintf(&name, "%s.part", request->output) < 0)
 		return cmd_fail_code(request->json, -ENOMEM, request->output);
@@ -366,8 +366,10 @@ static int convert(const struct request *request, struct store *store, int64_t f
 	if (!out)
 		return cmd_fail_code(request->json, -errno, name);
 	r = convert_to(request, store, from_ns, to_ns, out);
-	if ((fclose(out) != 0 && r >= 0) || r == -EIO)
-		r = cmd_fail_code(request->json, -EIO, request->output);
+	if (fclose(out) != 0 && r >= 0)
+		r = -errno;
+	if (r < 0)
+		r = cmd_fail_code(request->json, r, request->output);
 	if (r == CMD_DONE && rename(name, request->output) < 0)
 		r = cmd_fail_code(request->json, -errno, request->output);
 	if (r != CMD_DONE)

@@ -25,6 +25,14 @@ struct exporter {
 	int64_t before_ns; /* time of the line before; 0: none that a rate can be made of */
 };
 
+/* Why it could not be written: errno is that of the last attempt. */
+static int written(FILE *out)
+{
+	if (!ferror(out))
+		return 0;
+	return errno ? -errno : -EIO;
+}
+
 /* Names and times */
 
 void export_time(int64_t time_ns, char ret_text[EXPORT_TIME_BYTES])
@@ -239,7 +247,7 @@ static int write_pdh_line(void *context, const struct store_reading *reading)
 					monitor_counters[i % MONITOR_COUNTERS].is_total, time_ns);
 	exporter->before_ns = time_ns;
 	(void)fprintf(exporter->out, "\r\n");
-	return ferror(exporter->out) ? -EIO : 0;
+	return written(exporter->out);
 }
 
 static int export_pdh(struct store *store, struct exporter *exporter)
@@ -365,7 +373,7 @@ static int write_lines(void *context, const struct store_reading *reading)
 		else
 			write_json_line(exporter, reading, i, instance);
 	}
-	return ferror(exporter->out) ? -EIO : 0;
+	return written(exporter->out);
 }
 
 /*
@@ -512,7 +520,7 @@ static int export_tracks(struct store *store, const struct exporter *exporter, i
 		free(tracks.track[i].point);
 	}
 	free(tracks.track);
-	return r < 0 ? r : ferror(exporter->out) ? -EIO : 0;
+	return r < 0 ? r : written(exporter->out);
 }
 
 static int export_openmetrics(struct store *store, const struct exporter *exporter)
@@ -583,7 +591,7 @@ int export_log(struct store *store, const struct export_options *options, FILE *
 		r = export_format(store, &exporter);
 	free(exporter.instance);
 	free(exporter.cell);
-	if (r == 0 && (fflush(out) != 0 || ferror(out)))
-		r = -EIO;
-	return r;
+	if (r == 0 && fflush(out) != 0)
+		r = -errno;
+	return r == 0 ? written(out) : r;
 }

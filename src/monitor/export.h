@@ -33,7 +33,7 @@ struct export_options {
 /* Does the selector mean it, by what the log knows?  Control groups are not in it: never. */
 bool export_is_selected(const struct proc_selector *selector, const struct store_instance *instance);
 
-/* Return: 0, -EIO (out cannot be written), or an error of the store. */
+/* Return: 0, an error of the store, or with ferror(out) why out cannot be written. */
 int export_log(struct store *store, const struct export_options *options, FILE *out);
 
 #define EXPORT_HOST_BYTES 65 /* as many as Linux lets it have */
