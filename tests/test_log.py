@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 import traceback
+import unicodedata
 import urllib.parse
 import urllib.request
 
@@ -378,6 +379,43 @@ def in_sqlite(text, query):
     return json.loads(done.stdout)
 
 
+HOSTILE = [b'a\nb', b'\x1b[31mred', b'\xff\xfe', b'\xc3\xa4' * 7 + b'\xc3', b'\xe2\x80\xaeevil', b'\xc2\x9b31m',
+           b"=cmd|'/C'!A0", b'+1', b'-1', b'@a', b'</script>', b'"\\\'`$(id)', b'   ', b'', b'\x7f\t\r', b'#EOF', b'%s%n%d',
+           b'\xed\xa0\x80', b'\xe2\x80\xa8x', b'\xef\xbb\xbfbom', b'a,b;c', b'(#1)']
+
+
+def is_harmless(text):
+    """What a terminal or an editor may be shown."""
+    for character in text.replace('\r\n', '\n'):
+        assert character == '\n' or unicodedata.category(character) not in ('Cc', 'Cf', 'Cs', 'Zl', 'Zp'), repr(text)
+
+
+@test
+def hostile_names_harm_nobody_in_any_output():
+    with contextlib.ExitStack() as stack:
+        victims = [stack.enter_context(Victim(name)) for name in HOSTILE]
+        pids = [victim.pid for victim in victims]
+        good('log', '-o', LOG, '--duration', '0.001', *pids)
+        outputs = {name: good('relog', LOG, '-F', name).out for name in ('csv', 'json', 'openmetrics', 'pdh-csv')}
+        for args in (['relog', LOG, '--list'], ['relog', LOG, '--list', '--json'], ['ps', *pids], ['ps', '--json', *pids],
+                     ['watch', '--once', '--interval', '0.05', *pids]):
+            outputs[' '.join(map(str, args[:3]))] = good(*args).out
+        for out in outputs.values():
+            is_harmless(out)
+        rows = list(csv.DictReader(io.StringIO(outputs['csv'], newline=''), strict=True))
+        same(sorted(int(row['pid']) for row in rows), sorted(pids))
+        same([row['name'] for row in rows if row['name'][:1] in tuple('=+-@')], [])
+        same(sorted(json.loads(line)['pid'] for line in outputs['json'].splitlines()), sorted(pids))
+        names = {line['pid']: line['name'] for line in lines()}
+        same([names[victim.pid] for victim in victims],
+             [name[:15].decode('utf-8', 'replace') if b'\xed' not in name else '\ufffd' * 3 for name in HOSTILE])
+        same({len(row) for row in csv.reader(io.StringIO(outputs['pdh-csv'], newline=''), strict=True)},
+             {1 + 6 * len(pids)})
+        same(len(outputs['openmetrics'].splitlines()), 6 * len(pids) + 2 * 6 + 2 + 1)
+        same(outputs['openmetrics'].count('# EOF'), 1)
+        same(len(outputs['ps %d %d' % tuple(pids[:2])].splitlines()), len(pids) + 1)
+
+
 @test
 def other_programs_read_csv():
     need('sqlite3')
@@ -519,8 +557,10 @@ def a_full_disk_is_named_and_costs_no_sample_that_was_taken():
 
 @test
 def an_output_file_on_a_full_disk():
-    with small_disk(8) as folder, Victim() as victim:
-        good('log', '-o', LOG, '--interval', '0.001', '--duration', '0.2', victim.pid)
+    with small_disk(4) as folder, contextlib.ExitStack() as stack:
+        pids = [stack.enter_context(Victim('v' * 15)).pid for _ in range(20)]
+        for _ in range(4):
+            good('log', '-o', LOG, '--duration', '0.001', *pids)
         for name in ('csv', 'json', 'openmetrics', 'pdh-csv'):
             refused(3, folder + '/out: No space left on device', 'relog', LOG, '-F', name, '-o', folder + '/out')
             same(os.listdir(folder), [])

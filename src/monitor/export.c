@@ -266,10 +266,14 @@ static int export_pdh(struct store *store, struct exporter *exporter)
 static void write_csv_text(FILE *out, const char *text)
 {
 	char escaped[4 * PROC_NAME_BYTES];
+	const char *s = escaped;
 
 	escape_text(text, escaped, sizeof(escaped));
 	(void)fputc('"', out);
-	for (const char *s = escaped; *s; s++) {
+	/* In spreadsheets a formula would begin, whatever the quotes. */
+	if (*s && strchr("=+-@", *s))
+		(void)fprintf(out, "\\x%02x", (unsigned)*s++);
+	for (; *s; s++) {
 		if (*s == '"')
 			(void)fputc('"', out);
 		(void)fputc(*s, out);
