@@ -196,6 +196,25 @@ def signals_end_it_and_the_log_is_one_file():
 
 
 @test
+def a_signal_as_soon_as_the_log_is_there_is_taken():
+    for number, code in ((signal.SIGUSR1, None), (signal.SIGTERM, 0)):
+        with subprocess.Popen([TENDRIL, 'log', '-o', LOG, '--interval', '3600', str(os.getpid())],
+                              stdout=subprocess.DEVNULL) as process:
+            try:
+                while not os.path.exists(LOG):
+                    assert process.poll() is None
+                process.send_signal(number)
+                deadline = time.monotonic() + SECONDS
+                while code is None and not (tendril('relog', LOG, '--list').code == 0 and contents()['bookmarks']):
+                    assert time.monotonic() < deadline and process.poll() is None, process.returncode
+                process.terminate()
+                same(process.wait(SECONDS), 0)
+            finally:
+                process.kill()
+        os.unlink(LOG)
+
+
+@test
 def a_killed_log_is_whole_and_continued():
     with Victim() as victim:
         with Logger(victim.pid) as logger:
