@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -22,10 +23,18 @@ UNIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, 'pack
                     'tendril.service.in')
 SYSTEMD = '/lib/systemd/systemd'
 BINDIR = '/usr/local/bin'
+URL = 'http://127.0.0.1:9469/'
 SHARED = '/run/tendril-test'  # the test's folder, inside
 EXPOSURE_MAX = 25  # tenths; systemd calls up to 4.0 OK
 CAPABILITIES = 1 << 19 | 1 << 2  # CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH
 NOBODY = 65534
+EDITED = '''[Service]
+ExecStart=
+ExecStart=%s/tendril serve --listen 0.0.0.0:9469 --tls-cert %s/cert.pem --tls-key %s/key.pem --auth-file %s/users
+AmbientCapabilities=CAP_BPF CAP_PERFMON
+CapabilityBoundingSet=CAP_BPF CAP_PERFMON
+SystemCallFilter=bpf
+'''
 
 # $1: an empty folder; $2: the test's folder.
 BOOT = r'''
@@ -89,11 +98,11 @@ def count(path):
         return None  # it has ended
 
 
-def when_it_answers(path):
+def when_it_answers(asked, context=None):
     deadline = time.monotonic() + SECONDS
     while True:
         try:
-            with urllib.request.urlopen('http://127.0.0.1:9469/' + path, timeout=SECONDS) as answer:
+            with urllib.request.urlopen(asked, timeout=SECONDS, context=context) as answer:
                 return answer.read().decode('utf-8')
         except (ConnectionError, urllib.error.URLError):
             assert time.monotonic() < deadline, 'it does not answer'
@@ -118,14 +127,28 @@ def look_inside():
         started = subprocess.run(['systemctl', 'start', 'tendril'], check=False).returncode
         assert started == 0, subprocess.run(['systemctl', 'status', '--full', 'tendril'],
                                             stdout=subprocess.PIPE, check=False).stdout
-        found = {'health': when_it_answers('healthz'), 'known': known,
-                 'seen': json.loads(when_it_answers('api/v1/processes'))['processes'],
-                 'metrics': when_it_answers('metrics'), 'running': properties()}
+        found = {'health': when_it_answers(URL + 'healthz'), 'known': known,
+                 'seen': json.loads(when_it_answers(URL + 'api/v1/processes'))['processes'],
+                 'metrics': when_it_answers(URL + 'metrics'), 'running': properties()}
         found['status'] = status_of(found['running']['MainPID'])
         found['pids'] = [int(name) for name in os.listdir('/proc') if name.isdigit()]
         subprocess.run(['systemctl', 'stop', 'tendril'], check=True)
         found['ended'] = properties()
+        found.update(look_at_what_was_edited())
     return found
+
+
+def look_at_what_was_edited():
+    """As `systemctl edit` leaves it: for other machines, and with the iterator."""
+    os.mkdir('/etc/systemd/system/tendril.service.d')
+    shutil.copy(SHARED + '/edited.conf', '/etc/systemd/system/tendril.service.d')
+    subprocess.run(['systemctl', 'daemon-reload'], check=True)
+    subprocess.run(['systemctl', 'start', 'tendril'], check=True)
+    context = ssl.create_default_context(cafile=SHARED + '/cert.pem')
+    asked = urllib.request.Request('https://127.0.0.1:9469/api/v1/processes', headers={'Authorization': 'Bearer t0ken'})
+    document = json.loads(when_it_answers(asked, context=context))
+    subprocess.run(['systemctl', 'stop', 'tendril'], check=True)
+    return {'source': document['source'], 'edited': document['processes']}
 
 
 def inside():
@@ -207,10 +230,21 @@ def remove_group(group):
                 assert time.monotonic() < deadline, path
 
 
+def has_iterator():
+    done = subprocess.run([os.path.abspath(sys.argv[1]), 'doctor', '--json'], stdout=subprocess.PIPE, timeout=SECONDS,
+                          check=False)
+    return any('BPF iterator in the kernel' in check['found'] for check in json.loads(done.stdout)['checks'])
+
+
 def fill(folder):
     write_unit(folder, BINDIR)
     write(folder, 'look.target', LOOK_TARGET)
     write(folder, 'look.service', LOOK_SERVICE % (sys.executable, SHARED))
+    write(folder, 'edited.conf', EDITED % (BINDIR, SHARED, SHARED, SHARED))
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
+                    '-days', '1', '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1',
+                    '-keyout', folder + '/key.pem', '-out', folder + '/cert.pem'], check=True, capture_output=True)
+    os.chmod(write(folder, 'users', 'bearer t0ken\n'), 0o600)
     here = os.path.dirname(os.path.abspath(__file__))
     for name in ('test_service.py', 'serve_support.py'):
         shutil.copy(os.path.join(here, name), folder)
@@ -240,6 +274,8 @@ def run_booted():
         raise Skip('only root can start a systemd of its own')
     if not os.path.exists(SYSTEMD) or not shutil.which('systemctl'):
         raise Skip('no systemd')
+    if not shutil.which('openssl'):
+        raise Skip('no openssl')
     groups = []
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as empty:
         os.chmod(folder, 0o755)
@@ -284,6 +320,11 @@ def the_unit_runs_and_sees_everybody_with_two_capabilities():
     assert re.search(r'^tendril_process_unreadable\S* [1-9]', found['metrics'], re.M) is None, found['metrics']
     same((found['ended']['ActiveState'], found['ended']['Result'], found['ended']['ExecMainStatus']),
          ('inactive', 'success', '0'))
+    # Its users' secrets are root's files, and the iterator needs no right to trace anybody.
+    edited = {process['pid']: process for process in found['edited']}
+    for pid, handles in found['known'].items():
+        same((pid, edited[int(pid)]['handles']), (pid, handles))
+    same(found['source'], has_iterator() and 'bpf' or 'stat')
 
 
 if sys.argv[1:] == ['--inside']:
