@@ -545,6 +545,40 @@ def an_output_file_is_whole_or_not_there():
         refused(3, 'No such file', 'relog', LOG, '-o', '/nonexistent/out')
 
 
+@test
+def a_conversion_that_is_killed_leaves_nothing_and_is_repeated():
+    try:
+        os.close(os.open(FOLDER, os.O_TMPFILE | os.O_WRONLY))
+    except OSError as error:
+        raise Skip('no files without a name: %s' % error) from error
+    out = os.path.join(FOLDER, 'out.csv')
+    with Victim() as victim:
+        record(victim)
+    # What a killed one left where files have to have a name is in nobody's way.
+    with open(out + '.part', 'wb'):
+        pass
+    good('relog', LOG, '-o', out)
+    same(sorted(os.listdir(FOLDER)), ['a.tlog', 'out.csv'])
+    os.unlink(out)
+    with contextlib.closing(sqlite3.connect(LOG)) as database, database:  # enough to be killed amidst it
+        row = database.execute('SELECT * FROM sample ORDER BY 1 LIMIT 1').fetchone()
+        marks = ','.join('?' * len(row))
+        for i in range(1, 200000):
+            database.execute('INSERT INTO sample VALUES(%s)' % marks, (row[0] + 100000000 + i, *row[1:]))
+    with subprocess.Popen([TENDRIL, 'relog', LOG, '-o', out]) as process:
+        deadline = time.monotonic() + SECONDS
+        while not has_written(process):
+            assert time.monotonic() < deadline and process.poll() is None
+        process.kill()
+    same(sorted(os.listdir(FOLDER)), ['a.tlog'])
+
+
+def has_written(process):
+    with contextlib.suppress(FileNotFoundError), open('/proc/%d/io' % process.pid, encoding='ascii') as file:
+        return int(re.search(r'^wchar: (\d+)', file.read(), re.M)[1]) > 0
+    return False
+
+
 @contextlib.contextmanager
 def small_disk(kilobytes):
     need_root()
