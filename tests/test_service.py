@@ -5,6 +5,7 @@
 Prints TAP.  The systemd is PID 1 of namespaces of the test's own, on a copy of this machine's files
 that is thrown away; inside of them this program runs once more, with --inside, and looks.
 """
+import contextlib
 import json
 import os
 import re
@@ -220,14 +221,13 @@ def own_groups():
 
 
 def remove_group(group):
-    for path, _, _ in os.walk(group, topdown=False):
-        deadline = time.monotonic() + SECONDS
-        while True:  # until the last of its processes has been reaped
-            try:
+    """Until the last of its processes has been reaped, it stays."""
+    deadline = time.monotonic() + SECONDS
+    while os.path.isdir(group):
+        for path, _, _ in os.walk(group, topdown=False):
+            with contextlib.suppress(OSError):
                 os.rmdir(path)
-                break
-            except OSError:
-                assert time.monotonic() < deadline, path
+        assert time.monotonic() < deadline, group
 
 
 def has_iterator():
