@@ -74,6 +74,10 @@ group_check()
 	need util-linux has_command setpriv
 	need tmux has_command tmux
 	want curl has_command curl
+	want faketime has_command faketime
+	want jq has_command jq
+	want sqlite3 has_command sqlite3
+	want systemd eval 'has_command systemd-analyze && has_file /lib/systemd/systemd'
 	want musl-tools has_command musl-gcc
 	want gcc-multilib has_32_bit
 	want g++ has_command g++

@@ -18,7 +18,13 @@ PROGRAM = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else None
 VICTIM = r'''
 import ctypes, os, resource, sys
 name = bytes.fromhex(sys.argv[1])
-ctypes.CDLL(None).prctl(15, name, 0, 0, 0)
+libc = ctypes.CDLL(None)
+if int(sys.argv[3]):
+    os.setgroups([])
+    os.setresgid(*[int(sys.argv[3])] * 3)
+    os.setresuid(*[int(sys.argv[3])] * 3)
+libc.prctl(4, int(sys.argv[4]), 0, 0, 0)
+libc.prctl(15, name, 0, 0, 0)
 held = [os.open('/dev/null', os.O_RDONLY) for _ in range(int(sys.argv[2]))]
 print('ready', flush=True)
 for line in sys.stdin:
@@ -52,9 +58,11 @@ def line_of(stream):
 class Victim:
     """A process of that name that opens so many handles, and more when it is told to."""
 
-    def __init__(self, name, handles):
+    def __init__(self, name, handles, uid=0, dumpable=True):
+        """uid 0: ours.  Of one that is not dumpable nothing is its user's own to read."""
         name = name if isinstance(name, bytes) else name.encode()
-        self.process = subprocess.Popen([sys.executable, '-c', VICTIM, name.hex(), str(handles)],
+        self.process = subprocess.Popen([sys.executable, '-c', VICTIM, name.hex(), str(handles), str(uid),
+                                         str(int(dumpable))],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.pid = self.process.pid
         same(line_of(self.process.stdout), b'ready\n')

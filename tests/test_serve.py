@@ -11,6 +11,8 @@ import json
 import os
 import queue
 import re
+import resource
+import select
 import shutil
 import signal
 import socket
@@ -587,6 +589,218 @@ def slow_and_many_clients_miss_no_sample():
         # A busy machine may cost a sample or two; clients that could delay them would cost every other.
         missed = last['samples_missed'] - first['samples_missed']
         assert missed <= 2, missed
+
+
+def status_kb(server, key):
+    with open('/proc/%d/status' % server.process.pid, encoding='utf-8') as file:
+        return int(next(line for line in file if line.startswith(key)).split()[1])
+
+
+def handles_of(server):
+    return len(os.listdir('/proc/%d/fd' % server.process.pid))
+
+
+class Crowd(threading.Thread):
+    """So many connections, that each send a header line now and then and never come to an end; who is thrown out
+    comes back."""
+
+    def __init__(self, port, size):
+        super().__init__()
+        self.port, self.size, self.rounds, self.is_over = port, size, 0, False
+        self.full = threading.Event()
+
+    def connect(self):
+        connection = socket.socket()
+        connection.settimeout(1)
+        with contextlib.suppress(OSError):
+            connection.connect(('127.0.0.1', self.port))
+            connection.send(b'GET /metrics HTTP/1.1\r\nHost: localhost\r\n')
+            connection.setblocking(False)
+            return connection
+        connection.close()
+        return None
+
+    def fill(self, connections):
+        while len(connections) < self.size and not self.is_over:
+            connection = self.connect()
+            if not connection:  # no room left, and nobody is thrown out
+                return
+            connections.append(connection)
+
+    def run(self):
+        connections = []
+        while not self.is_over:
+            self.fill(connections)
+            for connection in list(connections):
+                try:
+                    connection.send(b'X: y\r\n')
+                    if connection.recv(4096) == b'':
+                        raise ConnectionError
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    connection.close()
+                    connections.remove(connection)
+            self.rounds += 1
+            if self.rounds > 2:
+                self.full.set()
+        for connection in connections:
+            connection.close()
+
+    def __enter__(self):
+        self.start()
+        assert self.full.wait(SECONDS)
+        return self
+
+    def __exit__(self, *unused):
+        self.is_over = True
+        self.join()
+
+
+@contextlib.contextmanager
+def many_handles():
+    """Not for those that are started meanwhile: they inherit the hard limit only."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2048:
+        raise Skip('not enough handles to be had')
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@test
+def slow_clients_do_not_keep_others_out():
+    with Server('--interval', '0.5') as server, server.events() as page, many_handles():
+        first = page.event()
+        with Crowd(server.port, 450) as crowd:
+            rounds = crowd.rounds
+            while crowd.rounds < rounds + 3:
+                same(server.get('healthz').status, 200)
+                same(server.get('metrics').status, 200)
+            assert handles_of(server) < 1000, handles_of(server)
+        last = page.event()  # a live page stays all the time
+        assert last['samples_missed'] - first['samples_missed'] <= 2, (first['samples_missed'], last['samples_missed'])
+        assert status_kb(server, 'VmRSS') < 64 * 1024, status_kb(server, 'VmRSS')
+
+
+@test
+def connections_that_say_nothing_over_tls_do_not_keep_others_out():
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        cert, key = certificate(folder)
+        server = stack.enter_context(Server('--tls-cert', cert, '--tls-key', key, os.getpid(),
+                                            context=ssl.create_default_context(cafile=cert)))
+        stack.enter_context(many_handles())
+        for number in range(600):
+            connection = stack.enter_context(socket.socket())
+            connection.setblocking(False)
+            connection.connect_ex(('127.0.0.1', server.port))
+            if number % 3:
+                select.select([], [connection], [], SECONDS)
+                with contextlib.suppress(OSError):
+                    connection.send((b'\x16\x03\x01\x02\x00\x01', b'GET / HTTP/1.1\r\n\r\n')[number % 2])
+            if number % 50 == 49:
+                same(server.get('healthz').status, 200)
+        same(server.get('metrics').status, 200)
+
+
+@test
+def thousands_of_connections_leave_nothing_behind():
+    with Server(os.getpid()) as server:
+        same(server.get('metrics').status, 200)
+        for number in range(1600):
+            with socket.create_connection(('127.0.0.1', server.port), SECONDS) as connection:
+                if number % 4:
+                    connection.sendall((b'GET /metr', b'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n',
+                                        b'\xff' * 100)[number % 4 - 1])
+            if number == 800:
+                memory = status_kb(server, 'VmRSS')
+        # Half a request is waited for, although nobody is there any more: but not by too many.
+        assert handles_of(server) < 400, handles_of(server)
+        assert status_kb(server, 'VmRSS') < memory + 4096, (memory, status_kb(server, 'VmRSS'))
+        same(server.get('metrics').status, 200)
+
+
+@test
+def who_has_said_all_and_listens_on_is_answered():
+    with Server(os.getpid()) as server, socket.create_connection(('127.0.0.1', server.port), SECONDS) as connection:
+        connection.sendall(b'GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+        connection.shutdown(socket.SHUT_WR)
+        answer = b''
+        while part := connection.recv(65536):
+            answer += part
+        contains(answer, b' 200 OK')
+        contains(answer, b'tendril_samples_total')
+
+
+@test
+def every_route_has_a_head_and_no_other_method():
+    routes = ['', 'metrics', 'healthz', 'api/v1/processes', 'api/v1/history?pid=%d' % os.getpid(), 'api/v1/events',
+              'nothing']
+    with Server(os.getpid()) as server:
+        for route in routes:
+            with server_head(server, route) as head:
+                same((route, head.status, head.read()), (route, 404 if route == 'nothing' else 200, b''))
+            for method in ('POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH', 'PROPFIND', 'get'):
+                answer = server.get(route, method=method)
+                same((route, method, answer.status, answer.headers['Allow']), (route, method, 405, 'GET, HEAD'))
+
+
+def server_head(server, route):
+    try:
+        return server.open(route, method='HEAD')
+    except urllib.error.HTTPError as error:
+        return error
+
+
+@test
+def what_is_unchanged_is_not_sent_again():
+    with Server(os.getpid()) as server:
+        tag = server.get('').headers['ETag']
+        for given, status in ((tag, 304), ('W/' + tag, 304), ('"other", ' + tag, 304), ('*', 304), ('"other"', 200),
+                              (tag[1:-1], 200), ('', 200), ('"' + 'x' * 8000 + '"', 200)):
+            same((given[:40], server.get('', **{'If-None-Match': given}).status), (given[:40], status))
+
+
+@test
+def no_path_leads_elsewhere():
+    with Server(os.getpid()) as server:
+        for path in (b'/../etc/passwd', b'/%2e%2e/%2e%2e/etc/passwd', b'/..%2f..%2fetc%2fpasswd', b'//etc/passwd', b'/.',
+                     b'/./metrics', b'/metrics/', b'/metrics%0a', b'/\\..\\', b'/proc/self/environ',
+                     b'http://evil.example/etc/passwd', b'/%ff%fe', b'/metrics%2f..%2f..', b'*', b'metrics'):
+            answer = raw(server, b'GET ' + path + b' HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+            assert re.match(rb'HTTP/1\.1 4\d\d ', answer) and b'root:' not in answer, (path, answer[:300])
+        same(server.get('healthz').status, 200)
+
+
+@test
+def without_credentials_there_is_nothing_to_see():
+    with tempfile.TemporaryDirectory() as folder:
+        auth = secrets(folder, 'bearer t0ken\n')
+        with Server('--auth-file', auth, os.getpid()) as server:
+            page = server.get('', Authorization='Bearer t0ken')
+            files = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+            assert files
+            for route in ['', 'metrics', 'metrics?pids=1', 'api/v1/processes', 'api/v1/history?pid=1', 'api/v1/events',
+                          'nothing'] + files:
+                for given in (None, 'Bearer wrong', 'Basic ' + 'A' * 9000, 'Bearer t0ken ,', 'Bearer t0ke', 'Bearer'):
+                    answer = server.get(route, Authorization=given)
+                    same((route, given and given[:20], answer.status, answer.text),
+                         (route, given and given[:20], 401, 'who are you?\n'))
+            same(server.get('healthz').text, 'ok\n')
+            same(server.get('metrics', Authorization='Bearer t0ken').status, 200)
+
+
+@test
+def very_long_selectors_are_taken_or_refused():
+    with Victim('tendril-long', 1) as victim:
+        with Server(*['nobody-%d' % i for i in range(3000)], victim.pid) as server:
+            process, = server.get('api/v1/processes').json()['processes']
+            same(process['pid'], victim.pid)
+        with Server('x' * 100000, victim.pid) as server:
+            same(len(server.get('api/v1/processes').json()['processes']), 1)
+    serve_fails(2, 'no such user', 'user:' + 'x' * 100000)
 
 
 main(sys.argv, __name__)

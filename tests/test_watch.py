@@ -516,7 +516,7 @@ def test_log_that_is_none():
 @test
 def test_hostile_names_are_escaped():
     names = [(b'\x1b[31mred\x07', r'\\x1b\[31mred'), (b'a\nb\x9bc', r'a\\x0ab\\x9bc'),
-             (b'\xff\xfe', r'\\xff\\xfe'), ('\u202egnp'.encode(), r'\?gnp')]
+             (b'\xff\xfe', r'\\xff\\xfe'), ('\u202egnp'.encode(), r'\\xe2\\x80\\xaegnp')]
     for raw, shown in names:
         with Target(raw) as target, Terminal(target.pid, columns=120) as terminal:
             terminal.until(row_of(target.pid) + shown)

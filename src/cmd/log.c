@@ -171,8 +171,10 @@ static int start_timer(struct logger *logger)
 	return CMD_DONE;
 }
 
-static int catch_signals(struct logger *logger)
+/* Before the log is there: who sees it may send one. */
+static int catch_signals(const struct request *request, int *ret_signals)
 {
+	int signals = -1;
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -181,9 +183,11 @@ static int catch_signals(struct logger *logger)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) == 0)
-		logger->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return logger->signals < 0 ? cmd_fail_code(logger->request->json, -errno, "signals") :
-				     CMD_DONE;
+		signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (signals < 0)
+		return cmd_fail_code(request->json, -errno, "signals");
+	*ret_signals = signals;
+	return CMD_DONE;
 }
 
 /* Return: true when it was one that ends us. */
@@ -266,13 +270,13 @@ static uint32_t counters_wanted(const struct request *request)
 	return alert_set_n_rules(request->alerts.set) ? 0 : request->selection.counters;
 }
 
-static int run_logger(const struct request *request, struct store *store)
+static int run_logger(const struct request *request, struct store *store, int signals)
 {
 	const struct monitor_options how = { .selectors = request->selection.selectors,
 					     .n_selectors = request->selection.n_selectors,
 					     .wanted = counters_wanted(request) };
-	struct logger logger = { .request = request, .store = store, .timer = -1, .signals = -1,
-				 .end_ns = INT64_MAX };
+	struct logger logger = { .request = request, .store = store, .timer = -1,
+				 .signals = signals, .end_ns = INT64_MAX };
 	int r = monitor_sampler_new(&how, &logger.sampler);
 
 	if (r < 0)
@@ -283,15 +287,12 @@ static int run_logger(const struct request *request, struct store *store)
 	}
 	if (request->duration_ms)
 		logger.end_ns = now_ns() + request->duration_ms * NS_PER_MS;
-	r = catch_signals(&logger);
-	if (r == CMD_DONE)
-		r = start_timer(&logger);
+	r = start_timer(&logger);
 	if (r == CMD_DONE)
 		r = log_samples(&logger);
 	if (r == CMD_DONE)
 		r = print_end(&logger);
 	close_keeping_errno(logger.timer);
-	close_keeping_errno(logger.signals);
 	trend_table_free(logger.trends);
 	monitor_sampler_free(logger.sampler);
 	return r;
@@ -303,13 +304,17 @@ static int log_or_mark(const struct request *request)
 					   .max_bytes = request->max_bytes,
 					   .counters = request->selection.counters };
 	struct store_error error = { "" };
+	AUTO_CLOSE int signals = -1;
 	struct store *store = NULL;
-	int r = store_open(request->path, &how, &store, &error);
+	int r = request->mark ? CMD_DONE : catch_signals(request, &signals);
 
+	if (r != CMD_DONE)
+		return r;
+	r = store_open(request->path, &how, &store, &error);
 	if (r < 0)
 		return cmd_fail_file(request->json, request->path, r, error.text);
 	if (!request->mark)
-		r = run_logger(request, store);
+		r = run_logger(request, store, signals);
 	else if ((r = store_mark(store, 0, request->mark)) < 0)
 		r = cmd_fail_file(request->json, request->path, r, store_problem(store));
 	store_close(store);

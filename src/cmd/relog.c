@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* relog.c - tendril relog: what a log holds, cut and converted */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -263,50 +264,111 @@ static int list(const struct request *request, struct store *store, int64_t from
 static int convert_to(const struct request *request, struct store *store, int64_t from_ns,
 		      int64_t to_ns, FILE *out)
 {
-	char host[65] = "localhost", escaped[4 * sizeof(host)];
+	char host[EXPORT_HOST_BYTES] = "localhost";
 	const struct export_options how = { .format = request->format, .from_ns = from_ns,
 					    .to_ns = to_ns,
 					    .counters = request->selection.counters,
 					    .selectors = request->selection.selectors,
 					    .n_selectors = request->selection.n_selectors,
 					    .matched = request->selection.matched,
-					    .host = escaped };
+					    .host = host };
 	int r;
 
 	(void)gethostname(host, sizeof(host) - 1);
-	escape_text(host, escaped, sizeof(escaped));
 	r = export_log(store, &how, out);
-	if (r == -EIO && ferror(out))
+	if (r < 0 && ferror(out))
 		return r;
 	return r < 0 ? store_failure(request, store, r) :
 		       cmd_selection_unmatched(&request->selection, "in the log ");
 }
 
-/* Under its own name when it is whole: a conversion that fails leaves what was there. */
+/*
+ * A file is under its own name when it is whole: a conversion that fails leaves what was there.  Until
+ * then it has no name, so that one that is killed leaves nothing; where there are no such files, it is
+ * called OUTPUT.part.
+ */
+struct output {
+	int fd;
+	FILE *file; /* on a copy of it, so that it can be closed first */
+	char *part;
+	bool has_no_name;
+};
+
+static int open_nameless(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	AUTO_FREE char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+
+	return folder ? open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666) : -1;
+}
+
+static int open_output(const struct request *request, struct output *ret_output)
+{
+	AUTO_CLOSE int fd = open_nameless(request->output);
+	struct output output = { .has_no_name = fd >= 0 };
+	int copy, r;
+
+	if (asprintf(&output.part, "%s.part", request->output) < 0)
+		return cmd_fail_code(request->json, -ENOMEM, request->output);
+	if (fd < 0)
+		fd = open(output.part, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+	copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	output.file = copy < 0 ? NULL : fdopen(copy, "w");
+	if (!output.file) {
+		r = cmd_fail_code(request->json, -errno, output.part);
+		close_keeping_errno(copy);
+		free(output.part);
+		return r;
+	}
+	output.fd = take_fd(&fd);
+	*ret_output = output;
+	return CMD_DONE;
+}
+
+static int give_name(const struct output *output, const char *name)
+{
+	char own[64];
+
+	if (output->has_no_name) {
+		(void)snprintf(own, sizeof(own), "/proc/self/fd/%d", output->fd);
+		(void)unlink(output->part);
+		if (linkat(AT_FDCWD, own, AT_FDCWD, output->part, AT_SYMLINK_FOLLOW) < 0)
+			return -errno;
+	}
+	return rename(output->part, name) < 0 ? -errno : 0;
+}
+
+static int convert_to_file(const struct request *request, struct store *store, int64_t from_ns,
+			   int64_t to_ns)
+{
+	struct output output = { .fd = -1 };
+	int r = open_output(request, &output);
+
+	if (r != CMD_DONE)
+		return r;
+	r = convert_to(request, store, from_ns, to_ns, output.file);
+	if (fclose(output.file) != 0 && r == CMD_DONE)
+		r = -errno;
+	if (r == CMD_DONE)
+		r = give_name(&output, request->output);
+	if (r < 0)
+		r = cmd_fail_code(request->json, r, request->output);
+	if (r != CMD_DONE && !output.has_no_name)
+		(void)unlink(output.part);
+	close_keeping_errno(output.fd);
+	free(output.part);
+	return r;
+}
+
 static int convert(const struct request *request, struct store *store, int64_t from_ns,
 		   int64_t to_ns)
 {
-	AUTO_FREE char *name = NULL;
-	FILE *out = stdout;
 	int r;
 
-	if (!request->output) {
-		r = convert_to(request, store, from_ns, to_ns, stdout);
-		return r == -EIO ? cmd_printed(r) : r;
-	}
-	if (asprintf(&name, "%s.part", request->output) < 0)
-		return cmd_fail_code(request->json, -ENOMEM, request->output);
-	out = fopen(name, "wxe");
-	if (!out)
-		return cmd_fail_code(request->json, -errno, name);
-	r = convert_to(request, store, from_ns, to_ns, out);
-	if ((fclose(out) != 0 && r >= 0) || r == -EIO)
-		r = cmd_fail_code(request->json, -EIO, request->output);
-	if (r == CMD_DONE && rename(name, request->output) < 0)
-		r = cmd_fail_code(request->json, -errno, request->output);
-	if (r != CMD_DONE)
-		(void)unlink(name);
-	return r;
+	if (request->output)
+		return convert_to_file(request, store, from_ns, to_ns);
+	r = convert_to(request, store, from_ns, to_ns, stdout);
+	return r < 0 ? CMD_FAILED : r; /* what main() says of it is enough */
 }
 
 static int relog(const struct request *request)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "monitor/clients.h"
 #include "monitor/credentials.h"
 #include "monitor/listen.h"
 #include "monitor/metrics.h"
@@ -15,6 +16,7 @@
 
 #define CONNECTIONS_MAX	   400
 #define STREAMS_MAX	   128  /* of them, live pages */
+#define WAITING_MAX	   240  /* and others; beyond that the oldest is ended */
 #define REQUEST_BYTES_MAX  16384
 #define IDLE_SECONDS	   15
 #define PEM_BYTES_MAX	   (1 << 20)
@@ -58,6 +60,7 @@ struct serve {
 	struct monitor_users users;
 	struct web_api_facts facts;
 	struct document *cached[DOCUMENTS];
+	struct clients clients; /* touched by the answering thread only */
 	char url[LISTEN_TEXT_BYTES + 16];
 	char log[SERVE_WHY_BYTES]; /* the last that the library said while it started */
 	pthread_t starter;
@@ -333,6 +336,14 @@ static void end_stream(void *param)
 	free(stream);
 }
 
+static struct client *client_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
 static struct stream *begin_stream(struct serve *serve, struct MHD_Connection *connection)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
@@ -367,6 +378,8 @@ static enum MHD_Result send_events(const struct request *request)
 						     end_stream);
 	if (!response)
 		end_stream(stream);
+	else
+		clients_keep(&request->serve->clients, client_of(request->connection));
 	return send_response(request, MHD_HTTP_OK, response, "text/event-stream", "no-store");
 }
 
@@ -487,7 +500,7 @@ static enum MHD_Result send_health(const struct request *request)
 static enum MHD_Result send_file(const struct request *request, const struct web_file *file)
 {
 	const char *known = header(request, "If-None-Match");
-	bool is_same = known && strstr(known, file->etag);
+	bool is_same = known && (strstr(known, file->etag) || !strcmp(known, "*"));
 	struct MHD_Response *response = MHD_create_response_from_buffer(
 		is_same ? 0 : file->bytes, (void *)(uintptr_t)file->data, MHD_RESPMEM_PERSISTENT);
 
@@ -551,11 +564,35 @@ static enum MHD_Result answer(void *param, struct MHD_Connection *connection, co
 	if (*request_state == &seen)
 		return check_and_route(&request);
 	*request_state = &seen;
+	clients_touch(&request.serve->clients, client_of(connection));
 	if (!request.is_head && strcmp(method, "GET"))
 		return say(&request, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
 	if (header(&request, "Content-Length") || header(&request, "Transfer-Encoding"))
 		return say(&request, MHD_HTTP_BAD_REQUEST, "a request with a body is not served\n");
 	return MHD_YES;
+}
+
+static void on_answered(void *param, struct MHD_Connection *connection, void **request_state,
+			enum MHD_RequestTerminationCode code)
+{
+	struct serve *serve = param;
+
+	(void)request_state;
+	(void)code;
+	clients_touch(&serve->clients, client_of(connection));
+}
+
+static void on_connection(void *param, struct MHD_Connection *connection, void **client,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct serve *serve = param;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED)
+		clients_remove(&serve->clients, *client);
+	else if (info)
+		*client = clients_add(&serve->clients, info->connect_fd);
 }
 
 /* Starting and stopping */
@@ -671,6 +708,8 @@ static int start_daemon(struct serve *serve, int listen_fd, char *cert, char *ke
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES_MAX,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, serve,
+		MHD_OPTION_NOTIFY_COMPLETED, on_answered, serve,
 		MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 	return serve->daemon ? 0 : -EIO;
 }
@@ -735,6 +774,7 @@ int serve_start(const struct serve_options *options, struct serve **ret_serve,
 	if (!serve)
 		return refuse(ret_why, -ENOMEM, "out of memory");
 	serve->options = *options;
+	serve->clients.n_max = WAITING_MAX;
 	serve->starter = pthread_self();
 	pthread_mutex_init(&serve->lock, NULL);
 	r = read_credentials(serve, ret_why);

@@ -399,6 +399,8 @@ static int open_store(struct store *store, const char *path)
 			return store_fail(store, -errno, "%s", strerror(errno));
 	} else if (!S_ISREG(status.st_mode)) {
 		return store_fail(store, -EINVAL, "is no ordinary file");
+	} else if (status.st_size == 1) { /* SQLite takes it for a new file, and would write over it */
+		return store_fail(store, -EBADMSG, "is not a log of tendril");
 	}
 	if (store->options.mode == STORE_READ)
 		return access(path, R_OK) < 0 ? store_fail(store, -errno, "%s", strerror(errno)) :

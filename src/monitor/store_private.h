@@ -8,6 +8,10 @@
 #include "monitor/delta.h"
 #include "monitor/store.h"
 
+/* The end of the year 2099.  In nanoseconds there is room for it twice. */
+#define STORE_LATEST_NS	    (4102444800LL * NS_PER_S - 1)
+#define STORE_OFFSET_MS_MAX (STORE_LATEST_NS / NS_PER_MS) /* between the two clocks of a sample */
+
 /* Values of is_key. */
 enum store_key {
 	STORE_STEP = 0,

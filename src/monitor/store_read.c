@@ -81,14 +81,13 @@ static int take_sample(struct walk *walk, sqlite3_stmt *statement)
 	if (r < 0)
 		return r;
 	data = delta_get_signed(data, end, &offset_ms);
-	if (!data || offset_ms > INT64_MAX / NS_PER_MS / 4 || offset_ms < -INT64_MAX / NS_PER_MS / 4)
+	if (!data || offset_ms > STORE_OFFSET_MS_MAX || offset_ms < -STORE_OFFSET_MS_MAX)
 		return store_damaged(walk->store, "a row cannot be decoded");
 	r = decode(walk, &walk->state, &data, end);
 	if (r < 0)
 		return r;
 	walk->offset_ms += offset_ms;
-	if (walk->offset_ms > INT64_MAX / NS_PER_MS / 4 ||
-	    walk->offset_ms < -INT64_MAX / NS_PER_MS / 4)
+	if (walk->offset_ms > STORE_OFFSET_MS_MAX || walk->offset_ms < -STORE_OFFSET_MS_MAX)
 		return store_damaged(walk->store, "impossible times");
 	row.monotonic_ms = time_ms + walk->offset_ms;
 	return hand_out(walk, &row);
