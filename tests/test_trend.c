@@ -275,7 +275,7 @@ static void test_no_detector_could_find_many_more(void **state)
 
 	(void)state;
 	for (int kind = LOAD_WHITE; kind < LOADS; kind++) {
-		unsigned best = 0, best_strict = 0, ours = 0;
+		unsigned best = 0, best_strict = 0, ours = 0, cried = 0;
 
 		if (kind == LOAD_BURST) /* it would only have to look at the idle floor */
 			continue;
@@ -285,9 +285,13 @@ static void test_no_detector_could_find_many_more(void **state)
 			best += z > 1.645;       /* 1 of 20 innocent starts */
 			best_strict += z > 3.14; /* 1 of 1,200 windows: 100 days without a memory */
 			ours += is_found((enum load)kind, bases[b], 1, seed_of(run, kind, b));
+			cried += is_found((enum load)kind, bases[b], 0, seed_of(run, kind, b));
 		}
-		printf("# base %.0f, load %-9s: %.1f %% found, of %.1f %% (%.1f %% at 1 in 1,200)\n", bases[b],
-		       load_names[kind], 100.0 * ours / runs, 100.0 * best / runs, 100.0 * best_strict / runs);
+		printf("# base %.0f, load %-9s: %.1f %% found, of %.1f %% (%.1f %% at 1 in 1,200); "
+		       "%.1f %% of innocent starts\n",
+		       bases[b], load_names[kind], 100.0 * ours / runs, 100.0 * best / runs,
+		       100.0 * best_strict / runs, 100.0 * cried / runs);
+		assert_true(cried <= (kind == LOAD_WANDER ? 0.25 : 0.1) * runs);
 		assert_true(ours >= 0.95 * best);
 		assert_true((kind == LOAD_WANDER) == (best < 0.95 * runs));
 	}
@@ -447,7 +451,7 @@ static double warming(double t_s, double constant_s)
 static void test_what_settles_is_no_leak(void **state)
 {
 	(void)state;
-	for (double constant_s = 600; constant_s <= 1800; constant_s += 300)
+	for (double constant_s = 600; constant_s <= 2100; constant_s += 300)
 		assert_int_equal(alarms_of(warming, constant_s, 12), 0);
 }
 
@@ -521,18 +525,32 @@ static void test_means_and_lows_must_rise_together(void **state)
 	assert_int_equal(alarms_of(giving_back, 400, 4), 0);
 }
 
-/* Noise that remembers for an hour rises as a leak does, for two: of starts, few may be taken for one.
- * Were the noise of one span thought to know nothing of the last one, every fourth would be. */
+/* Noise that remembers for five minutes swings slowly, and the slope is known no better than that.  Were
+ * a span's noise thought to know nothing of the last one's, 67 % would be inside instead of 88 %. */
 static void test_the_memory_of_noise_counts(void **state)
 {
-	const unsigned runs = 200;
-	unsigned alarms = 0;
+	const unsigned runs = 300;
+	const double keep = exp(-INTERVAL_S / 300.0);
+	unsigned inside = 0;
 
 	(void)state;
-	for (unsigned run = 0; run < runs; run++)
-		alarms += is_found(LOAD_WANDER, 1000, 0, run * 10 + 1);
-	printf("# %.1f %% of starts under load that wanders are called leaks\n", 100.0 * alarms / runs);
-	assert_true(alarms <= 0.25 * runs);
+	for (unsigned run = 0; run < runs; run++) {
+		struct random random = random_from(run + 1);
+		struct trend *trend = trend_new();
+		struct trend_verdict verdict;
+		double noise = normal(&random);
+
+		assert_non_null(trend);
+		for (int t_s = 0; t_s <= 7200; t_s += INTERVAL_S) {
+			noise = keep * noise + sqrt(1 - keep * keep) * normal(&random);
+			trend_add(trend, t_s * NS_PER_S, to_count(500 + 35 * noise + t_s / 60.0), 0);
+		}
+		trend_verdict(trend, &verdict);
+		inside += verdict.low_per_hour <= 60 && verdict.high_per_hour >= 60;
+		trend_free(trend);
+	}
+	printf("# noise of 5 minutes: %.1f %% inside\n", 100.0 * inside / runs);
+	assert_true(inside >= 0.83 * runs);
 }
 
 /* Recorded processes: two hours each, again and again */

@@ -33,7 +33,7 @@
 #define STEP_RATIO   1.5  /* a line may fit so much worse than a step, */
 #define STEP_WAVE    1.3  /* and a line with a wave, which fits more easily */
 #define SETTLE_RATIO 0.45 /* the later part may rise so much less than the earlier one */
-#define NOISE_TOLERANCE 1.3
+#define NOISE_TOLERANCE 1.8
 #define NOISE_LEAST  0.3  /* handles: they are whole numbers */
 #define FAR_OUT      3.0  /* standard deviations; what is farther out is brought back */
 #define MAD_OF_NORMAL 0.6745
@@ -276,14 +276,17 @@ static double part_median(const struct series *s, size_t from, size_t to)
 	return median(part, to - from);
 }
 
-/* From one bucket to the next, so that a bend in the series is no noise. */
+/* Of three buckets in a row, so that neither a rise nor a bend in it is noise. */
 static double noise_of(const struct series *s)
 {
 	double sum = 0;
 
-	for (size_t i = 1; i < s->n; i++)
-		sum += (s->y[i] - s->y[i - 1]) * (s->y[i] - s->y[i - 1]);
-	return sqrt(sum / (2 * ((double)s->n - 1)));
+	for (size_t i = 2; i < s->n; i++) {
+		double bend = s->y[i] - 2 * s->y[i - 1] + s->y[i - 2];
+
+		sum += bend * bend;
+	}
+	return sqrt(sum / (6 * ((double)s->n - 2)));
 }
 
 /* What warms up slows down; a leak goes on as it began. */
