@@ -45,7 +45,10 @@
  * warming up, garbage collectors, random walks, restarts and days.  They come in the first hours of a
  * process: a rise of two hours that nothing before explains looks like a leak, whatever comes later.  On
  * 1,000 that is 0 to 9 % of starts (wandering: 15 %), on less next to none; so where processes of a
- * thousand handles live for hours only, there are more than 1 in 100 process-days.  A leak that begins after a quiet day has to rise above what was seen: 2 hours up to 300, 3 to 5 on 1,000.
+ * thousand handles live for hours only, there are more than 1 in 100 process-days.
+ *
+ * A leak that begins after a quiet day has to rise above what was seen: 2 to 3 hours up to 300, 3 to 6 on
+ * 1,000 (in an hourly cycle more).
  * Less than 12 an hour is left to the long window, which needs 2.5 days.
  */
 #ifndef MONITOR_TREND_H
