@@ -746,7 +746,8 @@ static void test_the_slope_is_where_it_is_said_to_be(void **state)
 			}
 			printf("# base %4.0f, load %-9s: %5.1f %% inside, on average %+.1f an hour, %.2f of the time left\n",
 			       bases[b], load_names[kind], 100.0 * inside / n, error / n, left / n);
-			assert_true(inside >= 0.75 * n); /* a day's cycle has a slope of its own */
+			/* A day's cycle has a slope of its own, up to 13 an hour on 1,000. */
+			assert_true(inside >= (kind == LOAD_DAILY ? 0.65 : 0.85) * n);
 			assert_true(fabs(error / n) < 6);
 			assert_true(left / n > 0.8 && left / n < 1.3);
 			inside_all += inside;
