@@ -9,6 +9,9 @@ TEST_JOBS ?= 1
 # Names of single tests for `make check`; none means all.
 TESTS ?=
 
+# The same for `make bench`.
+BENCHES ?= bench bench_monitor bench_store bench_serve bench_watch bench_leaks
+
 # The packages that are not there.
 MISSING = sh scripts/need.sh --missing build check
 
@@ -64,12 +67,20 @@ demo-wine:
 	@$(MAKE) --no-print-directory all
 	@sh examples/demo-wine.sh $(BUILD)
 
-bench: all
-	@sh scripts/need.sh --tell bench
-	@ninja -C $(BUILD) bench/bench bench/bench_monitor tests/targets/manylibs bench_leaks_parts
-	@$(BUILD)/bench/bench --targets $(BUILD)/tests/targets; bad=$$?; \
-		$(BUILD)/bench/bench_monitor || bad=1; \
-		python3 bench/bench_leaks.py $(BUILD) || bad=1; exit $$bad
+# What the peers are is optional: without one, its line says so.
+bench:
+	@sh scripts/need.sh build bench
+	@$(MAKE) --no-print-directory all
+	@ninja -C $(BUILD) $(patsubst %,bench/%,$(filter-out bench_leaks,$(BENCHES))) tests/targets/manylibs bench_leaks_parts
+	@cd $(BUILD) && bad=0; for name in $(BENCHES); do \
+		case $$name in \
+		bench_leaks) (cd - >/dev/null && python3 bench/bench_leaks.py $(BUILD)) || bad=1; continue ;; \
+		bench) words="--targets tests/targets" ;; \
+		bench_serve | bench_watch) words=src/cmd/tendril ;; \
+		*) words= ;; \
+		esac; \
+		bench/$$name $$words || bad=1; echo; \
+	done; exit $$bad
 
 torture: all
 	@ninja -C $(BUILD) tests/torture meson-test-prereq

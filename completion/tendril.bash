@@ -27,10 +27,10 @@ _tendril() {
 	load|unload) options+=' --timeout' ;;
 	handles) options+=' --kind --summary --wide' ;;
 	ps) options+=' --sort --reverse --limit --above' ;;
-	log) options+=' --output --interval --duration --counters --max-size --mark' ;;
+	log) options+=' --output --interval --duration --counters --max-size --mark --alert --run --call --every-time' ;;
 	relog) options+=' --list --from --to --counters --format --output' ;;
-	serve) options+=' --listen --interval --pids --max-series --history --tls-cert --tls-key --auth-file' ;;
-	watch) options+=' --interval --sort --reverse --filter --view --alert --once' ;;
+	serve) options+=' --listen --interval --pids --max-series --history --tls-cert --tls-key --auth-file --alert --run --call --every-time' ;;
+	watch) options+=' --interval --sort --reverse --filter --view --once --open --from --to --alert --run --call --every-time' ;;
 	leaks) options+=' --duration --follow --all --by-process --top --older-than --every --since --save
 		--folded --ptrace --stack-size --debuginfod' ;;
 	esac
@@ -47,13 +47,13 @@ _tendril() {
 	relog:--format|relog:-F)
 		COMPREPLY=($(compgen -W 'pdh-csv csv json openmetrics' -- "$cur"))
 		return ;;
-	log:--output|log:-o|relog:--output|relog:-o)
+	log:--output|log:-o|relog:--output|relog:-o|watch:--open|watch:-o)
 		compopt -o filenames
 		COMPREPLY=($(compgen -f -- "$cur"))
 		return ;;
 	log:--interval|log:--duration|log:--max-size|log:--mark|log:-[idmM])
 		return ;;
-	relog:--from|relog:--to|relog:-[ft])
+	relog:--from|relog:--to|relog:-[ft]|watch:--from|watch:--to)
 		return ;;
 	watch:--sort|watch:-s)
 		COMPREPLY=($(compgen -W "$columns percent change trend resident cpu" -- "$cur"))
@@ -68,6 +68,8 @@ _tendril() {
 		COMPREPLY=($(compgen -f -- "$cur"))
 		return ;;
 	serve:--listen|serve:--interval|serve:--max-series|serve:--history|serve:-[li])
+		return ;;
+	log:--alert|log:-a|serve:--alert|serve:-a|log:--run|log:--call|serve:--run|serve:--call|watch:--run|watch:--call)
 		return ;;
 	*:--timeout|ps:--limit|ps:--above|run:--string|run:--integer|run:-[sit]|load:-t|unload:-t|ps:-[na])
 		return ;;

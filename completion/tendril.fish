@@ -93,7 +93,13 @@ complete -c tendril -n '__tendril_does watch' -s s -l sort -x -d 'Sort by' -a 'h
 complete -c tendril -n '__tendril_does watch' -s r -l reverse -d 'The other way round'
 complete -c tendril -n '__tendril_does watch' -s f -l filter -x -d 'Only with this text'
 complete -c tendril -n '__tendril_does watch' -s v -l view -x -d 'Begin with' -a 'report chart alert log'
-complete -c tendril -n '__tendril_does watch' -s a -l alert -x -d 'Tell when that rule holds'
+complete -c tendril -n '__tendril_does watch log serve' -s a -l alert -x -d 'Tell when that rule holds'
+complete -c tendril -n '__tendril_does watch log serve' -l run -x -d 'Command when that alert fires'
+complete -c tendril -n '__tendril_does watch log serve' -l call -x -d 'URL to post to when that alert fires'
+complete -c tendril -n '__tendril_does watch log serve' -l every-time -d 'Not only the first time'
+complete -c tendril -n '__tendril_does watch' -s o -l open -r -F -d 'Look at a log'
+complete -c tendril -n '__tendril_does watch' -l from -x -d 'With --open: where the window begins'
+complete -c tendril -n '__tendril_does watch' -l to -x -d 'With --open: where it ends'
 complete -c tendril -n '__tendril_does watch' -l once -d 'Print one report'
 
 # Behind "--" is a command of its own.

@@ -76,6 +76,10 @@ group_check()
 	need util-linux has_command setpriv
 	need tmux has_command tmux
 	want curl has_command curl
+	want faketime has_command faketime
+	want jq has_command jq
+	want sqlite3 has_command sqlite3
+	want systemd eval 'has_command systemd-analyze && has_file /lib/systemd/systemd'
 	want musl-tools has_command musl-gcc
 	want gcc-multilib has_32_bit
 	want g++ has_command g++
@@ -98,6 +102,15 @@ group_check()
 	want chromium-driver has_command chromedriver
 	want openssl has_command openssl
 	want libjemalloc2 has_file /usr/lib/*/libjemalloc.so.2
+	want faketime has_command faketime
+}
+
+group_bench()
+{
+	want sysstat has_command pidstat
+	want lsof has_command lsof
+	want prometheus-process-exporter has_command prometheus-process-exporter
+	want pcp has_file /var/lib/pcp/pmdas/proc/pmdaproc
 }
 
 # What make bench measures itself against.
@@ -126,6 +139,7 @@ group_wine()
 hold_services()
 {
 	policy=/usr/sbin/policy-rc.d
+	export SYSTEMD_OFFLINE=1 # pcp asks systemctl itself, and fails where there is no systemd
 	[ -e $policy ] && return
 	printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy
 	trap 'rm -f /usr/sbin/policy-rc.d' EXIT

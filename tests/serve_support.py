@@ -7,6 +7,7 @@ import resource
 import select
 import subprocess
 import sys
+import time
 import traceback
 import urllib.error
 import urllib.request
@@ -17,7 +18,13 @@ PROGRAM = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else None
 VICTIM = r'''
 import ctypes, os, resource, sys
 name = bytes.fromhex(sys.argv[1])
-ctypes.CDLL(None).prctl(15, name, 0, 0, 0)
+libc = ctypes.CDLL(None)
+if int(sys.argv[3]):
+    os.setgroups([])
+    os.setresgid(*[int(sys.argv[3])] * 3)
+    os.setresuid(*[int(sys.argv[3])] * 3)
+libc.prctl(4, int(sys.argv[4]), 0, 0, 0)
+libc.prctl(15, name, 0, 0, 0)
 held = [os.open('/dev/null', os.O_RDONLY) for _ in range(int(sys.argv[2]))]
 print('ready', flush=True)
 for line in sys.stdin:
@@ -51,9 +58,11 @@ def line_of(stream):
 class Victim:
     """A process of that name that opens so many handles, and more when it is told to."""
 
-    def __init__(self, name, handles):
+    def __init__(self, name, handles, uid=0, dumpable=True):
+        """uid 0: ours.  Of one that is not dumpable nothing is its user's own to read."""
         name = name if isinstance(name, bytes) else name.encode()
-        self.process = subprocess.Popen([sys.executable, '-c', VICTIM, name.hex(), str(handles)],
+        self.process = subprocess.Popen([sys.executable, '-c', VICTIM, name.hex(), str(handles), str(uid),
+                                         str(int(dumpable))],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.pid = self.process.pid
         same(line_of(self.process.stdout), b'ready\n')
@@ -98,16 +107,35 @@ class Events:
     def __init__(self, response):
         self.response = response
 
-    def event(self):
+    def lines(self):
         lines = {}
         while True:
             line = self.response.readline().decode('utf-8').rstrip('\n')
             if not line:
-                break
+                return lines
             key, _, value = line.partition(': ')
             lines[key] = value
+
+    def event(self):
+        """The next sample."""
+        lines = self.lines()
+        while 'event' in lines:
+            lines = self.lines()
         same(set(lines), {'id', 'data'})
         return dict(json.loads(lines['data']), id=int(lines['id']))
+
+    def alerts(self, wanted):
+        """What the alerts say, as soon as that is so."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            lines = self.lines()
+            assert time.monotonic() < deadline, 'the alerts never said that'
+            if lines.get('event') == 'alerts':
+                same(set(lines), {'event', 'data'})
+                alerts = json.loads(lines['data'])
+                if wanted(alerts):
+                    return alerts
+            assert lines, 'the stream has ended'
 
     def close(self):
         self.response.close()
@@ -120,7 +148,7 @@ class Events:
 
 
 class Server:
-    def __init__(self, *args, raw=False, context=None):
+    def __init__(self, *args, raw=False, context=None, limit=None):
         args = [str(arg) for arg in args]
         if '--listen' not in args:
             args += ['--listen', '127.0.0.1:0']
@@ -128,7 +156,8 @@ class Server:
             args += ['--interval', '0.2']
         self.program = PROGRAM
         self.process = subprocess.Popen([PROGRAM, 'serve'] + args, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE)
+                                        stdout=subprocess.PIPE, preexec_fn=lambda: limit and resource.setrlimit(
+                                            resource.RLIMIT_NOFILE, (limit, limit)))
         self.line = line_of(self.process.stdout).decode()
         self.url = json.loads(self.line)['url'] if raw else self.line.strip()
         self.port = int(self.url.rstrip('/').rsplit(':', 1)[1]) if self.url else 0

@@ -5,11 +5,13 @@
 #include <math.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -472,11 +474,132 @@ static void test_once_and_every_time(void **state)
 	close(out);
 }
 
+static void assert_outcome(struct alert_outcome outcome, enum alert_outcome_kind kind, int code)
+{
+	if (outcome.kind != kind || outcome.code != code)
+		fail_msg("%s %d, wanted %s %d", alert_outcome_name(outcome.kind), outcome.code,
+			 alert_outcome_name(kind), code);
+}
+
+static void alert_event_says(const struct alert_event *event, const char *wanted)
+{
+	char text[ALERT_OUTCOME_BYTES];
+
+	alert_outcome_text(event, text);
+	assert_string_equal(text, wanted);
+}
+
+static void test_outcomes_follow_their_command(void **state)
+{
+	struct alert_event event;
+	struct alert_set *set;
+	uint64_t version;
+	char line[128];
+	int in, out, hold[2];
+
+	(void)state;
+	assert_int_equal(pipe2(hold, O_CLOEXEC), 0);
+	set = set_with_pipe(1, 0, &in, &out);
+	(void)snprintf(line, sizeof(line), "read x < /proc/%d/fd/%d; kill -9 $$", getpid(), hold[0]);
+	add(set, "handles>10", NULL);
+	add(set, "handles>10", &(struct alert_action){ .shell = line });
+	add(set, "handles>10", &(struct alert_action){ .shell = "true" });
+	assert_int_equal(feed_one(set, 0, 50), 3);
+	assert_int_equal(alert_set_events(set, 0, &event, 1), 1);
+	assert_outcome(event.run, ALERT_NO_ACTION, 0);
+	alert_event_says(&event, "");
+	assert_int_equal(alert_set_events(set, 1, &event, 1), 1);
+	assert_outcome(event.run, ALERT_RUNNING, 0);
+	assert_int_equal(alert_set_events(set, 2, &event, 1), 1);
+	assert_outcome(event.run, ALERT_WAITING, 0);
+	version = alert_set_version(set);
+	assert_int_equal(write(hold[1], "\n", 1), 1);
+	(void)wait_for_commands(set);
+	assert_true(alert_set_version(set) != version);
+	assert_int_equal(alert_set_events(set, 1, &event, 1), 1);
+	assert_outcome(event.run, ALERT_KILLED, SIGKILL);
+	alert_event_says(&event, "signal 9");
+	assert_int_equal(alert_set_events(set, 2, &event, 1), 1);
+	assert_outcome(event.run, ALERT_EXITED, 0);
+	version = alert_set_version(set);
+	assert_int_equal(feed_one(set, 1, 50), 0);
+	assert_int_equal(alert_set_version(set), version);
+	alert_set_free(set);
+	close(in);
+	close(out);
+	close(hold[0]);
+	close(hold[1]);
+}
+
+/* Ours was raised, and theirs is as it was; what we have open is not theirs. */
+static void test_commands_have_nothing_of_ours(void **state)
+{
+	struct alert_options options = { .environment = environ, .handle_limit = 77 };
+	struct alert_set *set = NULL;
+	struct rlimit before, raised;
+	char text[256], wanted[64];
+	int ends[2], leaked;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	raised = before;
+	raised.rlim_cur = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &raised), 0);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	options.output_fd = ends[1];
+	assert_int_equal(alert_set_new(&options, &set), 0);
+	(void)signal(SIGPIPE, SIG_IGN);
+	leaked = dup(ends[0]); /* not closed by execve(2) */
+	/* Its fourth is the directory that it reads. */
+	add(set, "handles>10", &(struct alert_action){
+		.shell = "ulimit -S -n; ulimit -H -n; set -- /proc/$$/fd/*; echo $#; "
+			 "grep SigIgn /proc/$$/status; test $$ = $(cut -d' ' -f6 /proc/$$/stat); echo $?" });
+	assert_int_equal(feed_one(set, 0, 50), 1);
+	read_lines(ends[0], text, sizeof(text), 5);
+	(void)snprintf(wanted, sizeof(wanted), "77\n%lu\n4\nSigIgn:\t0000000000000000\n0\n",
+		       (unsigned long)before.rlim_max);
+	assert_string_equal(text, wanted);
+	(void)signal(SIGPIPE, SIG_DFL);
+	close(leaked);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	(void)wait_for_commands(set);
+	alert_set_free(set);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void test_rules_tell_their_facts(void **state)
+{
+	struct alert_set *set = make_set();
+	struct alert_rule_facts facts;
+	char why[ALERT_WHY_BYTES];
+
+	(void)state;
+	add(set, "handles>10", NULL);
+	add(set, "threads>99999", &(struct alert_action){ .shell = "true", .once = true });
+	add(set, "leak", &(struct alert_action){ .url = "http://localhost/" });
+	assert_int_equal(feed_one(set, 0, 50), 1);
+	assert_true(alert_set_rule_facts(set, 0, &facts));
+	assert_string_equal(facts.text, "handles>10");
+	assert_true(facts.n_active == 1 && !facts.runs && !facts.calls && !facts.every_time);
+	assert_true(alert_set_rule_facts(set, 1, &facts));
+	assert_true(facts.n_active == 0 && facts.runs && !facts.calls && !facts.every_time);
+	assert_true(alert_set_rule_facts(set, 2, &facts));
+	assert_true(!facts.runs && facts.calls && facts.every_time);
+	assert_false(alert_set_rule_facts(set, 3, &facts));
+	assert_int_equal(alert_rule_check("handles>10 nginx", why), 0);
+	assert_int_equal(alert_rule_check("handles>", why), -EINVAL);
+	assert_non_null(strstr(why, "no number"));
+	assert_int_equal(alert_set_n_rules(set), 3);
+	alert_set_free(set);
+}
+
 static void test_commands_that_fail_are_counted(void **state)
 {
 	static const char *const no_such[] = { "/no/such/command", NULL };
 	const struct alert_action missing = { .command = no_such };
 	const struct alert_action failing = { .shell = "exit 3" };
+	struct alert_event events[2];
 	struct alert_counts counts;
 	struct alert_set *set;
 	int in, out;
@@ -489,6 +612,12 @@ static void test_commands_that_fail_are_counted(void **state)
 	counts = wait_for_commands(set);
 	assert_int_equal(counts.failed, 2);
 	assert_int_equal(counts.done, 0);
+	assert_int_equal(alert_set_events(set, 0, events, 2), 2);
+	assert_outcome(events[0].run, ALERT_NOT_STARTED, ENOENT);
+	assert_outcome(events[1].run, ALERT_EXITED, 3);
+	assert_outcome(events[1].call, ALERT_NO_ACTION, 0);
+	alert_event_says(&events[0], "not started: No such file or directory");
+	alert_event_says(&events[1], "exit 3");
 	alert_set_free(set);
 	close(in);
 	close(out);
@@ -551,9 +680,9 @@ static void wait_for_input(int fd)
 }
 
 /* One request, until its body is closed, answered. */
-static void serve_once(int listening, char *request, size_t room)
+static void serve_once(int listening, const char *status, char *request, size_t room)
 {
-	static const char answer[] = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+	char answer[128];
 	size_t used = 0;
 	int fd;
 
@@ -569,7 +698,9 @@ static void serve_once(int listening, char *request, size_t room)
 		used += (size_t)n;
 		request[used] = 0;
 	} while (!strstr(request, "}"));
-	assert_int_equal(write(fd, answer, sizeof(answer) - 1), sizeof(answer) - 1);
+	(void)snprintf(answer, sizeof(answer), "HTTP/1.1 %s\r\nConnection: close\r\n"
+		       "Content-Length: 0\r\n\r\n", status);
+	assert_int_equal(write(fd, answer, strlen(answer)), strlen(answer));
 	close(fd);
 }
 
@@ -577,6 +708,7 @@ static void test_an_address_is_posted_to(void **state)
 {
 	struct monitor_process one = process(5, "a\"b\\\n\x1b", 50, 100);
 	struct alert_counts counts;
+	struct alert_event event;
 	struct alert_set *set;
 	char url[64], request[4096];
 	int in, out, listening;
@@ -593,7 +725,7 @@ static void test_an_address_is_posted_to(void **state)
 	(void)unsetenv("http_proxy");
 	add(set, "handles>10", &(struct alert_action){ .url = url });
 	assert_int_equal(feed_at(set, 7, &one, 1), 1);
-	serve_once(listening, request, sizeof(request));
+	serve_once(listening, "202 Accepted", request, sizeof(request));
 	assert_non_null(strstr(request, "POST /hook?a=b HTTP/1.1\r\n"));
 	assert_non_null(strstr(request, "Content-Type: application/json\r\n"));
 	assert_non_null(strstr(request, "\r\n\r\n{\"event\":\"fired\",\"rule\":\"handles>10\",\"pid\":5,"
@@ -602,8 +734,24 @@ static void test_an_address_is_posted_to(void **state)
 	counts = wait_for_commands(set);
 	assert_int_equal(counts.done, 1);
 	assert_int_equal(counts.failed, 0);
-	alert_set_free(set);
+	assert_outcome(last_event(set).call, ALERT_ANSWERED, 202);
+	one.value[MONITOR_HANDLES] = 1;
+	assert_int_equal(feed_at(set, 8, &one, 1), 1);
+	one.value[MONITOR_HANDLES] = 50;
+	assert_int_equal(feed_at(set, 9, &one, 1), 1);
+	serve_once(listening, "503 Not Now", request, sizeof(request));
+	assert_int_equal(wait_for_commands(set).failed, 1);
+	assert_outcome(last_event(set).call, ALERT_ANSWERED, 503);
+	event = last_event(set);
+	alert_event_says(&event, "HTTP 503");
 	close(listening);
+	one.value[MONITOR_HANDLES] = 1;
+	assert_int_equal(feed_at(set, 10, &one, 1), 1);
+	one.value[MONITOR_HANDLES] = 50;
+	assert_int_equal(feed_at(set, 11, &one, 1), 1);
+	assert_int_equal(wait_for_commands(set).failed, 2);
+	assert_outcome(last_event(set).call, ALERT_UNANSWERED, 7); /* nobody listens */
+	alert_set_free(set);
 	close(in);
 	close(out);
 }
@@ -670,6 +818,7 @@ static void test_a_command_that_hangs_is_ended(void **state)
 		alert_set_counts(set, &counts);
 	} while (counts.running);
 	assert_int_equal(counts.failed, 1);
+	assert_int_equal(last_event(set).run.kind, ALERT_TIMED_OUT);
 	alert_set_free(set);
 	close(in);
 	close(out);
@@ -694,6 +843,9 @@ int main(void)
 		cmocka_unit_test(test_the_list_is_bounded),
 		cmocka_unit_test(test_a_command_gets_the_values),
 		cmocka_unit_test(test_once_and_every_time),
+		cmocka_unit_test(test_outcomes_follow_their_command),
+		cmocka_unit_test(test_commands_have_nothing_of_ours),
+		cmocka_unit_test(test_rules_tell_their_facts),
 		cmocka_unit_test(test_commands_that_fail_are_counted),
 		cmocka_unit_test(test_commands_never_block_and_are_bounded),
 		cmocka_unit_test(test_an_address_is_posted_to),

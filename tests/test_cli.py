@@ -668,6 +668,75 @@ def test_load_bad_usage():
         bad_usage('seconds', command, '1', 'a', '-t', 'x')
 
 
+# As an ordinary user with some capabilities
+
+def with_capabilities(*names):
+    """A command that runs another one as nobody with these capabilities only."""
+    nobody_can_run_it()
+    some = ''.join(',+' + name for name in names)
+    return ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-all' + some,
+            '--inh-caps=-all' + some, '--ambient-caps=-all' + some]
+
+
+def run_with(prefix, *args):
+    return Result(subprocess.run(prefix + [TENDRIL] + [str(a) for a in args], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SECONDS, check=False))
+
+
+def checks_of(result):
+    return {check['name']: check for check in result.json()['checks']}
+
+
+def logged_figures(prefix, *targets):
+    """What `tendril log` records of them, by the source that it finds best."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        path = os.path.join(folder, 'log')
+        result = run_with(prefix, 'log', '-o', path, '--duration', '0.001', *[target.pid for target in targets])
+        same((result.code, result.err), (0, ''))
+        lines = [json.loads(line) for line in tendril('relog', path, '--json').out.splitlines()]
+    keys = ['pid', 'start_ticks', 'name', 'uid', 'session', 'handles', 'handle_limit', 'threads', 'mappings']
+    return [{key: line[key] for key in keys} for line in lines]
+
+
+@test
+def test_doctor_tells_where_samples_come_from():
+    fast, slow, all_seen = 'BPF iterator in the kernel', 'from /proc (stat)', 'no handles and no mappings'
+    capable = with_capabilities('bpf', 'perfmon')
+    if fast not in checks_of(tendril('doctor', '--json'))['samples']['found']:
+        raise Skip('no BPF iterator here')
+    bpf = checks_of(run_with(capable, 'doctor', '--json'))['samples']
+    contains(bpf['found'], fast)
+    same((bpf['state'], bpf['remedy']), ('ok', None))
+    for names in [(), ('bpf',), ('perfmon',), ('sys_ptrace', 'dac_read_search')]:
+        found = checks_of(run_with(with_capabilities(*names), 'doctor', '--json'))
+        contains(found['samples']['found'], slow)
+        contains(found['samples']['remedy'], 'CAP_BPF and CAP_PERFMON')
+    with Target() as target:  # of root
+        assert target.pid
+        contains(checks_of(run_with(with_capabilities(), 'doctor', '--json'))['unreadable']['remedy'],
+                 'CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH')
+    found = checks_of(run_with(with_capabilities('sys_ptrace', 'dac_read_search'), 'doctor', '--json'))
+    assert found['unreadable']['found'] == all_seen or found['unreadable']['remedy'] is None, found
+
+
+@test
+def test_whatever_the_capabilities_the_figures_are_the_same():
+    many = 'held = [os.open("/dev/null", 0) for _ in range(300)]\n'
+    become_nobody = ('os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)\n'
+                     'ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)')  # PR_SET_DUMPABLE
+    with Target(many) as of_root, Target(many + become_nobody) as of_nobody:
+        wanted = logged_figures([], of_root, of_nobody)
+        same([line['handles'] for line in wanted], [of_root.handles(), of_nobody.handles()])
+        assert None not in wanted[0].values() and None not in wanted[1].values(), wanted
+        for names in [('bpf', 'perfmon'), ('sys_ptrace', 'dac_read_search'),
+                      ('bpf', 'perfmon', 'sys_ptrace', 'dac_read_search')]:
+            same((names, logged_figures(with_capabilities(*names), of_root, of_nobody)), (names, wanted))
+        # Without any, what may not be read is unknown; the number of handles the kernel tells everybody.
+        wanted[0]['mappings'] = None
+        same(logged_figures(with_capabilities(), of_root, of_nobody), wanted)
+
+
 def main():
     failed = 0
     for number, function in enumerate(TESTS, 1):

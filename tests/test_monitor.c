@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -185,6 +186,24 @@ static void body_many(void)
 }
 
 /* The child's pipe is among its handles until it says that it is ready. */
+/* Room for 256: each of its words has some. */
+static void body_spread(void)
+{
+	static const int places[] = { 63, 64, 130, 191, 192, 255 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		(void)dup2(0, places[i]);
+}
+
+static void test_room_for_256(void **state)
+{
+	pid_t pid = start_child(body_spread);
+
+	(void)state;
+	expect_everywhere(pid, 3 + 6, 1);
+	end_child(pid);
+}
+
 static void test_very_many_handles(void **state)
 {
 	struct rlimit limit;
@@ -436,7 +455,7 @@ static void test_nothing_stays_open(void **state)
 			assert_int_equal(take(sampler)->n_processes, 1);
 		with = count_handles(getpid());
 		if (sampler && kinds[k] == MONITOR_SOURCE_STAT)
-			assert_int_equal(with, empty + 2);
+			assert_int_equal(with, empty + 3);
 		else
 			assert_int_equal(with, empty);
 		end_child(selector.id);
@@ -474,6 +493,45 @@ static void test_few_handles_to_be_had(void **state)
 		}
 		assert_true(count_handles(getpid()) < FEW_HANDLES - 10);
 	}
+	monitor_sampler_free(sampler);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
+		end_child(pids[i]);
+}
+
+/* Somebody else of this program takes all that is left, but for a few. */
+static void test_handles_that_others_take(void **state)
+{
+	struct rlimit old, few;
+	pid_t pids[FEW_HANDLES];
+	int taken[4 * FEW_HANDLES];
+	struct monitor_sampler *sampler;
+	size_t n_taken = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
+		pids[i] = start_child(body_nothing);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = (struct rlimit){ 2 * FEW_HANDLES, old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	sampler = sampler_of(MONITOR_SOURCE_STAT, NULL, 0);
+	for (int again = 0; sampler && again < 6; again++) {
+		const struct monitor_sample *sample = take(sampler);
+
+		for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+			const struct monitor_process *process = monitor_find(sample, pids[i], 0);
+
+			assert_non_null(process);
+			assert_int_equal(process->value[MONITOR_HANDLES], 3);
+			assert_true(monitor_is_known(process, MONITOR_HANDLE_LIMIT));
+			assert_true(monitor_is_known(process, MONITOR_MAPPINGS));
+		}
+		while (again == 2 && (taken[n_taken] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+			n_taken++;
+	}
+	for (size_t i = 0; i < n_taken; i++)
+		(void)close(taken[i]);
+	assert_true(!sampler || n_taken > 0);
 	monitor_sampler_free(sampler);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
@@ -725,6 +783,78 @@ static void test_moved_into_a_container(void **state)
 	assert_int_equal(rmdir(path), 0);
 }
 
+static void expect_own_mappings(struct monitor_sampler *sampler, uint64_t wanted)
+{
+	const struct monitor_process *own = monitor_find(take(sampler), getpid(), 0);
+
+	assert_non_null(own);
+	assert_int_equal(own->value[MONITOR_MAPPINGS], wanted);
+}
+
+/* Once they are known, a list of mappings is not read again until a size says that it changed; or
+ * after many samples, for there are changes that no size tells. */
+static void test_mappings_that_change(void **state)
+{
+	enum { LONG = 64 };
+	struct proc_selector own = { .kind = PROC_SELECT_PID, .id = getpid() };
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *shared, *private;
+	uint64_t n;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct monitor_sampler *sampler = sampler_of(kinds[i], &own, 1);
+
+		if (!sampler)
+			continue;
+		for (int k = 0; k < 8; k++)
+			(void)take(sampler);
+		private = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			       -1, 0);
+		assert_int_equal(proc_count_mappings(getpid(), &n), 0);
+		expect_own_mappings(sampler, n);
+		shared = mmap(NULL, 3 * page, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		expect_own_mappings(sampler, n + 1);
+		assert_int_equal(mprotect(private + page, page, PROT_READ), 0);
+		expect_own_mappings(sampler, n + 3);
+		assert_int_equal(madvise(shared + page, page, MADV_DONTFORK), 0);
+		for (int k = 1; k < LONG; k++)
+			(void)take(sampler);
+		expect_own_mappings(sampler, n + 5);
+		assert_int_equal(munmap(private, 3 * page), 0);
+		assert_int_equal(munmap(shared, 3 * page), 0);
+		monitor_sampler_free(sampler);
+	}
+}
+
+/* What nobody wants may be missing, but is never wrong. */
+static void test_only_what_is_wanted(void **state)
+{
+	static const uint32_t wanted = 1u << MONITOR_HANDLES | 1u << MONITOR_THREADS |
+				       1u << MONITOR_MAPPINGS;
+	pid_t pid = start_child(body_files_and_sockets);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct monitor_options options = { .source = kinds[i], .wanted = wanted };
+		struct monitor_process full, process;
+		struct monitor_sampler *sampler;
+
+		if (!ask(kinds[i], pid, 6, &full))
+			continue;
+		assert_int_equal(monitor_sampler_new(&options, &sampler), 0);
+		process = *monitor_find(take(sampler), pid, 0);
+		monitor_sampler_free(sampler);
+		assert_int_equal(process.known & wanted, wanted);
+		full.known &= process.known;
+		for (int c = 0; c < MONITOR_COUNTERS; c++)
+			if (!(process.known & 1u << c))
+				full.value[c] = process.value[c] = 0;
+		expect_same(&full, &process);
+	}
+	end_child(pid);
+}
+
 static void test_counters_have_names(void **state)
 {
 	(void)state;
@@ -740,6 +870,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_files_and_sockets),
+		cmocka_unit_test(test_room_for_256),
 		cmocka_unit_test(test_very_many_handles),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_process_whose_leader_has_ended),
@@ -751,11 +882,14 @@ int main(void)
 		cmocka_unit_test(test_come_and_go),
 		cmocka_unit_test(test_nothing_stays_open),
 		cmocka_unit_test(test_few_handles_to_be_had),
+		cmocka_unit_test(test_handles_that_others_take),
 		cmocka_unit_test(test_unreadable_is_unknown),
 		cmocka_unit_test(test_namespace_of_processes),
 		cmocka_unit_test(test_selectors),
 		cmocka_unit_test(test_moved_into_a_container),
 		cmocka_unit_test(test_container_of_cgroups),
+		cmocka_unit_test(test_mappings_that_change),
+		cmocka_unit_test(test_only_what_is_wanted),
 		cmocka_unit_test(test_counters_have_names),
 	};
 

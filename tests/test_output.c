@@ -60,6 +60,30 @@ static void test_json_strings_of_broken_utf8(void **state)
 	expect_json_string("\xf0\x9f\x8c", "\"" FFFD FFFD FFFD "\"");
 }
 
+static void expect_escaped(const char *raw, const char *wanted)
+{
+	char out[128];
+
+	escape_text(raw, out, sizeof(out));
+	assert_string_equal(out, wanted);
+}
+
+/* An override of direction would let a line of a table read backwards. */
+static void test_unseen_characters(void **state)
+{
+	(void)state;
+	expect_escaped("a\xe2\x80\xae" "b", "a\\xe2\\x80\\xaeb"); /* U+202E */
+	expect_escaped("\xe2\x80\x8b", "\\xe2\\x80\\x8b");         /* no width */
+	expect_escaped("\xe2\x80\xa8", "\\xe2\\x80\\xa8");         /* the end of a line */
+	expect_escaped("\xef\xbb\xbf", "\\xef\\xbb\\xbf");
+	expect_escaped("\xc2\xad\xd8\x9c", "\\xc2\\xad\\xd8\\x9c");
+	expect_escaped("\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81"); /* a tag */
+	/* Their neighbours are as others are. */
+	expect_escaped("\xe2\x80\x90\xe2\x80\xaf\xe2\x82\xac\xc2\xae\xf0\x9f\x8c\xb1",
+		       "\xe2\x80\x90\xe2\x80\xaf\xe2\x82\xac\xc2\xae\xf0\x9f\x8c\xb1");
+	expect_json_string("\xe2\x80\xae\xef\xbb\xbf\xe2\x82\xac", "\"\\u202e\\ufeff\xe2\x82\xac\"");
+}
+
 static void test_json_documents(void **state)
 {
 	char *text = NULL;
@@ -264,6 +288,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json_strings),
 		cmocka_unit_test(test_json_strings_of_broken_utf8),
+		cmocka_unit_test(test_unseen_characters),
 		cmocka_unit_test(test_json_documents),
 		cmocka_unit_test(test_json_real_has_a_point_in_every_locale),
 		cmocka_unit_test(test_table),

@@ -155,6 +155,33 @@ def page_alerts_when_a_limit_is_crossed():
 
 
 @test
+def page_shows_alerts_of_the_server():
+    with Victim(NAME, 30) as victim:
+        limit = victim.handles() + 5
+        with Server('--alert', 'handles>%d' % limit, '--run', 'exit 3', '--every-time', '--alert', 'handles>80%',
+                    victim.pid) as server, browser() as page:
+            page.open(server.url)
+            legend(page, NAME)
+            page.wait('document.querySelectorAll("#server-rules li").length === 2')
+            same(page.script('return document.querySelector("#server-rules li").textContent'),
+                 'handles>%d – runs a command, every time' % limit)
+            same(page.script('return document.getElementById("alert-count").hidden'), True)
+            victim.open(20)
+            page.wait('document.getElementById("alert-count").textContent === "1"')
+            page.script('document.getElementById("tab-alert").click()')
+            page.wait('document.querySelector("#server-fired tbody tr td:last-child").textContent === "exit 3"')
+            same(page.script('return [...document.querySelectorAll("#server-fired tbody tr td")].slice(1)'
+                             '.map((cell) => cell.textContent)'),
+                 ['fired', NAME, str(victim.pid), 'handles>%d' % limit, str(victim.handles()), 'exit 3'])
+            page.wait('document.querySelector("#server-rules li").textContent.includes("1 now")')
+            same(page.script('return document.querySelectorAll("#server-fired b").length'), 0)  # no markup
+            picture(page, 'alert-server-light')
+            page.colours('dark')
+            picture(page, 'alert-server-dark')
+            is_clean(page, server.url)
+
+
+@test
 def page_is_dark_where_that_is_wished():
     with Victim(NAME, 30) as victim, Server(victim.pid) as server, browser() as page:
         page.open(server.url)

@@ -1,148 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* test_store.c - the log: what goes in comes out, killed or not, bounded or not, hostile or not */
-#include "monitor/delta.h"
-#include "monitor/store.h"
+/* test_store.c - the log: what goes in comes out; its coding; lines of a chart */
+#include "store_support.h"
 
-#include <fcntl.h>
-#include <inttypes.h>
+#include "monitor/delta.h"
+
 #include <setjmp.h>
-#include <signal.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 
 #include <cmocka.h>
-
-#define START_MS   1790000000000
-#define N_PROCESSES 60
-
-static char folder[64], path[96];
-
-/* A world of processes that live, die, change and are reused, from a seed. */
-struct world {
-	uint64_t seed;
-	unsigned percent; /* that change in a turn */
-	uint32_t known;
-	struct monitor_sample sample;
-	struct monitor_process process[1100];
-};
-
-static uint64_t roll(struct world *world, uint64_t below)
-{
-	world->seed = world->seed * 6364136223846793005u + 1442695040888963407u;
-	return (world->seed >> 33) % below;
-}
-
-static void world_begin(struct world *world, size_t n, uint64_t seed)
-{
-	memset(world, 0, sizeof(*world));
-	world->seed = seed;
-	world->percent = 5;
-	world->known = (1u << MONITOR_COUNTERS) - 1;
-	world->sample = (struct monitor_sample){ .time_ns = START_MS * NS_PER_MS,
-						 .monotonic_ns = INT64_C(5000) * NS_PER_MS,
-						 .process = world->process, .n_processes = n };
-	for (size_t i = 0; i < n; i++) {
-		struct monitor_process *process = &world->process[i];
-
-		process->pid = (pid_t)(100 + 3 * i);
-		process->start_ticks = 1000 + i;
-		process->uid = (uid_t)(i % 5);
-		process->session = 7;
-		(void)snprintf(process->name, sizeof(process->name), "name-%zu", i % 20);
-		process->known = world->known;
-		process->value[MONITOR_HANDLES] = 20 + roll(world, 200);
-		process->value[MONITOR_HANDLE_LIMIT] = 1024;
-		process->value[MONITOR_THREADS] = 1 + roll(world, 20);
-		process->value[MONITOR_MAPPINGS] = 100 + roll(world, 200);
-		process->value[MONITOR_RESIDENT_BYTES] = 4096 * roll(world, 100000);
-		process->value[MONITOR_CPU_NS] = 10000000 * roll(world, 100000);
-	}
-}
-
-static void world_pass(struct world *world, int64_t ms)
-{
-	world->sample.time_ns += ms * NS_PER_MS;
-	world->sample.monotonic_ns += ms * NS_PER_MS;
-}
-
-/* One counter of so many percent of the processes. */
-static void world_turn(struct world *world, int64_t ms, int n_counters)
-{
-	world_pass(world, ms);
-	for (size_t k = 0; k < world->sample.n_processes * world->percent / 100; k++) {
-		struct monitor_process *process =
-			&world->process[roll(world, world->sample.n_processes)];
-		int counter = (int)roll(world, (uint64_t)n_counters);
-
-		counter = counter == 1 ? MONITOR_THREADS : counter == 2 ? MONITOR_MAPPINGS : counter;
-		process->value[counter] += 1 + roll(world, 4);
-		if (!monitor_counters[counter].is_total && roll(world, 2))
-			process->value[counter] -= process->value[counter] > 10 ? 8 : 0;
-	}
-}
-
-/* What a bad day brings. */
-static void world_shake(struct world *world)
-{
-	size_t n = world->sample.n_processes, i = roll(world, n);
-	struct monitor_process *process = &world->process[i];
-
-	switch (roll(world, 6)) {
-	case 0: /* the id is used again */
-		process->start_ticks += 100000;
-		break;
-	case 1: /* it ends */
-		if (n < N_PROCESSES / 2)
-			break;
-		memmove(process, process + 1, (n - i - 1) * sizeof(*process));
-		world->sample.n_processes--;
-		break;
-	case 2: /* one more */
-		if (n + 1 == sizeof(world->process) / sizeof(world->process[0]))
-			break;
-		world->process[n] = world->process[n - 1];
-		world->process[n].pid += 1 + (pid_t)roll(world, 3);
-		world->process[n].start_ticks += 5;
-		world->sample.n_processes++;
-		break;
-	case 3: /* no longer readable, or so again */
-		process->known ^= 1u << roll(world, MONITOR_COUNTERS);
-		break;
-	case 4: /* execve(2) and a hostile name */
-		(void)snprintf(process->name, sizeof(process->name), "\x1b[2J\"(%d)\n\xff",
-			       (int)roll(world, 1000));
-		break;
-	default:
-		process->value[roll(world, MONITOR_COUNTERS)] =
-			roll(world, 2) ? INT64_MAX / 2 : roll(world, 1u << 30);
-		break;
-	}
-}
-
-static struct store *open_or_fail(enum store_mode mode, uint64_t max_bytes)
-{
-	const struct store_options options = { .mode = mode, .max_bytes = max_bytes };
-	struct store_error error = { "" };
-	struct store *store = NULL;
-	int r = store_open(path, &options, &store, &error);
-
-	if (r < 0)
-		print_message("%s: %s\n", path, error.text);
-	assert_int_equal(r, 0);
-	return store;
-}
-
-static int new_log(void **state)
-{
-	char command[160];
-
-	(void)state;
-	(void)snprintf(command, sizeof(command), "rm -f %s/*", folder);
-	return system(command) == 0 ? 0 : -1;
-}
 
 /* What a log should give back. */
 struct memory {
@@ -194,37 +60,6 @@ static int compare_reading(void *context, const struct store_reading *reading)
 	assert_true(memory->at < memory->n);
 	assert_same_sample(reading->sample, &memory->sample[memory->at++]);
 	return 0;
-}
-
-static int count_reading(void *context, const struct store_reading *reading)
-{
-	*(uint64_t *)context += reading->n_samples;
-	return 0;
-}
-
-static int damaged(struct store *store)
-{
-	uint64_t n = 0;
-
-	return store_read(store, INT64_MIN, INT64_MAX, count_reading, &n);
-}
-
-static void assert_whole(struct store *store, uint64_t n_wanted)
-{
-	uint64_t n = 0;
-
-	if (store_read(store, INT64_MIN, INT64_MAX, count_reading, &n) < 0)
-		fail_msg("%s", store_problem(store));
-	assert_int_equal(n, n_wanted);
-}
-
-static void append_or_fail(struct store *store, const struct monitor_sample *sample)
-{
-	int r = store_append(store, sample);
-
-	if (r < 0)
-		print_message("%s\n", store_problem(store));
-	assert_int_equal(r, 0);
 }
 
 /* The coding */
@@ -452,6 +287,41 @@ static void test_one_file_and_live_readers(void **state)
 	assert_int_not_equal(access(name, F_OK), 0);
 }
 
+struct interrupter {
+	struct store *store;
+	uint64_t n;
+};
+
+static int interrupt_at_third(void *context, const struct store_reading *reading)
+{
+	struct interrupter *interrupter = context;
+
+	(void)reading;
+	if (++interrupter->n == 3)
+		store_interrupt(interrupter->store);
+	return 0;
+}
+
+/* Reading ends early, and the log can be read again. */
+static void test_interrupted(void **state)
+{
+	struct world world;
+	struct store *store = open_or_fail(STORE_APPEND, 0);
+	struct interrupter interrupter = { store, 0 };
+
+	(void)state;
+	world_begin(&world, 20, 7);
+	for (int i = 0; i < 2000; i++) {
+		append_or_fail(store, &world.sample);
+		world_turn(&world, 1000, 1);
+	}
+	assert_int_equal(store_read(store, INT64_MIN, INT64_MAX, interrupt_at_third, &interrupter),
+			 -EINTR);
+	assert_true(interrupter.n < 2000);
+	assert_whole(store, 2000);
+	store_close(store);
+}
+
 /* Charts */
 
 static void test_series(void **state)
@@ -498,380 +368,6 @@ static void test_series(void **state)
 	store_close(store);
 }
 
-/* Bounds */
-
-struct extremes {
-	uint64_t min, max, n, n_averages;
-};
-
-static int find_extremes(void *context, const struct store_reading *reading)
-{
-	const struct monitor_sample *min = reading->min ? reading->min : reading->sample;
-	const struct monitor_sample *max = reading->max ? reading->max : reading->sample;
-	struct extremes *extremes = context;
-
-	extremes->n += reading->n_samples;
-	extremes->n_averages += reading->min != NULL;
-	for (size_t i = 0; i < reading->sample->n_processes; i++) {
-		uint64_t value = reading->sample->process[i].value[0];
-
-		assert_in_range(value, min->process[i].value[0], max->process[i].value[0]);
-		if (i != 7)
-			continue;
-		if (min->process[i].value[0] < extremes->min)
-			extremes->min = min->process[i].value[0];
-		if (max->process[i].value[0] > extremes->max)
-			extremes->max = max->process[i].value[0];
-	}
-	return 0;
-}
-
-/* A spike of one sample is still seen when its samples have become averages. */
-static void test_bound_keeps_extremes(void **state)
-{
-	const uint64_t bound = 14 << 20;
-	struct extremes extremes = { .min = UINT64_MAX };
-	struct store *store = open_or_fail(STORE_APPEND, bound);
-	struct stat status;
-	struct world world;
-
-	(void)state;
-	world_begin(&world, 1000, 1);
-	world.percent = 90;
-	for (int i = 0; i < 8000; i++) {
-		world_turn(&world, 10000, 3);
-		world.process[7].value[0] = i == 100 ? 99999 : 50;
-		append_or_fail(store, &world.sample);
-		assert_int_equal(stat(path, &status), 0);
-		assert_in_range(status.st_size, 0, bound);
-	}
-	assert_int_equal(store_read(store, INT64_MIN, INT64_MAX, find_extremes, &extremes), 0);
-	assert_true(extremes.n_averages > 0);
-	assert_int_equal(extremes.n, 8000);
-	assert_int_equal(extremes.min, 50);
-	assert_int_equal(extremes.max, 99999);
-	store_close(store);
-}
-
-/* Many that come and go: they and the oldest averages are dropped, the newest samples are not. */
-static void test_bound_drops_oldest(void **state)
-{
-	AUTO_FREE struct store_instance *instances = NULL;
-	struct store *store = open_or_fail(STORE_APPEND, STORE_MIN_BYTES);
-	struct store_range range;
-	struct stat status;
-	struct world world;
-	size_t n_instances;
-
-	(void)state;
-	world_begin(&world, 300, 1);
-	for (int i = 0; i < 6000; i++) {
-		world_turn(&world, 1000, MONITOR_COUNTERS);
-		for (int k = 0; k < 5; k++)
-			world.process[roll(&world, 300)].start_ticks += 1000;
-		append_or_fail(store, &world.sample);
-		assert_int_equal(stat(path, &status), 0);
-		assert_in_range(status.st_size, 0, STORE_MIN_BYTES);
-	}
-	assert_int_equal(store_range(store, &range), 0);
-	assert_true(range.n_samples < 6000);
-	assert_int_equal(range.last_ns, world.sample.time_ns);
-	assert_whole(store, range.n_samples);
-	assert_int_equal(store_instances(store, INT64_MIN, INT64_MAX, &instances, &n_instances), 0);
-	assert_true(n_instances < 25000);
-	store_close(store);
-}
-
-static void test_bytes_a_sample(void **state)
-{
-	struct store *store = open_or_fail(STORE_APPEND, 0);
-	struct store_range begun, range;
-	struct world world;
-	uint64_t bytes;
-
-	(void)state;
-	world_begin(&world, 1000, 1);
-	world.known = 1u << MONITOR_HANDLES | 1u << MONITOR_THREADS | 1u << MONITOR_MAPPINGS;
-	for (size_t i = 0; i < 1000; i++)
-		world.process[i].known = world.known;
-	for (int i = 0; i < 7300; i++) {
-		append_or_fail(store, &world.sample);
-		world_turn(&world, 1000, 3);
-		if (i == 99) /* with the list of processes, and the first keyframe */
-			assert_int_equal(store_range(store, &begun), 0);
-	}
-	assert_int_equal(store_range(store, &range), 0);
-	bytes = (range.n_bytes - begun.n_bytes) / 7200;
-	print_message("# %" PRIu64 " bytes a sample of 1,000 processes x 3 counters, 5 %% changing\n",
-		      bytes);
-	assert_in_range(bytes, 50, 143);
-	store_close(store);
-}
-
-/* Killed */
-
-static int integrity(void)
-{
-	sqlite3 *db;
-	sqlite3_stmt *statement;
-	int ok = 0;
-
-	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
-	    sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &statement, NULL) == SQLITE_OK) {
-		ok = sqlite3_step(statement) == SQLITE_ROW &&
-		     !strcmp((const char *)sqlite3_column_text(statement, 0), "ok");
-		sqlite3_finalize(statement);
-	}
-	sqlite3_close(db);
-	return ok;
-}
-
-/* Append for ever and tell how many are in; the bound makes that condense, too. */
-static _Noreturn void log_until_killed(int out, uint64_t seed)
-{
-	const struct store_options options = { .mode = STORE_APPEND, .max_bytes = STORE_MIN_BYTES };
-	static struct world world;
-	struct store *store;
-
-	world_begin(&world, 300, seed);
-	world.sample.time_ns += (int64_t)seed * 3600 * NS_PER_S;
-	if (store_open(path, &options, &store, NULL) < 0)
-		_exit(1);
-	for (;;) {
-		world_turn(&world, 1000, MONITOR_COUNTERS);
-		if (store_append(store, &world.sample) < 0 ||
-		    write(out, &world.sample.time_ns, sizeof(int64_t)) != sizeof(int64_t))
-			_exit(1);
-	}
-}
-
-static void test_killed_at_any_moment(void **state)
-{
-	struct world dice;
-
-	(void)state;
-	world_begin(&dice, 2, 4242);
-	for (uint64_t turn = 1; turn <= 200; turn++) {
-		struct timespec nap = { .tv_nsec = (long)roll(&dice, 20000000) };
-		int64_t last_ns = 0, one_ns;
-		struct store_range range;
-		struct store *store;
-		int ends[2], status;
-		pid_t child;
-
-		assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-		child = fork();
-		if (child == 0)
-			log_until_killed(ends[1], turn);
-		assert_true(child > 0);
-		(void)close(ends[1]);
-		(void)nanosleep(&nap, NULL); /* a random moment, not one to wait for */
-		(void)kill(child, SIGKILL);
-		while (read(ends[0], &one_ns, sizeof(one_ns)) == (ssize_t)sizeof(one_ns))
-			last_ns = one_ns;
-		(void)close(ends[0]);
-		assert_int_equal(waitpid(child, &status, 0), child);
-		assert_true(WIFSIGNALED(status));
-		if (access(path, F_OK) != 0)
-			continue; /* it had not even been made */
-		store = open_or_fail(STORE_APPEND, 0);
-		assert_int_equal(store_range(store, &range), 0);
-		/* All that was said to be in is in, and at most one more. */
-		assert_true(range.last_ns >= last_ns);
-		assert_true(!last_ns || range.last_ns <= last_ns + NS_PER_S);
-		assert_int_equal(damaged(store), 0);
-		store_close(store);
-		if (turn % 10 == 0)
-			assert_true(integrity());
-	}
-}
-
-/* Hostile files */
-
-static void write_log(int n)
-{
-	struct store *store = open_or_fail(STORE_APPEND, 0);
-	struct world world;
-
-	world_begin(&world, N_PROCESSES, 1);
-	for (int i = 0; i < n; i++) {
-		world_turn(&world, 1000, MONITOR_COUNTERS);
-		world_shake(&world);
-		append_or_fail(store, &world.sample);
-	}
-	assert_int_equal(store_mark(store, 0, "mark"), 0);
-	store_close(store);
-}
-
-static void run_sql(const char *sql)
-{
-	char *why = NULL;
-	sqlite3 *db;
-
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
-		fail_msg("%s: %s", sql, why);
-	sqlite3_close(db);
-}
-
-static int open_code(enum store_mode mode, struct store_error *error)
-{
-	const struct store_options options = { .mode = mode };
-	struct store *store = NULL;
-	int r = store_open(path, &options, &store, error);
-
-	if (r == 0)
-		store_close(store);
-	return r;
-}
-
-static void test_other_files(void **state)
-{
-	struct store_error error;
-	FILE *file;
-
-	(void)state;
-	assert_int_equal(open_code(STORE_READ, &error), -ENOENT);
-	run_sql("CREATE TABLE t(x); INSERT INTO t VALUES(1)");
-	assert_int_equal(open_code(STORE_READ, &error), -EBADMSG);
-	assert_string_equal(error.text, "is not a log of tendril");
-	assert_int_equal(open_code(STORE_APPEND, &error), -EBADMSG); /* and it is not touched */
-	run_sql("INSERT INTO t SELECT x FROM t");
-	assert_int_equal(new_log(NULL), 0);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	assert_true(fputs("this is a letter, and no database at all, whatever its length may be; "
-			  "it goes on for more than a header of one hundred bytes", file) > 0);
-	assert_int_equal(fclose(file), 0);
-	assert_int_equal(open_code(STORE_APPEND, &error), -EBADMSG);
-	assert_string_equal(error.text, "is not a log of tendril");
-}
-
-static void test_changed_logs(void **state)
-{
-	static const char *const changes[] = {
-		"DELETE FROM instance WHERE id > 10",
-		"UPDATE sample SET is_key = 0",
-		"UPDATE sample SET is_key = 7",
-		"UPDATE sample SET data = x'00'",
-		"UPDATE sample SET data = x'00ffffffffffffffff7f'",
-		"UPDATE sample SET data = 'text'",
-		"UPDATE sample SET data = x'0003' || x'00' || x'ffffffff0f'",
-		"UPDATE instance SET pid = -1",
-		"UPDATE instance SET pid = 5",
-		"UPDATE instance SET name = zeroblob(10)",
-		"UPDATE instance SET name = zeroblob(10000000)",
-		"UPDATE sample SET time_ms = 5000000000000 WHERE is_key",
-		"INSERT INTO average VALUES(5, 1, 1, 1, x'000000')",
-		"INSERT INTO average VALUES(5, 6, -1, 1, x'000000')",
-		"INSERT INTO average VALUES(5, 6, 1, 1, x'')",
-	};
-
-	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
-		struct store *store;
-
-		assert_int_equal(new_log(state), 0);
-		write_log(20);
-		run_sql(changes[i]);
-		store = open_or_fail(STORE_READ, 0);
-		if (damaged(store) != -EBADMSG)
-			fail_msg("not seen: %s", changes[i]);
-		assert_non_null(strstr(store_problem(store), "damaged"));
-		store_close(store);
-	}
-}
-
-static void test_changed_schema(void **state)
-{
-	struct store_error error;
-
-	(void)state;
-	write_log(3);
-	run_sql("CREATE TRIGGER evil AFTER INSERT ON sample BEGIN DELETE FROM bookmark; END");
-	assert_int_equal(open_code(STORE_READ, &error), -EBADMSG);
-	assert_int_equal(open_code(STORE_APPEND, &error), -EBADMSG);
-	run_sql("DROP TRIGGER evil; PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = "
-		"replace(sql, 'is_key INTEGER', 'is_key REAL') WHERE name = 'sample'");
-	assert_int_equal(open_code(STORE_READ, &error), -EBADMSG);
-	run_sql("PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = "
-		"replace(sql, 'is_key REAL', 'is_key INTEGER') WHERE name = 'sample'");
-	assert_int_equal(open_code(STORE_READ, &error), 0);
-	run_sql("PRAGMA user_version = 2");
-	assert_int_equal(open_code(STORE_READ, &error), -ENOTSUP);
-	assert_string_equal(error.text, "is a log of version 2; this program knows version 1");
-}
-
-static void read_all_of_it(void)
-{
-	const struct store_options options = { .mode = STORE_READ };
-	struct store_line line = { .instance = 3, .counter = MONITOR_HANDLES };
-	AUTO_FREE struct store_instance *instances = NULL;
-	AUTO_FREE struct store_bookmark *marks = NULL;
-	struct store *store = NULL;
-	struct store_error error;
-	size_t n;
-
-	if (store_open(path, &options, &store, &error) < 0) {
-		assert_true(error.text[0] && !strchr(error.text, '\n'));
-		return;
-	}
-	if (damaged(store) < 0)
-		assert_true(store_problem(store)[0] != '\0');
-	(void)store_instances(store, INT64_MIN, INT64_MAX, &instances, &n);
-	(void)store_bookmarks(store, &marks, &n);
-	if (store_series(store, INT64_MIN, INT64_MAX, 50, &line, 1) == 0)
-		free(line.points);
-	store_close(store);
-}
-
-/* Bytes changed anywhere, and ends cut off: an error or a result, and never more. */
-static void test_noise_in_the_file(void **state)
-{
-	unsigned char *good;
-	struct stat status;
-	struct world dice;
-	int fd;
-
-	(void)state;
-	write_log(60);
-	world_begin(&dice, 2, 77);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	assert_true(fd >= 0 && fstat(fd, &status) == 0);
-	good = malloc((size_t)status.st_size);
-	assert_non_null(good);
-	assert_int_equal(pread(fd, good, (size_t)status.st_size, 0), status.st_size);
-	for (int turn = 0; turn < 1000; turn++) {
-		assert_int_equal(pwrite(fd, good, (size_t)status.st_size, 0), status.st_size);
-		for (uint64_t k = 0; k <= roll(&dice, 20); k++) {
-			unsigned char byte = (unsigned char)roll(&dice, 256);
-
-			assert_int_equal(pwrite(fd, &byte, 1,
-						(off_t)roll(&dice, (uint64_t)status.st_size)), 1);
-		}
-		if (turn % 10 == 0)
-			assert_int_equal(ftruncate(fd, (off_t)roll(&dice, (uint64_t)status.st_size)),
-					 0);
-		read_all_of_it();
-	}
-	free(good);
-	(void)close(fd);
-}
-
-static int begin(void **state)
-{
-	(void)state;
-	(void)snprintf(folder, sizeof(folder), "/tmp/test_store.XXXXXX");
-	if (!mkdtemp(folder))
-		return -1;
-	(void)snprintf(path, sizeof(path), "%s/a?%%23 log", folder);
-	return 0;
-}
-
-static int end(void **state)
-{
-	return new_log(state) == 0 && rmdir(folder) == 0 ? 0 : -1;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -883,16 +379,9 @@ int main(void)
 		cmocka_unit_test_setup(test_bookmarks, new_log),
 		cmocka_unit_test_setup(test_one_writer, new_log),
 		cmocka_unit_test_setup(test_one_file_and_live_readers, new_log),
+		cmocka_unit_test_setup(test_interrupted, new_log),
 		cmocka_unit_test_setup(test_series, new_log),
-		cmocka_unit_test_setup(test_bound_keeps_extremes, new_log),
-		cmocka_unit_test_setup(test_bound_drops_oldest, new_log),
-		cmocka_unit_test_setup(test_bytes_a_sample, new_log),
-		cmocka_unit_test_setup(test_killed_at_any_moment, new_log),
-		cmocka_unit_test_setup(test_other_files, new_log),
-		cmocka_unit_test_setup(test_changed_logs, new_log),
-		cmocka_unit_test_setup(test_changed_schema, new_log),
-		cmocka_unit_test_setup(test_noise_in_the_file, new_log),
 	};
 
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -2,182 +2,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """test_watch.py TENDRIL - tendril watch as a user sees it: in tmux, by its keys and its screen
 
-Prints TAP.  Each test has a tmux server of its own, and waits for what the screen shall show.
+Prints TAP.  Each test has a tmux server of its own.
 """
 import json
 import os
 import re
-import select
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-import traceback
 
-TENDRIL = os.path.abspath(sys.argv[1])
-SECONDS = 15
-TESTS = []
-
-
-class Skip(Exception):
-    pass
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def same(got, wanted):
-    assert got == wanted, 'got %r, wanted %r' % (got, wanted)
-
-
-class Terminal:
-    """A shell in tmux, which runs the program and then says what became of it."""
-
-    def __init__(self, *args, columns=80, rows=24, env=None, jobs=False):
-        self.folder = tempfile.mkdtemp(prefix='tendril-watch-')
-        self.columns, self.rows = columns, rows
-        self.jobs = jobs  # the program can be stopped, and goes on when a line is typed
-        # Of NO_COLOR and locale the test decides.
-        environment = {'LC_ALL': 'C.UTF-8', 'TERM': 'screen-256color', **(env or {})}
-        words = ['env', '-u', 'NO_COLOR'] + ['%s=%s' % v for v in environment.items()]
-        self.program = quote(words + [TENDRIL, 'watch'] + [str(a) for a in args])
-
-    def tmux(self, *args):
-        env = {k: v for k, v in os.environ.items() if k not in ('TMUX', 'TMUX_PANE')}
-        env['LC_ALL'] = 'C.UTF-8'
-        done = subprocess.run(['tmux', '-u', '-S', self.folder + '/socket', '-f', '/dev/null'] +
-                              [str(a) for a in args], stdout=subprocess.PIPE, env=env,
-                              stderr=subprocess.PIPE, timeout=SECONDS, check=False)
-        assert done.returncode == 0, (args, done.stderr)
-        return done.stdout.decode('utf-8')
-
-    def __enter__(self):
-        # The shell waits for a line before it ends, so that its screen can be read.
-        program = self.program
-        if self.jobs:
-            program = 'set -m; %s; stty -g >stopped; echo stopped; read line; fg' % program
-        script = 'cd %s; stty -g >before; echo $$ >shell; %s; echo "status $?"; stty -g >after; ' \
-            'echo done; read line' % (self.folder, program)
-        self.tmux('new-session', '-d', '-x', self.columns, '-y', self.rows, 'sh', '-c', script)
-        return self
-
-    def __exit__(self, *unused):
-        try:
-            self.tmux('kill-server')
-        except AssertionError:
-            pass
-        shutil.rmtree(self.folder)
-
-    def keys(self, *keys):
-        self.tmux('send-keys', *keys)
-
-    def type(self, text):
-        self.tmux('send-keys', '-l', text)
-
-    def resize(self, columns, rows):
-        self.tmux('resize-window', '-x', columns, '-y', rows)
-
-    def screen(self, *options):
-        return self.tmux('capture-pane', '-p', *options)
-
-    def until(self, wanted, *options):
-        """The screen once it shows that: a regular expression, or a function of the screen."""
-        holds = wanted if callable(wanted) else re.compile(wanted, re.M).search
-        deadline = time.monotonic() + SECONDS
-        while True:
-            screen = self.screen(*options)
-            if holds(screen):
-                return screen
-            assert time.monotonic() < deadline, 'never came: %s\n%s' % (wanted, screen)
-            time.sleep(0.02)  # between two looks
-
-    def text(self, name):
-        with open(os.path.join(self.folder, name), encoding='utf-8') as file:
-            return file.read()
-
-    def pid(self):
-        """Of the program: the shell's child."""
-        shell = self.text('shell').strip()
-        with open('/proc/%s/task/%s/children' % (shell, shell), encoding='ascii') as file:
-            return int(file.read().split()[0])
-
-    def ended(self, status):
-        """The program is gone, and the terminal is as it was."""
-        screen = self.until(r'^done$')
-        assert 'status %d\n' % status in screen, screen
-        same(self.text('after'), self.text('before'))
-        # Not in the alternate screen, and the cursor can be seen.
-        same(self.tmux('display-message', '-p', '#{alternate_on} #{cursor_flag}'), '0 1\n')
-
-
-def quote(words):
-    return ' '.join("'%s'" % w.replace("'", "'\\''") for w in words)
-
-
-class Target:
-    """A process of a name of ours, that opens and closes handles when it is told to."""
-
-    CODE = '''
-import ctypes, os, sys
-ctypes.CDLL(None).prctl(15, bytes.fromhex(sys.argv[1]), 0, 0, 0)
-held = []
-print("ready", flush=True)
-for line in sys.stdin:
-    n = int(line)
-    held += [os.open("/dev/null", os.O_RDONLY) for _ in range(n)]
-    if n < 0:
-        for fd in held[n:]:
-            os.close(fd)
-        del held[n:]
-    print(len(os.listdir("/proc/self/fd")) - 1, flush=True)
-'''
-
-    def __init__(self, name, handles=0):
-        if isinstance(name, str):
-            name = name.encode()
-        self.process = subprocess.Popen([sys.executable, '-c', self.CODE, name.hex()],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.pid, self.first = self.process.pid, handles
-        self.count = 0
-
-    def __enter__(self):
-        self.read()
-        self.open(self.first)
-        return self
-
-    def read(self):
-        assert select.select([self.process.stdout], [], [], SECONDS)[0]
-        return self.process.stdout.readline()
-
-    def open(self, n):
-        self.process.stdin.write(b'%d\n' % n)
-        self.process.stdin.flush()
-        self.count = int(self.read())
-        return self.count
-
-    def __exit__(self, *unused):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
-
-
-def row_of(pid):
-    return r'^ *%d ' % pid
-
-
-def order_on(screen, pids):
-    """Those pids in the order of the report's lines."""
-    found = []
-    for line in screen.splitlines():
-        word = (line.split() or [''])[0]
-        if word.isdigit() and int(word) in pids:
-            found.append(int(word))
-    return found
+from watch_support import (SECONDS, TENDRIL, Skip, Target, Terminal, braille, main, order_on, row_of,
+                           same, test)
 
 
 # The report
@@ -280,11 +117,126 @@ def test_process_that_comes_and_goes():
         terminal.until('no process matches')
 
 
+# What the report's values are
+
+class Busy:
+    """It opens and closes handles, holds memory and uses a processor, as its code says."""
+
+    def __init__(self, name, code):
+        prefix = 'import ctypes, os, time\nctypes.CDLL(None).prctl(15, b%r, 0, 0, 0)\n' % name
+        self.process = subprocess.Popen([sys.executable, '-c', prefix + code],
+                                        stdout=subprocess.PIPE)
+        self.pid = self.process.pid
+        same(self.process.stdout.readline(), b'ready\n')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def seconds(self):
+        """Of processor time."""
+        with open('/proc/%d/stat' % self.pid, encoding='ascii') as file:
+            fields = file.read().rpartition(')')[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+    def resident_kib(self):
+        with open('/proc/%d/smaps_rollup' % self.pid, encoding='ascii') as file:
+            return int(re.search(r'^Rss: +(\d+) kB', file.read(), re.M).group(1))
+
+
+LEAK = """
+held = []
+print('ready', flush=True)
+while True:
+    time.sleep(0.1)
+    held.append(os.open('/dev/null', os.O_RDONLY))
+"""
+LOAD = """
+import random
+held = []
+print('ready', flush=True)
+while True:
+    time.sleep(0.1)
+    while held:
+        os.close(held.pop())
+    held = [os.open('/dev/null', os.O_RDONLY) for _ in range(random.randrange(50))]
+"""
+SPIN = """
+memory = b'x' * (64 << 20)
+print('ready', flush=True)
+while True:
+    pass
+"""
+
+
+def day_seconds(screen):
+    """The clock in the title."""
+    h, m, s = re.search(r'(\d\d):(\d\d):(\d\d)$', screen.splitlines()[0]).groups()
+    return int(h) * 3600 + int(m) * 60 + int(s)
+
+
+def report_line(screen, pid):
+    """The values of a line by the titles above them."""
+    lines = screen.splitlines()
+    titles = lines[2].replace('v ', ' ').split()
+    line, = [part for part in lines if re.match(row_of(pid), part)]
+    return dict(zip(titles, line.split()))
+
+
+@test
+def test_leak_is_called_one_with_its_slope():
+    """A verdict takes more than an hour: the program's clock runs a thousand times as fast."""
+    if not shutil.which('faketime'):
+        raise Skip('no faketime')
+    with open(TENDRIL, 'rb') as file:
+        if b'libasan.so' in file.read():
+            raise Skip('faketime is loaded before everything, and so would ASan')
+    with Busy('tw-leak', LEAK) as leak, Busy('tw-load', LOAD) as load, \
+            Terminal(leak.pid, load.pid, '--interval', '0.05', '--sort', 'trend', columns=130,
+                     under=['faketime', '-f', '+0 x1000']) as terminal:
+        first = terminal.until(row_of(leak.pid) + r'tw-leak +\S+ +\d+ .* [\u2581-\u2588]{4,8} ')
+        screen = terminal.until(row_of(leak.pid) + r'tw-leak .* \+\d+/h ', seconds=60)
+        # Most first is those that leak.
+        same(order_on(screen, [leak.pid, load.pid]), [leak.pid, load.pid])
+        line = report_line(screen, leak.pid)
+        hours = (day_seconds(screen) - day_seconds(first)) % 86400 / 3600
+        rose = int(line['HANDLES']) - int(report_line(first, leak.pid)['HANDLES'])
+        slope = int(re.match(r'\+(\d+)/h$', line['TREND']).group(1))
+        assert 0.8 < slope / (rose / hours) < 1.25, (slope, rose, hours)
+        # One that breathes is none, as much as it opens.
+        assert '/h' not in report_line(screen, load.pid)['TREND'], screen
+        terminal.keys('?')
+        terminal.until('^Everywhere')
+        terminal.keys('x', 'r')
+        terminal.until(lambda s: order_on(s, [leak.pid, load.pid]) == [load.pid, leak.pid])
+
+
+@test
+def test_memory_and_processor_are_what_proc_says():
+    with Busy('tw-spin', SPIN) as spin, Target('tw-idle') as idle, \
+            Terminal('tw-spin', 'tw-idle', '--interval', '0.5', columns=130) as terminal:
+        screen = terminal.until(row_of(spin.pid) + r'tw-spin .* \d+[KM] +[1-9]\d*\.\d$')
+        shown, unit = re.match(r'(\d+)([KM])$', report_line(screen, spin.pid)['RES']).groups()
+        kib = int(shown) * {'K': 1, 'M': 1024}[unit]
+        assert abs(kib - spin.resident_kib()) <= 2048, (kib, spin.resident_kib())
+        assert kib > 64 * 1024, screen
+        before, began, shown = spin.seconds(), time.monotonic(), []
+        clock = screen.splitlines()[0]
+        while len(shown) < 4:
+            screen = terminal.until(lambda s: s.splitlines()[0] != clock)
+            clock = screen.splitlines()[0]
+            shown.append(float(report_line(screen, spin.pid)['CPU%']))
+        used = 100 * (spin.seconds() - before) / (time.monotonic() - began)
+        average = sum(shown) / len(shown)
+        assert 0.6 < average / used < 1.6, (shown, used)
+        same(report_line(screen, idle.pid)['CPU%'], '0.0')
+
+
 # The chart
-
-def braille(screen):
-    return [c for c in screen if '\u2801' <= c <= '\u28ff']
-
 
 @test
 def test_chart_draws_lines_and_their_bar():
@@ -354,6 +306,23 @@ def test_chart_without_utf8_is_ascii():
         assert all(ord(c) < 128 for c in screen), screen
 
 
+@test
+def test_chart_shows_a_peak_of_one_sample_however_narrow_it_is():
+    with Target('tw-peak', 20) as target, \
+            Terminal('tw-peak', '--interval', '0.05', '--view', 'chart', columns=40,
+                     rows=16) as terminal:
+        terminal.until('^A last %d ' % target.count)
+        terminal.keys(']')
+        terminal.until('^240 samples across')  # four to a column of dots
+        terminal.keys('z')
+        high, low = target.open(80), target.count
+        terminal.until(' max %d$' % high)
+        low = target.open(-80)
+        screen = terminal.until('^A last %d .* max %d$' % (low, high))
+        top = [line[9:] for line in screen.splitlines()[1:4]]
+        assert braille(''.join(top)), screen
+
+
 # Alerts
 
 @test
@@ -390,7 +359,15 @@ def test_alert_rules_are_typed():
         terminal.keys('a')
         terminal.type('handles>3 tw-rule')
         terminal.keys('Enter')
-        terminal.until(r'^ +1 now handles>3 tw-rule')
+        terminal.until('only tell')
+        terminal.keys('Escape')  # then there is no rule
+        terminal.until('no rules: press a')
+        terminal.keys('a')
+        terminal.type('handles>3 tw-rule')
+        terminal.keys('Enter')
+        terminal.until('only tell')
+        terminal.keys('Enter')
+        terminal.until(r'^ +1 now handles>3 tw-rule$')
         terminal.until(r'FIRED .*%d' % target.pid)
     for rule, code in [('handles>3', 1), ('handles>1000', 0)]:
         with Target('tw-once', 5) as target:
@@ -398,6 +375,75 @@ def test_alert_rules_are_typed():
                                    '--alert', rule, str(target.pid)], stdin=subprocess.DEVNULL, capture_output=True,
                                   timeout=SECONDS, check=False)
             same(done.returncode, code)
+
+
+@test
+def test_alert_runs_a_command_once_or_every_time():
+    with Target('tw-run', 10) as target, \
+            Terminal('tw-run', '--interval', '0.1', '--view', 'alert', '--alert', 'handles>40',
+                     '--run', 'echo "$TENDRIL_ALERT_PID" >> once', '--alert', 'handles>30',
+                     '--run', 'echo noise; echo noise >&2; echo noise > /dev/tty; echo x >> every; exit 3',
+                     '--every-time') as terminal:
+        terminal.until(r'handles>40  \(run, once\)$')
+        terminal.until(r'handles>30  \(run, every time\)$')
+        for _ in range(2):
+            target.open(60)
+            terminal.until(lambda s: s.count(' now handles') == 2 and 'running' not in s)
+            target.open(-60)
+            terminal.until(lambda s: ' now handles' not in s)
+        # What fired, and what became of it: the second time of the first rule was only told.
+        screen = terminal.until(r'^.{9}FIRED .*handles>30: \d+ +exit 3$')
+        fired = [line for line in screen.splitlines() if 'FIRED' in line]
+        same(len(fired), 4)
+        same(sum(line.endswith('exit 0') for line in fired), 1)
+        same(sum(line.endswith('exit 3') for line in fired), 2)
+        assert 'noise' not in screen, screen
+        same(terminal.text('once'), '%d\n' % target.pid)
+        same(terminal.text('every'), 'x\nx\n')
+
+
+@test
+def test_alert_action_is_typed():
+    with Target('tw-act', 30) as target, \
+            Terminal('tw-act', '--interval', '0.1', '--view', 'alert') as terminal:
+        terminal.until('no rules: press a')
+        for action, often, shown in [('echo $TENDRIL_ALERT_NAME > typed', 'y', r'\(run, every time\)'),
+                                     ('http://127.0.0.1:1/', '', r'\(call, once\)')]:
+            terminal.keys('a')
+            terminal.type('handles>3')
+            terminal.keys('Enter')
+            terminal.until('only tell')
+            terminal.type(action)
+            terminal.keys('Enter')
+            terminal.until('Every time')
+            terminal.type(often)
+            terminal.keys('Enter')
+            terminal.until(r'^ +1 now handles>3  ' + shown)
+        terminal.until(r'^.{9}FIRED .*%d.* exit 0$' % target.pid)
+        terminal.until(r'no answer, curl exit 7$|not started: No such file')
+        same(terminal.text('typed'), 'tw-act\n')
+        terminal.keys('a')
+        terminal.type('handles>3')
+        terminal.keys('Enter')
+        terminal.until('only tell')
+        terminal.type('https:///no-host')
+        terminal.keys('Enter')
+        terminal.until('Every time')
+        terminal.keys('Enter')
+        terminal.until('is no http or https address')
+
+
+@test
+def test_once_waits_for_its_commands():
+    with Target('tw-wait', 5) as target, tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'done')
+        done = subprocess.run([TENDRIL, 'watch', '--once', '--interval', '0.05', '--alert', 'handles>3',
+                               '--run', 'sleep 0.3; echo "$TENDRIL_ALERT_EVENT" > ' + path,
+                               str(target.pid)], stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=SECONDS, check=False)
+        same(done.returncode, 1)
+        with open(path, encoding='utf-8') as file:
+            same(file.read(), 'fired\n')
 
 
 # Logs
@@ -433,6 +479,8 @@ def test_log_is_recorded_and_opened():
         terminal.type('one.tendril')
         terminal.keys('Enter')
         terminal.until(r'^open: one.tendril')
+        # The last hour, but no more than there is.
+        terminal.until(r'^all: +(\S+ \S+ \.\.\. \S+ \S+), .*\nwindow: \1$')
         terminal.until(r' here it rose')
         terminal.keys('2')
         # What it was then, in the chart; and live again what it is now.
@@ -468,12 +516,29 @@ def test_log_that_is_none():
 @test
 def test_hostile_names_are_escaped():
     names = [(b'\x1b[31mred\x07', r'\\x1b\[31mred'), (b'a\nb\x9bc', r'a\\x0ab\\x9bc'),
-             (b'\xff\xfe', r'\\xff\\xfe'), ('\u202egnp'.encode(), r'\?gnp')]
+             (b'\xff\xfe', r'\\xff\\xfe'), ('\u202egnp'.encode(), r'\\xe2\\x80\\xaegnp')]
     for raw, shown in names:
         with Target(raw) as target, Terminal(target.pid, columns=120) as terminal:
             terminal.until(row_of(target.pid) + shown)
             line, = [part for part in terminal.screen('-e').splitlines() if str(target.pid) in part]
             assert '\x1b[31m' not in line, repr(line)
+
+
+@test
+def test_hostile_names_are_escaped_everywhere():
+    name = b'\x1b]0;x\x07\x9b31m'
+    shown = r'\\x1b\]0;x\\x07\\x9b31m'
+    with Target(name, 3) as target, \
+            Terminal(target.pid, '--interval', '0.1', '--alert', 'handles>1', '--view', 'chart',
+                     columns=120) as terminal:
+        terminal.until(r'^A x1 +Handle Count +%d +%s \(%d\)' % (target.count, shown, target.pid))
+        terminal.keys('3')
+        terminal.until('FIRED .*' + shown)
+        terminal.keys('Enter')
+        terminal.until(row_of(target.pid) + shown)
+        # The title of the terminal was not changed, and nothing rang.
+        assert terminal.tmux('display-message', '-p', '#{pane_title}') != 'x\n'
+        same(terminal.tmux('display-message', '-p', '#{window_bell_flag}'), '0\n')
 
 
 @test
@@ -491,6 +556,47 @@ def test_wide_characters_keep_columns():
 
 
 # Terminals
+
+SIZES = [(40, 10), (132, 43), (20, 4), (80, 24)]
+
+
+def goes_through_all_sizes(terminal, wanted):
+    for columns, rows in SIZES:
+        terminal.resize(columns, rows)
+        if columns < 24:
+            terminal.until('^too small')
+            continue
+        screen = terminal.until(lambda s, w=columns, h=rows: wanted(w, s) and
+                                len(s.splitlines()) <= h and 'too small' not in s and
+                                (w < 80 or len(s.splitlines()[0]) == w))  # the clock is at the edge
+        assert all(len(line) <= columns for line in screen.splitlines()), screen
+
+
+@test
+def test_resizing_in_the_middle_of_everything():
+    for env in [{}, {'NO_COLOR': '1'}, {'LC_ALL': 'C', 'TERM': 'vt100'}]:
+        with Target('tw-size', 30) as target, \
+                Terminal('tw-size', '--interval', '0.05', '--alert', 'handles>1', env=env) as terminal:
+            terminal.until(row_of(target.pid))
+            for view, wanted in [('1', row_of(target.pid)), ('2', '^A .*[Ll]ast %d ' % target.count),
+                                 ('3', 'handles>1$'), ('4', '^no(t recording| log is open)')]:
+                terminal.keys(view)
+                goes_through_all_sizes(
+                    terminal, lambda w, s, t=wanted: re.search(t, s, re.M) and
+                    ('?:help' in s or w < 30))
+            # While a line is typed, and while the help is read.
+            terminal.keys('1', '/')
+            terminal.type('tw-si')
+            goes_through_all_sizes(terminal, lambda w, s: re.search(r'(> |: )tw-si$', s, re.M))
+            terminal.keys('Enter', '?')
+            goes_through_all_sizes(terminal, lambda w, s: 'any other key: back'[:w - 1] in s)
+            terminal.keys('x')
+            screen = terminal.until(row_of(target.pid) + 'tw-size')
+            if env.get('LC_ALL') == 'C':
+                assert all(ord(c) < 128 for c in screen), screen
+            terminal.keys('q')
+            terminal.ended(1)
+
 
 @test
 def test_monochrome_terminals():
@@ -632,31 +738,17 @@ def test_bad_usage_is_one_line():
     for args, said in [(['--sort', 'handels'], "did you mean 'handles'"),
                        (['--interval', '0'], '0.05 to 86400'),
                        (['--view', 'log2'], "no view 'log2'"),
-                       (['--json'], '--once'), (['user:no-such-user'], 'no such user')]:
+                       (['--json'], '--once'), (['--run', 'true'], '--run belongs behind an --alert'),
+                       (['--alert', 'handles>'], 'no number'),
+                       (['--alert', 'leak', '--every-time'], 'neither --run nor --call'),
+                       (['--alert', 'leak', '--run', 'a', '--run', 'b'], 'one --run for each'),
+                       (['--alert', 'leak', '--run', ' '], 'nothing to run'),
+                       (['--alert', 'leak', '--call', 'file:///etc/passwd'], 'no http or https address'), (['user:no-such-user'], 'no such user')]:
         done = subprocess.run([TENDRIL, 'watch'] + args, stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=SECONDS, check=False)
         same((done.returncode, done.stdout), (2, b''))
         same(done.stderr.count(b'\n'), 1)
         assert said in done.stderr.decode(), done.stderr
-
-
-def main():
-    if not shutil.which('tmux'):
-        print('1..0 # SKIP no tmux')
-        return
-    chosen = [t for t in TESTS if len(sys.argv) < 3 or t.__name__ in sys.argv[2:]]
-    print('1..%d' % len(chosen))
-    for number, function in enumerate(chosen, 1):
-        name = function.__name__.replace('test_', '', 1)
-        try:
-            function()
-            print('ok %d - %s' % (number, name), flush=True)
-        except Skip as reason:
-            print('ok %d - %s # SKIP %s' % (number, name, reason), flush=True)
-        except Exception:  # one bad test must not hide the others
-            for line in traceback.format_exc().splitlines():
-                print('# ' + line)
-            print('not ok %d - %s' % (number, name), flush=True)
 
 
 if __name__ == '__main__':

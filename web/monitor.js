@@ -32,6 +32,7 @@ const state = {
 	processes: new Map(), // by identity
 	times: [], lines: [], counter: 'handles', frozen: false, highlighted: null, chosen: false,
 	sort: 'handles', descending: true, filter: '', rules: [], firing: new Set(), fired: 0,
+	serverEvents: null, // the number of the last one; null: none came yet
 };
 let plot = null, historyRequest = 0;
 
@@ -333,10 +334,49 @@ function checkRules(time) {
 					firing.add(key);
 			}
 	state.firing = firing;
+	showCount();
+}
+
+function showCount() {
 	if (!$('view-alert').hidden)
 		state.fired = 0;
 	$('alert-count').hidden = state.fired === 0;
 	$('alert-count').textContent = state.fired;
+}
+
+/* Alerts of the server */
+
+function serverRule(rule) {
+	const acts = [rule.runs && 'runs a command', rule.calls && 'calls an address'].filter(Boolean).join(' and ');
+	const item = element('li', {}, rule.rule + (rule.active ? ' – ' + number(rule.active) + ' now' : '') +
+			     (acts ? ' – ' + acts + (rule.every_time ? ', every time' : ', once') : ''));
+	item.classList.toggle('near', rule.active > 0);
+	return item;
+}
+
+function serverEvent(event) {
+	const what = event.event === 'fired' ? 'fired' : event.ended ? 'ended' : 'cleared';
+	const row = element('tr', {});
+	for (const [text, isText] of [[new Date(event.time_ms).toLocaleTimeString('en-GB'), true], [what, true],
+				      [event.pid ? event.name : 'all', true], [event.pid || '', false], [event.rule, true],
+				      [event.ended ? '' : number(event.value), false], [event.outcome, true]])
+		row.append(element('td', { textContent: text, className: isText ? 'text' : '' }));
+	row.cells[1].classList.toggle('near', what === 'fired');
+	return row;
+}
+
+/* What fired before the page was there is listed, but not counted as news. */
+function takeAlerts(alerts) {
+	const events = alerts.events, last = events.length ? events[events.length - 1].number : 0;
+	const before = state.serverEvents > last ? 0 : state.serverEvents; // another server counts anew
+
+	state.serverEvents = last;
+	if (before !== null)
+		state.fired += events.filter((event) => event.event === 'fired' && event.number > before).length;
+	$('server-alerts').hidden = false;
+	$('server-rules').replaceChildren(...alerts.rules.map(serverRule));
+	$('server-fired').tBodies[0].replaceChildren(...events.slice().reverse().map(serverEvent));
+	showCount();
 }
 
 /* Samples */
@@ -373,6 +413,7 @@ function take(sample) {
 function listen() {
 	const events = new EventSource('api/v1/events');
 	events.addEventListener('message', (event) => take(JSON.parse(event.data)));
+	events.addEventListener('alerts', (event) => takeAlerts(JSON.parse(event.data)));
 	events.addEventListener('error', () => {
 		$('status').className = '';
 		$('status').textContent = 'no connection' + (events.readyState === EventSource.CLOSED ? '; reload the page' : ', trying again');

@@ -29,7 +29,36 @@ int fail(struct tendril_error *error, int code, enum tendril_stage stage, enum t
 	return code;
 }
 
-/* How many bytes the UTF-8 sequence at s has, 0 when it is broken, overlong or a control. */
+bool is_unseen_character(uint32_t c)
+{
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {
+		{ 0xad, 0xad },	    /* the soft hyphen */
+		{ 0x61c, 0x61c },   { 0x180e, 0x180e },
+		{ 0x200b, 0x200f }, /* no width; marks of direction */
+		{ 0x2028, 0x202e }, /* ends of lines; overrides of direction */
+		{ 0x2060, 0x206f }, /* isolates of direction */
+		{ 0xfeff, 0xfeff }, { 0xfff9, 0xfffb },
+		{ 0xe0000, 0xe007f }, /* tags */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
+		if (c >= ranges[i].first && c <= ranges[i].last)
+			return true;
+	return false;
+}
+
+static uint32_t utf8_character(const unsigned char *s, size_t n)
+{
+	uint32_t c = s[0] & (0xffu >> (n + 1));
+
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (s[i] & 0x3fu);
+	return c;
+}
+
+/* How many bytes the UTF-8 sequence at s has, 0 when it is broken, overlong, a control or unseen. */
 static size_t utf8_sequence(const unsigned char *s)
 {
 	size_t n = s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
@@ -44,7 +73,7 @@ static size_t utf8_sequence(const unsigned char *s)
 		return 0;
 	if (s[0] == 0xc2 && s[1] < 0xa0) /* C1 controls: a terminal obeys them */
 		return 0;
-	return n;
+	return is_unseen_character(utf8_character(s, n)) ? 0 : n;
 }
 
 void escape_text(const char *text, char *out, size_t bytes)

@@ -74,8 +74,13 @@ void nap_ns(int64_t ns);
 int fail(struct tendril_error *error, int code, enum tendril_stage stage, enum tendril_rule rule,
 	 const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* Does the character take no place of its own, or change where others appear?  With an override of
+ * direction in its name, a process could make a line of a table read backwards. */
+bool is_unseen_character(uint32_t c);
+
 /* Copy text into out, which has room for bytes, with everything but printable ASCII and whole
- * UTF-8 sequences escaped as \xNN; always terminated.  For names that come from a target. */
+ * UTF-8 sequences of characters that are seen escaped as \xNN; always terminated.  For names that
+ * come from a target. */
 void escape_text(const char *text, char *out, size_t bytes);
 
 #endif /* BASE_BASE_H */

@@ -118,6 +118,8 @@ void json_write_string(FILE *out, const char *text)
 			(void)fputs("\\t", out);
 		else if (c < 0x20 || (c >= 0x7f && c < 0xa0))
 			(void)fprintf(out, "\\u%04x", (unsigned)c);
+		else if (c <= 0xffff && is_unseen_character(c))
+			(void)fprintf(out, "\\u%04x", (unsigned)c);
 		else if (c == REPLACEMENT)
 			(void)fputs("\xef\xbf\xbd", out);
 		else

@@ -67,6 +67,8 @@ int cmd_usage(const struct command *command, const char *format, ...)
 int cmd_fail(bool json, const struct tendril_error *error);
 /* The same for a plain negative errno and what was attempted. */
 int cmd_fail_code(bool json, int code, const char *what);
+/* The same for a file; why may be empty, then the code says it. */
+int cmd_fail_file(bool json, const char *path, int code, const char *why);
 /* For a process that could not be read: with the rule and the remedy. */
 int cmd_fail_process(bool json, pid_t pid, int code);
 
@@ -78,6 +80,10 @@ int cmd_printed(int r);
 int cmd_take_pid(const struct command *command, const char *text, pid_t *ret_pid);
 /* Seconds, as 1.5; returned in milliseconds. */
 int cmd_take_seconds(const struct command *command, const char *text, int64_t *ret_ms);
+
+/* Which of names it is; what: what they are called ("column"), to say that there is none such. */
+int cmd_take_name(const struct command *command, const char *what, const char *word,
+		  const char *const *names, size_t n, int *ret_index);
 
 /* The nearest of names to a mistyped word, or NULL when none is near. */
 const char *cmd_near_miss(const char *word, const char *const *names, size_t n);

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 
 #include "cmd/cmd.h"
+#include "monitor/sample.h"
 #include "proc/proc.h"
 
 #define CAP_BPF_BIT 39     /* newer than some headers */
@@ -267,6 +268,60 @@ static void check_counting(struct doctor *doctor)
 		report(doctor, STATE_OK, "/proc", NULL, "shows %zu processes", n);
 }
 
+/* Where the Performance Monitor's figures come from, and by whose leave. */
+static void report_source(struct doctor *doctor, enum monitor_source source)
+{
+	bool may_load = has_cap(doctor, CAP_SYS_ADMIN) ||
+			(has_cap(doctor, CAP_BPF_BIT) && has_cap(doctor, CAP_PERFMON_BIT));
+
+	if (source == MONITOR_SOURCE_BPF)
+		report(doctor, STATE_OK, "samples", NULL,
+		       "of all processes at once, by a BPF iterator in the kernel");
+	else
+		report(doctor, STATE_NOTE, "samples",
+		       may_load ? NULL : "for the faster way: root, or CAP_BPF and CAP_PERFMON",
+		       "of one process after the other, from /proc (%s): %s",
+		       monitor_source_name(source),
+		       may_load ? "this kernel or this build has no BPF iterator that fits" :
+				  "loading a BPF iterator is not allowed");
+}
+
+static void report_unreadable(struct doctor *doctor, const struct monitor_sample *sample)
+{
+	bool may_read = has_cap(doctor, CAP_SYS_PTRACE) && has_cap(doctor, CAP_DAC_READ_SEARCH);
+	size_t handles = 0, mappings = 0;
+
+	for (size_t i = 0; i < sample->n_processes; i++) {
+		handles += !monitor_is_known(&sample->process[i], MONITOR_HANDLES);
+		mappings += !monitor_is_known(&sample->process[i], MONITOR_MAPPINGS);
+	}
+	if (handles || mappings)
+		report(doctor, STATE_NOTE, "unreadable",
+		       may_read ? NULL : "to see all: CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
+		       "of %zu processes, the handles of %zu and the mappings of %zu",
+		       sample->n_processes, handles, mappings);
+	else
+		report(doctor, STATE_OK, "unreadable", NULL, "no handles and no mappings");
+}
+
+static void check_samples(struct doctor *doctor)
+{
+	struct monitor_options options = { .source = MONITOR_SOURCE_BEST };
+	struct monitor_sampler *sampler = NULL;
+	const struct monitor_sample *sample;
+	int r = monitor_sampler_new(&options, &sampler);
+
+	if (r == 0)
+		r = monitor_sample(sampler, &sample);
+	if (r == 0) {
+		report_source(doctor, monitor_sampler_source(sampler));
+		report_unreadable(doctor, sample);
+	} else {
+		report(doctor, STATE_PROBLEM, "samples", NULL, "cannot be taken: %s", strerror(-r));
+	}
+	monitor_sampler_free(sampler);
+}
+
 static void check_limit(struct doctor *doctor)
 {
 	struct rlimit limit;
@@ -310,6 +365,7 @@ static void check_machine(struct doctor *doctor)
 	check_memory(doctor);
 	check_pidfd(doctor);
 	check_counting(doctor);
+	check_samples(doctor);
 	check_limit(doctor);
 	check_own_process(doctor);
 }

@@ -294,3 +294,17 @@ const char *cmd_near_miss(const char *word, const char *const *names, size_t n)
 	}
 	return near;
 }
+
+int cmd_take_name(const struct command *command, const char *what, const char *word,
+		  const char *const *names, size_t n, int *ret_index)
+{
+	const char *near = cmd_near_miss(word, names, n);
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(word, names[i])) {
+			*ret_index = (int)i;
+			return 0;
+		}
+	return cmd_usage(command, "no %s '%s'%s%s%s", what, word, near ? ", did you mean '" : "",
+			 near ? near : "", near ? "'?" : "");
+}

@@ -5,8 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cmd/handle_limit.h"
 #include "cmd/selection.h"
-#include "cmd/users.h"
+#include "monitor/users.h"
 
 enum { OPTION_SORT, OPTION_REVERSE, OPTION_LIMIT, OPTION_ABOVE };
 
@@ -34,7 +35,7 @@ static const char *const counters[] = { "Handle Count", "Thread Count", "Mapping
 
 struct row {
 	const struct monitor_process *process; /* the sample's */
-	const char *user;                      /* the users' table owns it */
+	char user[MONITOR_USER_BYTES];
 };
 
 enum sort { SORT_HANDLES, SORT_LIMIT, SORT_THREADS, SORT_MAPPINGS, SORT_PID, SORT_NAME, SORT_USER,
@@ -79,15 +80,11 @@ static int take_selector(const struct command *command, struct request *request,
 
 static int take_sort(const struct command *command, const char *word, enum sort *ret_sort)
 {
-	const char *near = cmd_near_miss(word, sort_names, SORTS);
+	int sort, r = cmd_take_name(command, "column", word, sort_names, SORTS, &sort);
 
-	for (int i = 0; i < SORTS; i++)
-		if (!strcmp(word, sort_names[i])) {
-			*ret_sort = (enum sort)i;
-			return 0;
-		}
-	return cmd_usage(command, "no column '%s'%s%s%s", word, near ? ", did you mean '" : "",
-			 near ? near : "", near ? "'?" : "");
+	if (r == 0)
+		*ret_sort = (enum sort)sort;
+	return r;
 }
 
 static int take_limit(const struct command *command, const char *word, size_t *ret_limit)
@@ -154,8 +151,8 @@ static bool is_shown(const struct request *request, const struct monitor_process
 				       process->value[MONITOR_HANDLES] > request->above);
 }
 
-static int fill_rows(const struct request *request, const struct monitor_sample *sample,
-		     struct cmd_users *users, struct row *rows, size_t *ret_n)
+static size_t fill_rows(const struct request *request, const struct monitor_sample *sample,
+			struct monitor_users *users, struct row *rows)
 {
 	size_t n = 0;
 
@@ -166,12 +163,9 @@ static int fill_rows(const struct request *request, const struct monitor_sample 
 		if (!is_shown(request, process))
 			continue;
 		rows[n].process = process;
-		rows[n].user = cmd_user_name(users, process->uid);
-		if (!rows[n++].user)
-			return -ENOMEM;
+		monitor_user_name(users, process->uid, rows[n++].user);
 	}
-	*ret_n = n;
-	return 0;
+	return n;
 }
 
 /* For one sample the iterator does not pay: to load it takes as long as to read a thousand processes
@@ -307,14 +301,14 @@ static int report_unmatched(const struct request *request)
 static int print_sample(struct request *request, const struct monitor_sample *sample)
 {
 	AUTO_FREE struct row *rows = calloc(sample->n_processes + 1, sizeof(*rows));
-	struct cmd_users users = { 0 };
-	size_t n = 0;
-	int r = rows ? fill_rows(request, sample, &users, rows, &n) : -ENOMEM;
+	struct monitor_users users = { 0 };
+	size_t n;
 
-	if (r == 0)
-		r = print_rows(request, rows, n);
-	cmd_users_done(&users);
-	return r;
+	if (!rows)
+		return -ENOMEM;
+	n = fill_rows(request, sample, &users, rows);
+	monitor_users_done(&users);
+	return print_rows(request, rows, n);
 }
 
 static int list(struct request *request)
@@ -344,6 +338,7 @@ static int run(const struct command *command, int argc, char **argv)
 
 	if (!selectors || !words || !matched)
 		return cmd_fail_code(false, -ENOMEM, "ps");
+	(void)cmd_raise_handle_limit();
 	if (cmd_parse(command, argc, argv, take, &request, &r))
 		r = list(&request);
 	for (size_t i = 0; i < request.n_selectors; i++)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* relog.c - tendril relog: what a log holds, cut and converted */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "cmd/moment.h"
 #include "cmd/selection.h"
 #include "monitor/export.h"
 
@@ -26,15 +28,10 @@ static const char *const examples[] = {
 	NULL,
 };
 
-struct moment {
-	bool is_given, from_end;
-	int64_t ns; /* since 1970, or before the end of the log */
-};
-
 struct request {
 	bool json, list;
 	const char *path, *output;
-	struct moment from, to;
+	struct cmd_moment from, to;
 	enum export_format format;
 	bool has_format;
 	struct cmd_selection selection;
@@ -42,70 +39,16 @@ struct request {
 
 /* The command line */
 
-/* "-90s", "-15m", "-2h", "-7d" */
-static bool parse_distance(const char *text, struct moment *moment)
-{
-	static const struct {
-		char unit;
-		int64_t seconds;
-	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
-	uint64_t number;
-	const char *end = text[1] >= '0' && text[1] <= '9' ? proc_scan(text + 1, 10, &number) : NULL;
-
-	for (size_t i = 0; end && i < ARRAY_SIZE(units); i++)
-		if (*end == units[i].unit && !end[1] && number < 100000000) {
-			*moment = (struct moment){ true, true,
-						   (int64_t)number * units[i].seconds * NS_PER_S };
-			return true;
-		}
-	return false;
-}
-
-/* "2026-11-23", "2026-11-23T08:00[:30]", of UTC, with or without a Z */
-static bool parse_date(const char *text, struct moment *moment)
-{
-	static const char *const formats[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S",
-					       "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
-		struct tm tm = { 0 };
-		const char *end = strptime(text, formats[i], &tm);
-		uint64_t fraction = 0, unit = NS_PER_S;
-
-		if (end && *end == '.' && i < 2)
-			while (*++end >= '0' && *end <= '9') {
-				unit = unit > 1 ? unit / 10 : 0;
-				fraction += (uint64_t)(*end - '0') * unit;
-			}
-		if (!end || (*end && strcmp(end, "Z") != 0) || tm.tm_year < 70 || tm.tm_year > 300)
-			continue;
-		*moment = (struct moment){ true, false,
-					   timegm(&tm) * NS_PER_S + (int64_t)fraction };
-		return true;
-	}
-	return false;
-}
-
-static int take_moment(const struct command *command, const char *text, struct moment *moment)
-{
-	if (*text == '-' ? parse_distance(text, moment) : parse_date(text, moment))
-		return 0;
-	return cmd_usage(command, "'%s' is no time: 2026-11-23T08:00:00 (UTC), or -2h before the "
-			 "log's end", text);
-}
-
 static int take_format(const struct command *command, const char *word, struct request *request)
 {
-	const char *near = cmd_near_miss(word, export_format_names, EXPORT_FORMATS);
+	int format, r = cmd_take_name(command, "format", word, export_format_names, EXPORT_FORMATS,
+				      &format);
 
+	if (r)
+		return r;
+	request->format = (enum export_format)format;
 	request->has_format = true;
-	for (int i = 0; i < EXPORT_FORMATS; i++)
-		if (!strcmp(word, export_format_names[i])) {
-			request->format = (enum export_format)i;
-			return 0;
-		}
-	return cmd_usage(command, "no format '%s'%s%s%s", word, near ? ", did you mean '" : "",
-			 near ? near : "", near ? "'?" : "");
+	return 0;
 }
 
 static int take_word(const struct command *command, struct request *request, const char *word)
@@ -135,9 +78,9 @@ static int take(const struct command *command, void *state, int option, const ch
 		request->list = true;
 		return 0;
 	case OPTION_FROM:
-		return take_moment(command, value, &request->from);
+		return cmd_take_moment(command, value, &request->from);
 	case OPTION_TO:
-		return take_moment(command, value, &request->to);
+		return cmd_take_moment(command, value, &request->to);
 	case OPTION_COUNTERS:
 		return cmd_take_counters(command, &request->selection, value);
 	case OPTION_FORMAT:
@@ -150,19 +93,9 @@ static int take(const struct command *command, void *state, int option, const ch
 	}
 }
 
-static int say_failure(bool json, const char *path, int code, const char *why)
-{
-	struct tendril_error error = { 0 };
-
-	(void)fail(&error, code, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "%s: %s", path, why);
-	return cmd_fail(json, &error);
-}
-
 static int store_failure(const struct request *request, const struct store *store, int code)
 {
-	const char *why = store_problem(store);
-
-	return say_failure(request->json, request->path, code, *why ? why : strerror(-code));
+	return cmd_fail_file(request->json, request->path, code, store_problem(store));
 }
 
 /* The list */
@@ -294,7 +227,8 @@ static void select_instances(const struct cmd_selection *selection, struct conte
 		bool any = selection->n_selectors == 0;
 
 		for (size_t k = 0; k < selection->n_selectors; k++)
-			if (export_is_selected(&selection->selectors[k], &contents->instances[i]))
+			if (export_is_selected(&selection->selectors[k],
+					       &contents->instances[i].process))
 				any = selection->matched[k] = true;
 		if (any)
 			contents->instances[kept++] = contents->instances[i];
@@ -330,57 +264,111 @@ static int list(const struct request *request, struct store *store, int64_t from
 static int convert_to(const struct request *request, struct store *store, int64_t from_ns,
 		      int64_t to_ns, FILE *out)
 {
-	char host[65] = "localhost", escaped[4 * sizeof(host)];
+	char host[EXPORT_HOST_BYTES] = "localhost";
 	const struct export_options how = { .format = request->format, .from_ns = from_ns,
 					    .to_ns = to_ns,
 					    .counters = request->selection.counters,
 					    .selectors = request->selection.selectors,
 					    .n_selectors = request->selection.n_selectors,
 					    .matched = request->selection.matched,
-					    .host = escaped };
+					    .host = host };
 	int r;
 
 	(void)gethostname(host, sizeof(host) - 1);
-	escape_text(host, escaped, sizeof(escaped));
 	r = export_log(store, &how, out);
-	if (r == -EIO && ferror(out))
+	if (r < 0 && ferror(out))
 		return r;
 	return r < 0 ? store_failure(request, store, r) :
 		       cmd_selection_unmatched(&request->selection, "in the log ");
 }
 
-/* Under its own name when it is whole: a conversion that fails leaves what was there. */
-static int convert(const struct request *request, struct store *store, int64_t from_ns,
-		   int64_t to_ns)
-{
-	AUTO_FREE char *name = NULL;
-	FILE *out = stdout;
-	int r;
+/*
+ * A file is under its own name when it is whole: a conversion that fails leaves what was there.  Until
+ * then it has no name, so that one that is killed leaves nothing; where there are no such files, it is
+ * called OUTPUT.part.
+ */
+struct output {
+	int fd;
+	FILE *file; /* on a copy of it, so that it can be closed first */
+	char *part;
+	bool has_no_name;
+};
 
-	if (!request->output) {
-		r = convert_to(request, store, from_ns, to_ns, stdout);
-		return r == -EIO ? cmd_printed(r) : r;
-	}
-	if (asprintf(&name, "%s.part", request->output) < 0)
+static int open_nameless(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	AUTO_FREE char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+
+	return folder ? open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666) : -1;
+}
+
+static int open_output(const struct request *request, struct output *ret_output)
+{
+	AUTO_CLOSE int fd = open_nameless(request->output);
+	struct output output = { .has_no_name = fd >= 0 };
+	int copy, r;
+
+	if (asprintf(&output.part, "%s.part", request->output) < 0)
 		return cmd_fail_code(request->json, -ENOMEM, request->output);
-	out = fopen(name, "wxe");
-	if (!out)
-		return cmd_fail_code(request->json, -errno, name);
-	r = convert_to(request, store, from_ns, to_ns, out);
-	if ((fclose(out) != 0 && r >= 0) || r == -EIO)
-		r = cmd_fail_code(request->json, -EIO, request->output);
-	if (r == CMD_DONE && rename(name, request->output) < 0)
-		r = cmd_fail_code(request->json, -errno, request->output);
+	if (fd < 0)
+		fd = open(output.part, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+	copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	output.file = copy < 0 ? NULL : fdopen(copy, "w");
+	if (!output.file) {
+		r = cmd_fail_code(request->json, -errno, output.part);
+		close_keeping_errno(copy);
+		free(output.part);
+		return r;
+	}
+	output.fd = take_fd(&fd);
+	*ret_output = output;
+	return CMD_DONE;
+}
+
+static int give_name(const struct output *output, const char *name)
+{
+	char own[64];
+
+	if (output->has_no_name) {
+		(void)snprintf(own, sizeof(own), "/proc/self/fd/%d", output->fd);
+		(void)unlink(output->part);
+		if (linkat(AT_FDCWD, own, AT_FDCWD, output->part, AT_SYMLINK_FOLLOW) < 0)
+			return -errno;
+	}
+	return rename(output->part, name) < 0 ? -errno : 0;
+}
+
+static int convert_to_file(const struct request *request, struct store *store, int64_t from_ns,
+			   int64_t to_ns)
+{
+	struct output output = { .fd = -1 };
+	int r = open_output(request, &output);
+
 	if (r != CMD_DONE)
-		(void)unlink(name);
+		return r;
+	r = convert_to(request, store, from_ns, to_ns, output.file);
+	if (fclose(output.file) != 0 && r == CMD_DONE)
+		r = -errno;
+	if (r == CMD_DONE)
+		r = give_name(&output, request->output);
+	if (r < 0)
+		r = cmd_fail_code(request->json, r, request->output);
+	if (r != CMD_DONE && !output.has_no_name)
+		(void)unlink(output.part);
+	close_keeping_errno(output.fd);
+	free(output.part);
 	return r;
 }
 
-static int64_t resolve(const struct moment *moment, int64_t last_ns, int64_t otherwise)
+static int convert(const struct request *request, struct store *store, int64_t from_ns,
+		   int64_t to_ns)
 {
-	if (!moment->is_given)
-		return otherwise;
-	return moment->from_end ? last_ns - moment->ns : moment->ns;
+	int r;
+
+	if (request->output)
+		return convert_to_file(request, store, from_ns, to_ns);
+	r = convert_to(request, store, from_ns, to_ns, stdout);
+	return r < 0 ? CMD_FAILED : r; /* what main() says of it is enough */
 }
 
 static int relog(const struct request *request)
@@ -393,13 +381,13 @@ static int relog(const struct request *request)
 	int r = store_open(request->path, &how, &store, &error);
 
 	if (r < 0)
-		return say_failure(request->json, request->path, r, error.text);
+		return cmd_fail_file(request->json, request->path, r, error.text);
 	r = store_range(store, &range);
 	if (r < 0) {
 		r = store_failure(request, store, r);
 	} else {
-		from_ns = resolve(&request->from, range.last_ns, INT64_MIN);
-		to_ns = resolve(&request->to, range.last_ns, INT64_MAX);
+		from_ns = cmd_moment_ns(&request->from, range.last_ns, INT64_MIN);
+		to_ns = cmd_moment_ns(&request->to, range.last_ns, INT64_MAX);
 		r = request->list ? list(request, store, from_ns, to_ns) :
 				    convert(request, store, from_ns, to_ns);
 	}

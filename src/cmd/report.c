@@ -130,14 +130,19 @@ int cmd_fail(bool json, const struct tendril_error *error)
 	return error->left == TENDRIL_LEFT_CHANGED ? CMD_BROKEN : CMD_FAILED;
 }
 
-int cmd_fail_code(bool json, int code, const char *what)
+int cmd_fail_file(bool json, const char *path, int code, const char *why)
 {
 	struct tendril_error error = { 0 };
 
-	(void)fail(&error, code, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "%s: %s", what,
-		   strerror(-code));
+	(void)fail(&error, code, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "%s: %s", path,
+		   *why ? why : strerror(-code));
 	error.left = TENDRIL_LEFT_NOTHING;
 	return cmd_fail(json, &error);
+}
+
+int cmd_fail_code(bool json, int code, const char *what)
+{
+	return cmd_fail_file(json, what, code, "");
 }
 
 int cmd_fail_process(bool json, pid_t pid, int code)

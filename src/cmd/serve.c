@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "cmd/alerts.h"
+#include "cmd/handle_limit.h"
 #include "cmd/selection.h"
 
 #define DEFAULT_LISTEN	  "127.0.0.1:9469"
@@ -18,7 +20,7 @@
 #define SERIES_MAX	  100000
 
 enum { OPTION_LISTEN, OPTION_INTERVAL, OPTION_PIDS, OPTION_MAX_SERIES, OPTION_HISTORY,
-       OPTION_TLS_CERT, OPTION_TLS_KEY, OPTION_AUTH_FILE };
+       OPTION_TLS_CERT, OPTION_TLS_KEY, OPTION_AUTH_FILE, OPTION_ALERT };
 
 static const struct cmd_option options[] = {
 	[OPTION_LISTEN] = { "listen", 'l', "ADDRESS:PORT", DEFAULT_LISTEN " by default; port 0: a free one" },
@@ -30,6 +32,7 @@ static const struct cmd_option options[] = {
 	[OPTION_TLS_KEY] = { "tls-key", 0, "FILE", "its key, in PEM" },
 	[OPTION_AUTH_FILE] = { "auth-file", 0, "FILE", "lines of `basic USER:PASSWORD` or "
 						       "`bearer TOKEN`" },
+	CMD_ALERT_TABLE(OPTION_ALERT),
 };
 
 static const char *const examples[] = {
@@ -45,6 +48,7 @@ struct request {
 	struct serve_options serve;
 	struct proc_selector *selectors;
 	size_t n_selectors;
+	struct cmd_alerts alerts;
 };
 
 /* The command line */
@@ -114,6 +118,8 @@ static int take(const struct command *command, void *state, int option, const ch
 		serve->auth_file = value;
 		return 0;
 	default:
+		if (option >= OPTION_ALERT)
+			return cmd_take_alert(command, &request->alerts, option - OPTION_ALERT, value);
 		return take_selector(command, request, value);
 	}
 }
@@ -165,6 +171,20 @@ static int serve_until_signal(const struct command *command, const struct reques
 	return CMD_DONE;
 }
 
+static int check_and_serve(const struct command *command, struct request *request)
+{
+	struct monitor_feed_options *feed = &request->serve.feed;
+	int r = cmd_alerts_taken(command, &request->alerts);
+
+	if (r)
+		return r;
+	feed->sampling.selectors = request->selectors;
+	feed->sampling.n_selectors = request->n_selectors;
+	if (alert_set_n_rules(request->alerts.set) > 0)
+		feed->alerts = request->alerts.set;
+	return serve_until_signal(command, request);
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
 	AUTO_FREE struct proc_selector *selectors = calloc((size_t)argc, sizeof(*selectors));
@@ -176,13 +196,11 @@ static int run(const struct command *command, int argc, char **argv)
 	};
 	int r;
 
-	if (!selectors)
+	if (!selectors || cmd_alerts_open(&request.alerts, STDERR_FILENO, cmd_raise_handle_limit()) < 0)
 		return cmd_fail_code(false, -ENOMEM, "serve");
-	if (cmd_parse(command, argc, argv, take, &request, &r)) {
-		request.serve.feed.sampling.selectors = selectors;
-		request.serve.feed.sampling.n_selectors = request.n_selectors;
-		r = serve_until_signal(command, &request);
-	}
+	if (cmd_parse(command, argc, argv, take, &request, &r))
+		r = check_and_serve(command, &request);
+	cmd_alerts_close(&request.alerts);
 	for (size_t i = 0; i < request.n_selectors; i++)
 		proc_selector_done(&selectors[i]);
 	return r;
@@ -194,8 +212,9 @@ const struct command cmd_serve = {
 	.summary = "web page, OpenMetrics and JSON of the handle counts",
 	.text = "Prints where it listens and goes on until SIGTERM or SIGINT.  SELECTOR is as\n"
 		"for `tendril ps`; none means every process.  There are / (the page), /metrics,\n"
-		"/api/v1/processes, /api/v1/history, /api/v1/events and /healthz.  An address\n"
-		"that other machines reach needs --tls-cert, --tls-key and --auth-file.",
+		"/api/v1/processes, /api/v1/history, /api/v1/alerts, /api/v1/events and\n"
+		"/healthz.  An address that other machines reach needs --tls-cert, --tls-key\n"
+		"and --auth-file.\n" CMD_ALERT_TEXT,
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.examples = examples,

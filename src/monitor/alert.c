@@ -54,7 +54,7 @@ struct alert_set {
 	struct rule *rule;
 	unsigned n_rules;
 	struct alert_event *event; /* a ring: number n is at n % ALERT_EVENTS_MAX */
-	uint64_t n_events, n_fired;
+	uint64_t n_events, n_fired, version;
 	struct alert_run *run;
 };
 
@@ -294,6 +294,15 @@ static int rule_make(struct rule *rule, const char *text, const struct alert_act
 	return r < 0 ? refuse(why, r, "out of memory") : 0;
 }
 
+int alert_rule_check(const char *text, char ret_why[ALERT_WHY_BYTES])
+{
+	struct rule rule = { 0 };
+	int r = rule_make(&rule, text, NULL, ret_why);
+
+	rule_done(&rule);
+	return r;
+}
+
 int alert_set_add(struct alert_set *set, const char *text, const struct alert_action *action,
 		  char ret_why[ALERT_WHY_BYTES])
 {
@@ -328,6 +337,18 @@ static void note_event(struct alert_set *set, const struct monitor_sample *sampl
 				       .start_ticks = watched->start_ticks, .value = watched->value,
 				       .is_clear = !watched->is_active, .has_ended = has_ended };
 	memcpy(event->name, watched->name, sizeof(event->name));
+	set->version++;
+}
+
+static void note_outcome(void *param, uint64_t number, bool is_url, struct alert_outcome outcome)
+{
+	struct alert_set *set = param;
+	struct alert_event *event = &set->event[number % ALERT_EVENTS_MAX];
+
+	if (event->number != number)
+		return; /* forgotten since */
+	*(is_url ? &event->call : &event->run) = outcome;
+	set->version++;
 }
 
 static void change(struct alert_set *set, const struct monitor_sample *sample, struct rule *rule,
@@ -487,7 +508,7 @@ static void end_watch(struct alert_set *set, const struct monitor_sample *sample
 static size_t follow(struct alert_set *set, const struct monitor_sample *sample, struct rule *rule,
 		     struct watched *watched)
 {
-	struct watched *old = rule->watched, *end = old + rule->n_watched;
+	struct watched *old = rule->watched, *end = old ? old + rule->n_watched : NULL;
 	size_t n = 0;
 
 	for (size_t i = 0; i < sample->n_processes; i++) {
@@ -506,7 +527,8 @@ static size_t follow(struct alert_set *set, const struct monitor_sample *sample,
 			watched[n].is_selected = selected;
 			memcpy(watched[n++].name, process->name, sizeof(process->name));
 		}
-		old += is_known;
+		if (is_known)
+			old++;
 	}
 	while (old < end)
 		end_watch(set, sample, rule, old++, true);
@@ -555,6 +577,7 @@ int alert_set_feed(struct alert_set *set, const struct monitor_sample *sample,
 int alert_set_new(const struct alert_options *options, struct alert_set **ret_set)
 {
 	struct alert_set *set = calloc(1, sizeof(*set));
+	const struct alert_run_listener listener = { note_outcome, set };
 	int r = -ENOMEM;
 
 	if (!set)
@@ -564,7 +587,7 @@ int alert_set_new(const struct alert_options *options, struct alert_set **ret_se
 		set->options.clear_fraction = CLEAR_DEFAULT;
 	set->event = calloc(ALERT_EVENTS_MAX, sizeof(*set->event));
 	if (set->event)
-		r = alert_run_new(options, &set->run);
+		r = alert_run_new(options, &listener, &set->run);
 	if (r < 0) {
 		alert_set_free(set);
 		return r;
@@ -600,6 +623,29 @@ const char *alert_set_rule_text(const struct alert_set *set, unsigned rule)
 	return rule < set->n_rules ? set->rule[rule].text : NULL;
 }
 
+static size_t count_active(const struct rule *rule)
+{
+	size_t n = rule->all.is_active;
+
+	for (size_t i = 0; i < rule->n_watched; i++)
+		n += rule->watched[i].is_active;
+	return n;
+}
+
+bool alert_set_rule_facts(const struct alert_set *set, unsigned number, struct alert_rule_facts *ret_facts)
+{
+	const struct rule *rule;
+
+	if (number >= set->n_rules)
+		return false;
+	rule = &set->rule[number];
+	*ret_facts = (struct alert_rule_facts){ .text = rule->text, .n_active = count_active(rule),
+						.runs = alert_run_action_runs(rule->action),
+						.calls = alert_run_action_calls(rule->action),
+						.every_time = rule->action && !rule->once };
+	return true;
+}
+
 bool alert_set_is_active(const struct alert_set *set, unsigned number, pid_t pid, uint64_t start_ticks)
 {
 	const struct rule *rule;
@@ -626,15 +672,22 @@ size_t alert_set_events(const struct alert_set *set, uint64_t after, struct aler
 	return n;
 }
 
+uint64_t alert_set_n_events(const struct alert_set *set)
+{
+	return set->n_events;
+}
+
+uint64_t alert_set_version(const struct alert_set *set)
+{
+	return set->version + 1;
+}
+
 void alert_set_counts(const struct alert_set *set, struct alert_counts *ret_counts)
 {
 	struct alert_counts counts = { .fired = set->n_fired };
 
-	for (unsigned i = 0; i < set->n_rules; i++) {
-		counts.active += set->rule[i].all.is_active;
-		for (size_t j = 0; j < set->rule[i].n_watched; j++)
-			counts.active += set->rule[i].watched[j].is_active;
-	}
+	for (unsigned i = 0; i < set->n_rules; i++)
+		counts.active += (unsigned)count_active(&set->rule[i]);
 	alert_run_counts(set->run, &counts);
 	*ret_counts = counts;
 }
@@ -653,4 +706,58 @@ void alert_event_text(const struct alert_set *set, const struct alert_event *eve
 		(void)snprintf(raw, sizeof(raw), "%s: %s: %.10g%s", who, rule ? rule : "?",
 			       event->value, event->is_clear ? ", over" : "");
 	escape_text(raw, ret_line, ALERT_LINE_BYTES);
+}
+
+/* Outcomes */
+
+const char *alert_outcome_name(enum alert_outcome_kind kind)
+{
+	static const char *const names[] = { "none", "waiting", "running", "exited", "answered",
+					     "unanswered", "killed", "timed_out", "not_started",
+					     "dropped" };
+
+	return names[kind];
+}
+
+static void describe(const struct alert_outcome *outcome, char *out, size_t room)
+{
+	static const struct {
+		const char *words;
+		bool has_code;
+	} said[] = {
+		[ALERT_WAITING] = { "waiting", false },
+		[ALERT_RUNNING] = { "running", false },
+		[ALERT_EXITED] = { "exit", true },
+		[ALERT_ANSWERED] = { "HTTP", true },
+		[ALERT_UNANSWERED] = { "no answer, curl exit", true },
+		[ALERT_KILLED] = { "signal", true },
+		[ALERT_TIMED_OUT] = { "took too long", false },
+		[ALERT_NOT_STARTED] = { "not started", false },
+		[ALERT_DROPPED] = { "not run, too many waited", false },
+	};
+
+	if (outcome->kind == ALERT_NOT_STARTED)
+		(void)snprintf(out, room, "not started: %s", strerror(outcome->code));
+	else if (outcome->kind == ALERT_EXITED && outcome->code < 0)
+		(void)snprintf(out, room, "ended");
+	else if (said[outcome->kind].has_code)
+		(void)snprintf(out, room, "%s %d", said[outcome->kind].words, outcome->code);
+	else
+		(void)snprintf(out, room, "%s", said[outcome->kind].words);
+}
+
+void alert_outcome_text(const struct alert_event *event, char ret_text[ALERT_OUTCOME_BYTES])
+{
+	size_t used = 0;
+
+	ret_text[0] = '\0';
+	if (event->run.kind != ALERT_NO_ACTION)
+		describe(&event->run, ret_text, ALERT_OUTCOME_BYTES);
+	if (event->call.kind == ALERT_NO_ACTION)
+		return;
+	used = strlen(ret_text);
+	if (used && used + 3 < ALERT_OUTCOME_BYTES)
+		memcpy(ret_text + used, "; ", 3);
+	used = strlen(ret_text);
+	describe(&event->call, ret_text + used, ALERT_OUTCOME_BYTES - used);
 }

@@ -30,6 +30,7 @@ struct alert_options {
 	unsigned max_running;  /* commands at once; 0: 8.  More wait, up to 64; the rest are counted */
 	unsigned timeout_s;    /* after that a command's process group is killed; 0: 60 */
 	double clear_fraction; /* of the limit, the margin; 0: 0.05 */
+	uint64_t handle_limit; /* the soft RLIMIT_NOFILE that commands get; 0: ours */
 };
 
 /*
@@ -45,6 +46,25 @@ struct alert_action {
 	bool on_clear; /* also when it clears */
 };
 
+/* What became of a command, or of the call of an address. */
+enum alert_outcome_kind {
+	ALERT_NO_ACTION = 0,
+	ALERT_WAITING,     /* for its turn */
+	ALERT_RUNNING,
+	ALERT_EXITED,      /* code: the exit status; -1: nobody knows */
+	ALERT_ANSWERED,    /* code: the status of HTTP */
+	ALERT_UNANSWERED,  /* code: what curl(1) exited with */
+	ALERT_KILLED,      /* code: the signal */
+	ALERT_TIMED_OUT,
+	ALERT_NOT_STARTED, /* code: errno */
+	ALERT_DROPPED,     /* too many were waiting */
+};
+
+struct alert_outcome {
+	enum alert_outcome_kind kind;
+	int code;
+};
+
 struct alert_event {
 	uint64_t number;      /* counts from 1, without gaps */
 	int64_t time_ns;      /* CLOCK_REALTIME, of the sample */
@@ -55,6 +75,7 @@ struct alert_event {
 	double value;         /* in the rule's unit: a count, percent, a rise; of leak: handles an hour */
 	bool is_clear;        /* false: it fired; true: it cleared */
 	bool has_ended;       /* it cleared because the process ended */
+	struct alert_outcome run, call; /* of the command and of the address; they change later */
 };
 
 struct alert_counts {
@@ -92,17 +113,38 @@ int alert_set_feed(struct alert_set *set, const struct monitor_sample *sample,
  * samples are rare.  Never waits. */
 void alert_set_reap(struct alert_set *set);
 
+/* Is that a rule?  Return: as alert_set_add(), 0 when it is one. */
+int alert_rule_check(const char *text, char ret_why[ALERT_WHY_BYTES]);
+
+struct alert_rule_facts {
+	const char *text;  /* the set's */
+	size_t n_active;   /* for so many processes it holds now */
+	bool runs, calls;  /* a command, an address */
+	bool every_time;
+};
+bool alert_set_rule_facts(const struct alert_set *set, unsigned rule, struct alert_rule_facts *ret_facts);
+
 /* Does the rule hold for that process now? */
 bool alert_set_is_active(const struct alert_set *set, unsigned rule, pid_t pid, uint64_t start_ticks);
 
 /* What fired and cleared: the events with numbers above after, oldest first, up to max.  Return: n. */
 size_t alert_set_events(const struct alert_set *set, uint64_t after, struct alert_event *events,
 			size_t max);
+/* The number of the newest. */
+uint64_t alert_set_n_events(const struct alert_set *set);
+/* Another number, never 0, whenever there is an event more or an outcome changes. */
+uint64_t alert_set_version(const struct alert_set *set);
 void alert_set_counts(const struct alert_set *set, struct alert_counts *ret_counts);
 
 /* "nginx (12): handles>1000: 1043", escaped, one line; what it says is cut to fit. */
 #define ALERT_LINE_BYTES 320
 void alert_event_text(const struct alert_set *set, const struct alert_event *event,
 		      char ret_line[ALERT_LINE_BYTES]);
+
+/* "exited", for programs. */
+const char *alert_outcome_name(enum alert_outcome_kind kind);
+/* "exit 0", "HTTP 204", "signal 9"; "" when there was nothing to do.  Command and call in one text. */
+#define ALERT_OUTCOME_BYTES 64
+void alert_outcome_text(const struct alert_event *event, char ret_text[ALERT_OUTCOME_BYTES]);
 
 #endif /* MONITOR_ALERT_H */

@@ -3,12 +3,12 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "base/output.h"
+#include "monitor/spawn.h"
 
 #define RUNNING_DEFAULT 8
 #define TIMEOUT_DEFAULT 60
@@ -30,10 +30,14 @@ struct job {
 struct running {
 	pid_t pid; /* not reaped yet, so nobody else's */
 	int64_t started_ns;
+	uint64_t number;
+	int answer; /* where curl writes the status of HTTP; -1: it is a command */
+	bool is_late;
 };
 
 struct alert_run {
 	struct alert_options options;
+	struct alert_run_listener listener;
 	struct running *running;
 	unsigned n_running;
 	struct job waiting[WAITING_MAX]; /* a ring */
@@ -115,6 +119,16 @@ void alert_run_action_free(struct alert_run_action *action)
 	free_strings(action->command);
 	free(action->url);
 	free(action);
+}
+
+bool alert_run_action_runs(const struct alert_run_action *action)
+{
+	return action && action->command;
+}
+
+bool alert_run_action_calls(const struct alert_run_action *action)
+{
+	return action && action->url;
 }
 
 /* What a command is told */
@@ -223,9 +237,10 @@ static int filled_pipe(const char *text)
 	AUTO_CLOSE int out = -1;
 	size_t bytes = strlen(text);
 	int ends[2];
+	int r = spawn_pipe(ends, O_NONBLOCK);
 
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	in = ends[0];
 	out = ends[1];
 	if (write(out, text, bytes) != (ssize_t)bytes)
@@ -237,44 +252,11 @@ static int filled_pipe(const char *text)
 
 /* Starting */
 
-static int set_up(posix_spawn_file_actions_t *files, posix_spawnattr_t *attributes, int in, int out)
+static void tell(const struct alert_run *run, uint64_t number, bool is_url,
+		 enum alert_outcome_kind kind, int code)
 {
-	sigset_t all, none;
-	int r;
-
-	sigfillset(&all);
-	sigemptyset(&none);
-	r = in >= 0 ? posix_spawn_file_actions_adddup2(files, in, 0) :
-		      posix_spawn_file_actions_addopen(files, 0, "/dev/null", O_RDONLY, 0);
-	for (int fd = 1; r == 0 && fd <= 2; fd++)
-		r = out >= 0 ? posix_spawn_file_actions_adddup2(files, out, fd) :
-			       posix_spawn_file_actions_addopen(files, fd, "/dev/null", O_WRONLY, 0);
-	(void)posix_spawnattr_setsigdefault(attributes, &all);
-	(void)posix_spawnattr_setsigmask(attributes, &none);
-	/* A group of its own: what is typed at the terminal is not for it, and it can be ended whole. */
-	(void)posix_spawnattr_setpgroup(attributes, 0);
-	(void)posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
-						   POSIX_SPAWN_SETPGROUP);
-	return -r;
-}
-
-static int spawn(char *const *argv, char *const *environment, int in, int out, pid_t *ret_pid)
-{
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attributes;
-	int r = -posix_spawn_file_actions_init(&files);
-
-	if (r < 0)
-		return r;
-	r = -posix_spawnattr_init(&attributes);
-	if (r == 0) {
-		r = set_up(&files, &attributes, in, out);
-		if (r == 0)
-			r = -posix_spawnp(ret_pid, argv[0], &files, &attributes, argv, environment);
-		(void)posix_spawnattr_destroy(&attributes);
-	}
-	(void)posix_spawn_file_actions_destroy(&files);
-	return r;
+	run->listener.tell(run->listener.param, number, is_url,
+			   (struct alert_outcome){ kind, code });
 }
 
 /* -q comes first: no settings but ours.  Redirections are not followed. */
@@ -283,37 +265,69 @@ static char *const curl[] = { (char *)"curl", (char *)"-q", (char *)"--config", 
 			      (char *)"--proto", (char *)"=http,https", (char *)"--max-time",
 			      (char *)"10", (char *)"--header",
 			      (char *)"Content-Type: application/json", (char *)"--output",
-			      (char *)"/dev/null", NULL };
+			      (char *)"/dev/null", (char *)"--write-out",
+			      (char *)"%{http_code}", NULL };
 
 static int start_url(const struct alert_run *run, const struct job *job, char *const *environment,
-		     pid_t *ret_pid)
+		     struct running *running)
 {
 	AUTO_FREE char *configuration = make_configuration(job);
 	AUTO_CLOSE int in = -1;
+	AUTO_CLOSE int answer_in = -1;
+	AUTO_CLOSE int answer_out = -1;
+	struct spawn_options options = { .argv = curl, .environment = environment,
+					 .error = run->options.output_fd,
+					 .handle_limit = run->options.handle_limit };
+	int ends[2];
+	int r;
 
 	if (!configuration)
 		return -ENOMEM;
 	in = filled_pipe(configuration);
 	if (in < 0)
 		return in;
-	return spawn(curl, environment, in, run->options.output_fd, ret_pid);
+	r = spawn_pipe(ends, O_NONBLOCK);
+	if (r < 0)
+		return r;
+	options.in = in;
+	answer_in = ends[0];
+	options.out = answer_out = ends[1];
+	r = spawn(&options, &running->pid);
+	if (r == 0)
+		running->answer = take_fd(&answer_in);
+	return r;
+}
+
+static int start_command(const struct alert_run *run, const struct job *job,
+			 char *const *environment, struct running *running)
+{
+	const struct spawn_options options = { .argv = job->action->command,
+					       .environment = environment, .in = -1,
+					       .out = run->options.output_fd,
+					       .error = run->options.output_fd,
+					       .handle_limit = run->options.handle_limit };
+
+	return spawn(&options, &running->pid);
 }
 
 static void start(struct alert_run *run, const struct job *job)
 {
+	struct running running = { .started_ns = now_ns(), .number = job->event.number,
+				   .answer = -1 };
 	struct told told = { .rule = NULL };
-	pid_t pid = 0;
 	int r = told_make(&told, job, run->options.environment);
 
 	if (r == 0)
-		r = job->is_url ? start_url(run, job, told.environment, &pid) :
-				  spawn(job->action->command, told.environment, -1,
-					run->options.output_fd, &pid);
+		r = job->is_url ? start_url(run, job, told.environment, &running) :
+				  start_command(run, job, told.environment, &running);
 	told_done(&told);
-	if (r < 0)
+	if (r < 0) {
 		run->failed++;
-	else
-		run->running[run->n_running++] = (struct running){ pid, now_ns() };
+		tell(run, job->event.number, job->is_url, ALERT_NOT_STARTED, -r);
+		return;
+	}
+	run->running[run->n_running++] = running;
+	tell(run, job->event.number, job->is_url, ALERT_RUNNING, 0);
 }
 
 static void start_waiting(struct alert_run *run)
@@ -329,8 +343,10 @@ static void add(struct alert_run *run, const struct job *job)
 {
 	if (run->n_waiting == WAITING_MAX) {
 		run->dropped++;
+		tell(run, job->event.number, job->is_url, ALERT_DROPPED, 0);
 		return;
 	}
+	tell(run, job->event.number, job->is_url, ALERT_WAITING, 0);
 	run->waiting[(run->first_waiting + run->n_waiting++) % WAITING_MAX] = *job;
 	start_waiting(run);
 }
@@ -349,14 +365,41 @@ void alert_run_add(struct alert_run *run, const struct alert_run_action *action,
 
 /* Collecting */
 
-/* Return: it has ended. */
-static bool collect(struct alert_run *run, const struct running *running)
+/* Three digits, "000" when there was no answer. */
+static int read_answer(int fd)
 {
+	char text[16] = "";
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	uint64_t status;
+
+	return n > 0 && proc_scan(text, 10, &status) && status < 1000 ? (int)status : 0;
+}
+
+static struct alert_outcome outcome_of(const struct running *running, int status)
+{
+	int answer = running->answer >= 0 ? read_answer(running->answer) : 0;
+
+	if (answer > 0)
+		return (struct alert_outcome){ ALERT_ANSWERED, answer };
+	if (running->is_late)
+		return (struct alert_outcome){ ALERT_TIMED_OUT, 0 };
+	if (WIFSIGNALED(status))
+		return (struct alert_outcome){ ALERT_KILLED, WTERMSIG(status) };
+	return (struct alert_outcome){ running->answer >= 0 ? ALERT_UNANSWERED : ALERT_EXITED,
+				       WEXITSTATUS(status) };
+}
+
+/* Return: it has ended. */
+static bool collect(struct alert_run *run, struct running *running)
+{
+	struct alert_outcome outcome = { ALERT_EXITED, -1 };
 	int status = 0;
 	pid_t r = waitpid(running->pid, &status, WNOHANG);
 
 	if (r == 0) {
-		if (now_ns() - running->started_ns > run->options.timeout_s * NS_PER_S)
+		running->is_late = now_ns() - running->started_ns >
+				   run->options.timeout_s * NS_PER_S;
+		if (running->is_late)
 			(void)kill(-running->pid, SIGKILL);
 		return false;
 	}
@@ -365,6 +408,10 @@ static bool collect(struct alert_run *run, const struct running *running)
 		run->done++;
 	else
 		run->failed++;
+	if (r >= 0)
+		outcome = outcome_of(running, status);
+	tell(run, running->number, running->answer >= 0, outcome.kind, outcome.code);
+	close_keeping_errno(running->answer);
 	return true;
 }
 
@@ -379,13 +426,15 @@ void alert_run_reap(struct alert_run *run)
 	start_waiting(run);
 }
 
-int alert_run_new(const struct alert_options *options, struct alert_run **ret_run)
+int alert_run_new(const struct alert_options *options, const struct alert_run_listener *listener,
+		  struct alert_run **ret_run)
 {
 	struct alert_run *run = calloc(1, sizeof(*run));
 
 	if (!run)
 		return -ENOMEM;
 	run->options = *options;
+	run->listener = *listener;
 	if (!run->options.max_running)
 		run->options.max_running = RUNNING_DEFAULT;
 	if (!run->options.timeout_s)
@@ -406,6 +455,7 @@ void alert_run_free(struct alert_run *run)
 	for (unsigned i = 0; i < run->n_running; i++) {
 		(void)kill(-run->running[i].pid, SIGKILL);
 		(void)waitpid(run->running[i].pid, NULL, 0);
+		close_keeping_errno(run->running[i].answer);
 	}
 	free(run->running);
 	free(run);

@@ -14,9 +14,19 @@ struct alert_run_action;
 /* Return: 0, -EINVAL (no http or https address), -ENOMEM.  *ret_action may be NULL: nothing to do. */
 int alert_run_action_new(const struct alert_action *from, struct alert_run_action **ret_action);
 void alert_run_action_free(struct alert_run_action *action);
+/* action may be NULL. */
+bool alert_run_action_runs(const struct alert_run_action *action);
+bool alert_run_action_calls(const struct alert_run_action *action);
 
 struct alert_run;
-int alert_run_new(const struct alert_options *options, struct alert_run **ret_run);
+/* Hears what becomes of the command (or the call) of the event of that number. */
+struct alert_run_listener {
+	void (*tell)(void *param, uint64_t number, bool is_url, struct alert_outcome outcome);
+	void *param;
+};
+
+int alert_run_new(const struct alert_options *options, const struct alert_run_listener *listener,
+		  struct alert_run **ret_run);
 void alert_run_free(struct alert_run *run);
 /* Start it, or let it wait its turn.  action and rule are borrowed until then. */
 void alert_run_add(struct alert_run *run, const struct alert_run_action *action, const char *rule,

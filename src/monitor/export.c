@@ -25,6 +25,14 @@ struct exporter {
 	int64_t before_ns; /* time of the line before; 0: none that a rate can be made of */
 };
 
+/* Why it could not be written: errno is that of the last attempt. */
+static int written(FILE *out)
+{
+	if (!ferror(out))
+		return 0;
+	return errno ? -errno : -EIO;
+}
+
 /* Names and times */
 
 void export_time(int64_t time_ns, char ret_text[EXPORT_TIME_BYTES])
@@ -40,7 +48,8 @@ void export_time(int64_t time_ns, char ret_text[EXPORT_TIME_BYTES])
 		       (int)(time_ns / NS_PER_MS % 1000));
 }
 
-/* As Windows puts other characters for those that a counter path needs. */
+/* A counter path is \\Computer\Object(Parent/Instance#Index)\Counter.  As Windows puts other
+ * characters for those that it is made of. */
 static char path_char(char c)
 {
 	switch (c) {
@@ -60,18 +69,24 @@ static char path_char(char c)
 	}
 }
 
+static void escape_path(const char *text, char *ret_text, size_t bytes)
+{
+	escape_text(text, ret_text, bytes);
+	for (char *s = ret_text; *s; s++)
+		*s = path_char(*s);
+}
+
 void export_instance_name(const struct store_instance *instance, char ret_name[EXPORT_NAME_BYTES])
 {
 	size_t n;
 
-	escape_text(instance->process.name, ret_name, 4 * PROC_NAME_BYTES);
+	escape_path(instance->process.name, ret_name, 4 * PROC_NAME_BYTES);
 	n = strlen(ret_name);
-	for (size_t i = 0; i < n; i++)
-		ret_name[i] = path_char(ret_name[i]);
-	n += (size_t)snprintf(ret_name + n, EXPORT_NAME_BYTES - n, "#%d",
-			      (int)instance->process.pid);
+	/* Before the index, which is a number and nothing else. */
 	if (instance->reuse)
-		(void)snprintf(ret_name + n, EXPORT_NAME_BYTES - n, "_%u", instance->reuse + 1);
+		n += (size_t)snprintf(ret_name + n, EXPORT_NAME_BYTES - n, "_%u",
+				      instance->reuse + 1);
+	(void)snprintf(ret_name + n, EXPORT_NAME_BYTES - n, "#%d", (int)instance->process.pid);
 }
 
 /* Which processes */
@@ -84,10 +99,8 @@ static bool is_container(const char *wanted, const char *known)
 	return n && !strncmp(wanted, known, n);
 }
 
-bool export_is_selected(const struct proc_selector *selector, const struct store_instance *instance)
+bool export_is_selected(const struct proc_selector *selector, const struct monitor_process *process)
 {
-	const struct monitor_process *process = &instance->process;
-
 	switch (selector->kind) {
 	case PROC_SELECT_PID:
 		return process->pid == selector->id;
@@ -110,7 +123,7 @@ static bool is_wanted(const struct export_options *options, const struct store_i
 	bool any = options->n_selectors == 0;
 
 	for (size_t i = 0; i < options->n_selectors; i++)
-		if (export_is_selected(&options->selectors[i], instance)) {
+		if (export_is_selected(&options->selectors[i], &instance->process)) {
 			any = true;
 			if (options->matched)
 				options->matched[i] = true;
@@ -144,16 +157,16 @@ static bool has_counter(const struct exporter *exporter, int counter)
 
 static void write_pdh_header(const struct exporter *exporter)
 {
-	char name[EXPORT_NAME_BYTES];
+	char host[4 * EXPORT_HOST_BYTES], name[EXPORT_NAME_BYTES];
 
+	escape_path(exporter->options->host, host, sizeof(host));
 	(void)fprintf(exporter->out, "\"(PDH-CSV 4.0) (Coordinated Universal Time)(0)\"");
 	for (size_t i = 0; i < exporter->n_instances; i++) {
 		export_instance_name(&exporter->instance[i], name);
 		for (int k = 0; k < MONITOR_COUNTERS; k++)
 			if (has_counter(exporter, k))
 				(void)fprintf(exporter->out, ",\"\\\\%s\\Process(%s)\\%s\"",
-					      exporter->options->host, name,
-					      monitor_counters[k].windows);
+					      host, name, monitor_counters[k].windows);
 	}
 	(void)fprintf(exporter->out, "\r\n");
 }
@@ -232,7 +245,7 @@ static int write_pdh_line(void *context, const struct store_reading *reading)
 					monitor_counters[i % MONITOR_COUNTERS].is_total, time_ns);
 	exporter->before_ns = time_ns;
 	(void)fprintf(exporter->out, "\r\n");
-	return ferror(exporter->out) ? -EIO : 0;
+	return written(exporter->out);
 }
 
 static int export_pdh(struct store *store, struct exporter *exporter)
@@ -251,10 +264,14 @@ static int export_pdh(struct store *store, struct exporter *exporter)
 static void write_csv_text(FILE *out, const char *text)
 {
 	char escaped[4 * PROC_NAME_BYTES];
+	const char *s = escaped;
 
 	escape_text(text, escaped, sizeof(escaped));
 	(void)fputc('"', out);
-	for (const char *s = escaped; *s; s++) {
+	/* In spreadsheets a formula would begin, whatever the quotes. */
+	if (*s && strchr("=+-@", *s))
+		(void)fprintf(out, "\\x%02x", (unsigned)*s++);
+	for (; *s; s++) {
 		if (*s == '"')
 			(void)fputc('"', out);
 		(void)fputc(*s, out);
@@ -358,7 +375,7 @@ static int write_lines(void *context, const struct store_reading *reading)
 		else
 			write_json_line(exporter, reading, i, instance);
 	}
-	return ferror(exporter->out) ? -EIO : 0;
+	return written(exporter->out);
 }
 
 /*
@@ -505,7 +522,7 @@ static int export_tracks(struct store *store, const struct exporter *exporter, i
 		free(tracks.track[i].point);
 	}
 	free(tracks.track);
-	return r < 0 ? r : ferror(exporter->out) ? -EIO : 0;
+	return r < 0 ? r : written(exporter->out);
 }
 
 static int export_openmetrics(struct store *store, const struct exporter *exporter)
@@ -576,7 +593,7 @@ int export_log(struct store *store, const struct export_options *options, FILE *
 		r = export_format(store, &exporter);
 	free(exporter.instance);
 	free(exporter.cell);
-	if (r == 0 && (fflush(out) != 0 || ferror(out)))
-		r = -EIO;
-	return r;
+	if (r == 0 && fflush(out) != 0)
+		r = -errno;
+	return r == 0 ? written(out) : r;
 }

@@ -3,7 +3,7 @@
  * export.h - a log in the formats of others
  *
  * PDH-CSV is what Performance Monitor, relog and typeperf of Windows read.  There an instance is
- * called name#pid, and if its pid had been another process's in this log name#pid_N: the N is kept in
+ * called name#pid, and if its pid had been another process's in this log name_N#pid: the N is kept in
  * the log, so that nobody's name changes when another one comes or goes.
  */
 #ifndef MONITOR_EXPORT_H
@@ -27,14 +27,16 @@ struct export_options {
 	const struct proc_selector *selectors; /* none: every process */
 	size_t n_selectors;
 	bool *matched;        /* for each selector, set; may be NULL */
-	const char *host;     /* for PDH-CSV */
+	const char *host;     /* for PDH-CSV; raw */
 };
 
 /* Does the selector mean it, by what the log knows?  Control groups are not in it: never. */
-bool export_is_selected(const struct proc_selector *selector, const struct store_instance *instance);
+bool export_is_selected(const struct proc_selector *selector, const struct monitor_process *process);
 
-/* Return: 0, -EIO (out cannot be written), or an error of the store. */
+/* Return: 0, an error of the store, or with ferror(out) why out cannot be written. */
 int export_log(struct store *store, const struct export_options *options, FILE *out);
+
+#define EXPORT_HOST_BYTES 65 /* as many as Linux lets it have */
 
 /* What Windows calls it, without what a counter path gives a meaning to. */
 #define EXPORT_NAME_BYTES (4 * PROC_NAME_BYTES + 32)

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#define REAP_NS (200 * NS_PER_MS) /* between two looks at the commands that run */
+
 struct monitor_feed {
 	struct monitor_feed_options options;
 	struct monitor_sampler *sampler;
@@ -14,6 +16,7 @@ struct monitor_feed {
 	bool stop;
 	uint64_t sequence, missed;
 	struct monitor_snapshot *newest;
+	struct alert_report *report; /* NULL: there are no alerts */
 	struct monitor_moment **ring; /* options.history of them; the oldest at first */
 	size_t first, n_moments, moment_bytes;
 };
@@ -183,17 +186,48 @@ static void publish(struct monitor_feed *feed, struct monitor_snapshot *snapshot
 	monitor_snapshot_release(old);
 }
 
+/* Return: true when there was something new.  Without memory it is published with the next. */
+static bool publish_alerts(struct monitor_feed *feed)
+{
+	struct alert_report *old = feed->report, *report;
+
+	if (old && old->version == alert_set_version(feed->options.alerts))
+		return false;
+	report = alert_report_new(feed->options.alerts);
+	if (!report)
+		return false;
+	pthread_mutex_lock(&feed->lock);
+	feed->report = report;
+	pthread_mutex_unlock(&feed->lock);
+	alert_report_release(old);
+	return true;
+}
+
+static int judge(struct monitor_feed *feed, const struct monitor_sample *sample)
+{
+	int r;
+
+	if (!feed->options.alerts)
+		return 0;
+	r = alert_set_feed(feed->options.alerts, sample, feed->trends);
+	(void)publish_alerts(feed);
+	return r < 0 ? r : 0;
+}
+
 static int take_sample(struct monitor_feed *feed)
 {
 	const struct monitor_sample *sample;
 	struct monitor_snapshot *snapshot;
 	struct monitor_moment *moment;
-	int64_t begin_ns = now_ns();
+	int64_t begin_ns = now_ns(), cost_ns;
 	int r = monitor_sample(feed->sampler, &sample);
 
 	if (r < 0)
 		return r;
 	r = trend_table_feed(feed->trends, sample);
+	cost_ns = now_ns() - begin_ns; /* what alerts start is no part of it */
+	if (r == 0)
+		r = judge(feed, sample);
 	if (r < 0)
 		return r;
 	snapshot = snapshot_of(sample, feed->trends);
@@ -202,7 +236,7 @@ static int take_sample(struct monitor_feed *feed)
 		monitor_snapshot_release(snapshot);
 		return -ENOMEM;
 	}
-	snapshot->cost_ns = now_ns() - begin_ns;
+	snapshot->cost_ns = cost_ns;
 	publish(feed, snapshot, moment);
 	return 0;
 }
@@ -222,6 +256,32 @@ static bool wait_until(struct monitor_feed *feed, int64_t due_ns)
 	return !stop;
 }
 
+static void tell_readers(struct monitor_feed *feed)
+{
+	if (feed->options.on_sample)
+		feed->options.on_sample(feed->options.param);
+}
+
+static bool has_commands(const struct monitor_feed *feed)
+{
+	const struct alert_report *report = feed->report;
+
+	return report && (report->counts.running || report->counts.waiting);
+}
+
+/* The same; meanwhile commands of alerts are collected as they end, started and ended. */
+static bool wait_with_commands(struct monitor_feed *feed, int64_t due_ns)
+{
+	while (has_commands(feed) && now_ns() + REAP_NS < due_ns) {
+		if (!wait_until(feed, now_ns() + REAP_NS))
+			return false;
+		alert_set_reap(feed->options.alerts);
+		if (publish_alerts(feed))
+			tell_readers(feed);
+	}
+	return wait_until(feed, due_ns);
+}
+
 /* One that failed is a missed one, as is one whose time passed while the one before was taken. */
 static void *sample_for_ever(void *param)
 {
@@ -229,11 +289,11 @@ static void *sample_for_ever(void *param)
 	int64_t interval_ns = feed->options.interval_ms * NS_PER_MS;
 	int64_t due_ns = now_ns() + interval_ns;
 
-	while (wait_until(feed, due_ns)) {
+	while (wait_with_commands(feed, due_ns)) {
 		if (take_sample(feed) < 0)
 			feed->missed++;
-		else if (feed->options.on_sample)
-			feed->options.on_sample(feed->options.param);
+		else
+			tell_readers(feed);
 		for (due_ns += interval_ns; due_ns <= now_ns(); due_ns += interval_ns)
 			feed->missed++;
 	}
@@ -245,6 +305,7 @@ static void feed_free(struct monitor_feed *feed)
 	while (feed->n_moments)
 		drop_oldest(feed);
 	monitor_snapshot_release(feed->newest);
+	alert_report_release(feed->report);
 	monitor_sampler_free(feed->sampler);
 	trend_table_free(feed->trends);
 	pthread_cond_destroy(&feed->stop_asked);
@@ -323,6 +384,16 @@ struct monitor_snapshot *monitor_feed_take(struct monitor_feed *feed)
 	hold(&snapshot->references);
 	pthread_mutex_unlock(&feed->lock);
 	return snapshot;
+}
+
+struct alert_report *monitor_feed_alerts(struct monitor_feed *feed)
+{
+	struct alert_report *report;
+
+	pthread_mutex_lock(&feed->lock);
+	report = feed->report ? alert_report_hold(feed->report) : NULL;
+	pthread_mutex_unlock(&feed->lock);
+	return report;
 }
 
 /* Room for all is made before the lock is taken. */

@@ -9,6 +9,7 @@
 #ifndef MONITOR_FEED_H
 #define MONITOR_FEED_H
 
+#include "monitor/alert_report.h"
 #include "monitor/sample.h"
 #include "monitor/trend.h"
 
@@ -56,6 +57,9 @@ struct monitor_feed_options {
 	size_t history_bytes; /* and no more than that many bytes of them */
 	void (*on_sample)(void *param); /* on the sampling thread: must return at once; may be NULL */
 	void *param;
+	/* Judged on the sampling thread, which alone touches it until the feed has stopped; NULL: none.
+	 * on_sample is called too when only an outcome is new. */
+	struct alert_set *alerts;
 };
 
 struct monitor_feed;
@@ -72,7 +76,10 @@ int monitor_feed_moments(struct monitor_feed *feed, struct monitor_moment ***ret
 			 size_t *ret_n);
 void monitor_moments_release(struct monitor_moment **moments, size_t n);
 
-/* Snapshots and moments that were taken stay good. */
+/* What the alerts said last, to be released by the caller; NULL: there are none. */
+struct alert_report *monitor_feed_alerts(struct monitor_feed *feed);
+
+/* Snapshots, reports and moments that were taken stay good. */
 void monitor_feed_stop(struct monitor_feed *feed);
 
 #endif /* MONITOR_FEED_H */

@@ -8,6 +8,7 @@
 
 #define LABEL_BYTES (4 * PROC_NAME_BYTES + 1) /* every byte may become \xNN */
 #define OTHER	    "other"
+#define RULE_LABEL_BYTES 2100 /* 512, all escaped */
 
 /* One process, or several of the same labels. */
 struct group {
@@ -22,12 +23,15 @@ struct group {
 	uint64_t judged, suspected; /* of how many the trend can say something, and who seem to leak */
 	double handles_per_hour;    /* that those lose */
 	double seconds_left;        /* until the first of those is at its limit */
+	const char *labels; /* as they are written, in each of a dozen metrics: made once */
+	size_t label_bytes;
 	double used;      /* the highest part of its own limit that one of them uses; below 0: not known */
 };
 
 struct groups {
 	struct group *group;
 	size_t n_groups;
+	char *labels; /* of all of them, one behind the other */
 	size_t folded; /* of them went into "other" */
 };
 
@@ -234,19 +238,23 @@ static int collect(const struct monitor_snapshot *snapshot, struct monitor_users
 
 static void write_label(FILE *out, const char *name, const char *value)
 {
-	(void)fprintf(out, "%s=\"", name);
-	for (; *value; value++) {
-		if (*value == '\\' || *value == '"')
-			(void)fputc('\\', out);
-		if (*value == '\n')
-			(void)fputs("\\n", out);
-		else
-			(void)fputc(*value, out);
+	(void)fputs(name, out);
+	(void)fputs("=\"", out);
+	while (*value) {
+		size_t plain = strcspn(value, "\\\"\n");
+
+		(void)fwrite(value, 1, plain, out);
+		value += plain;
+		if (!*value)
+			break;
+		(void)fputc('\\', out);
+		(void)fputc(*value == '\n' ? 'n' : *value, out);
+		value++;
 	}
 	(void)fputc('"', out);
 }
 
-static void write_labels(FILE *out, const struct group *group)
+static void make_labels_of(FILE *out, const struct group *group)
 {
 	(void)fputc('{', out);
 	if (group->pid)
@@ -257,6 +265,33 @@ static void write_labels(FILE *out, const struct group *group)
 	(void)fputc(',', out);
 	write_label(out, "container", group->container);
 	(void)fputs("} ", out);
+}
+
+static int make_labels(struct groups *groups)
+{
+	size_t bytes = 0, before = 0;
+	FILE *out = open_memstream(&groups->labels, &bytes);
+
+	if (!out)
+		return -ENOMEM;
+	for (size_t i = 0; i < groups->n_groups; i++) {
+		make_labels_of(out, &groups->group[i]);
+		(void)fflush(out); /* tells bytes */
+		groups->group[i].label_bytes = bytes - before;
+		before = bytes;
+	}
+	if (fclose(out) != 0)
+		return -ENOMEM;
+	for (size_t i = 0, at = 0; i < groups->n_groups; i++) {
+		groups->group[i].labels = groups->labels + at;
+		at += groups->group[i].label_bytes;
+	}
+	return 0;
+}
+
+static void write_labels(FILE *out, const struct group *group)
+{
+	(void)fwrite(group->labels, 1, group->label_bytes, out);
 }
 
 static void write_head(FILE *out, const char *name, const char *type, const char *unit,
@@ -401,6 +436,36 @@ static void write_own(FILE *out, const struct monitor_snapshot *snapshot,
 		    "Samples that were due and could not be taken in time.");
 }
 
+/* Two rules may have the same text, so each has its number too. */
+static void write_alerts(FILE *out, const struct alert_report *report, bool is_openmetrics)
+{
+	const struct alert_counts *counts = &report->counts;
+
+	write_head(out, "tendril_alert_active", "gauge", NULL,
+		   "For how many processes the rule of an alert holds now.");
+	for (unsigned i = 0; i < report->n_rules; i++) {
+		char text[RULE_LABEL_BYTES];
+
+		escape_text(report->rule[i].text, text, sizeof(text));
+		(void)fprintf(out, "tendril_alert_active{number=\"%u\",", i + 1);
+		write_label(out, "rule", text);
+		(void)fprintf(out, "} %zu\n", report->rule[i].n_active);
+	}
+	write_total(out, is_openmetrics, "tendril_alerts_fired", counts->fired, "Alerts that fired.");
+	write_total(out, is_openmetrics, "tendril_alert_actions_done", counts->done,
+		    "Commands and calls of alerts that went well.");
+	write_total(out, is_openmetrics, "tendril_alert_actions_failed", counts->failed,
+		    "Commands and calls of alerts that failed, or took too long.");
+	write_total(out, is_openmetrics, "tendril_alert_actions_dropped", counts->dropped,
+		    "Commands and calls of alerts that were not tried: too many were waiting.");
+}
+
+static void groups_done(struct groups *groups)
+{
+	free(groups->group);
+	free(groups->labels);
+}
+
 int metrics_write(FILE *out, const struct monitor_snapshot *snapshot, struct monitor_users *users,
 		  const struct metrics_options *options)
 {
@@ -408,8 +473,12 @@ int metrics_write(FILE *out, const struct monitor_snapshot *snapshot, struct mon
 	struct groups groups = { 0 };
 	int r = collect(snapshot, users, options, &groups);
 
-	if (r < 0)
+	if (r == 0)
+		r = make_labels(&groups);
+	if (r < 0) {
+		groups_done(&groups);
 		return r;
+	}
 	write_counter(out, &groups, "tendril_process_open_handles", MONITOR_HANDLES,
 		      "Handles (file descriptors) that are open.");
 	write_limits(out, &groups);
@@ -423,8 +492,10 @@ int metrics_write(FILE *out, const struct monitor_snapshot *snapshot, struct mon
 	write_suspects(out, &groups);
 	write_time_left(out, &groups, is_openmetrics);
 	write_own(out, snapshot, &groups, is_openmetrics);
+	if (options->alerts)
+		write_alerts(out, options->alerts, is_openmetrics);
 	if (is_openmetrics)
 		(void)fputs("# EOF\n", out);
-	free(groups.group);
+	groups_done(&groups);
 	return 0;
 }

@@ -23,6 +23,7 @@ struct metrics_options {
 	enum metrics_format format;
 	bool per_pid;      /* no groups: a label pid */
 	size_t max_series; /* at least 1 */
+	const struct alert_report *alerts; /* NULL: there are none */
 };
 
 /* What an Accept header asks for; NULL: there was none. */

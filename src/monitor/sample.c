@@ -49,10 +49,11 @@ const struct monitor_process *monitor_find(const struct monitor_sample *sample, 
 
 /* What is looked up once for a process, and again when it may have moved. */
 struct known {
-	pid_t pid;
-	uint64_t start_ticks, group;
-	bool is_selected; /* by its control group */
+	/* First: there it is copied in one piece, and can be read again at once. */
 	char container[MONITOR_CONTAINER_BYTES];
+	uint64_t start_ticks, group;
+	pid_t pid;
+	bool is_selected; /* by its control group */
 };
 
 struct monitor_sampler {
@@ -245,9 +246,9 @@ static void recall(const struct monitor_sampler *sampler, size_t *at, struct kno
 
 	while (*at < sampler->n_known && sampler->known[*at].pid < known->pid)
 		(*at)++;
-	old = &sampler->known[*at];
-	if (*at < sampler->n_known && old->pid == known->pid &&
-	    old->start_ticks == known->start_ticks && old->group == known->group)
+	old = *at < sampler->n_known ? &sampler->known[*at] : NULL;
+	if (old && old->pid == known->pid && old->start_ticks == known->start_ticks &&
+	    old->group == known->group)
 		*known = *old;
 	else
 		look_up(&sampler->options, known);

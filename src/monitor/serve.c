@@ -5,7 +5,9 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
+#include "monitor/clients.h"
 #include "monitor/credentials.h"
 #include "monitor/listen.h"
 #include "monitor/metrics.h"
@@ -14,15 +16,16 @@
 
 #define CONNECTIONS_MAX	   400
 #define STREAMS_MAX	   128  /* of them, live pages */
+#define WAITING_MAX	   240  /* and others; beyond that the oldest is ended */
 #define REQUEST_BYTES_MAX  16384
 #define IDLE_SECONDS	   15
 #define PEM_BYTES_MAX	   (1 << 20)
 
-/* A document of one sample, made when somebody first asks for it and shared by all who ask.  Touched
+/* A document of one sample and of what the alerts said then, made when somebody first asks for it and shared by all who ask.  Touched
  * by the answering thread only. */
 struct document {
 	unsigned references;
-	uint64_t sequence;
+	uint64_t sequence, alerts; /* of the sample and of the alerts' report */
 	char *text;
 	size_t bytes;
 };
@@ -32,6 +35,8 @@ enum document_kind {
 	DOCUMENT_METRICS_LAST = DOCUMENT_METRICS + 3,
 	DOCUMENT_PROCESSES,
 	DOCUMENT_EVENT,
+	DOCUMENT_ALERTS,
+	DOCUMENT_ALERTS_EVENT,
 	DOCUMENTS,
 };
 
@@ -41,7 +46,8 @@ struct stream {
 	struct MHD_Connection *connection;
 	struct document *document; /* what it is reading; NULL: it waits for the next */
 	size_t offset;
-	uint64_t sequence; /* it has had this one */
+	uint64_t sequence, alerts; /* it has had these */
+	bool reads_alerts;   /* the document is of these */
 	bool is_suspended; /* guarded by serve->lock, as are the links */
 	struct stream *next, *previous;
 };
@@ -54,6 +60,7 @@ struct serve {
 	struct monitor_users users;
 	struct web_api_facts facts;
 	struct document *cached[DOCUMENTS];
+	struct clients clients; /* touched by the answering thread only */
 	char url[LISTEN_TEXT_BYTES + 16];
 	char log[SERVE_WHY_BYTES]; /* the last that the library said while it started */
 	pthread_t starter;
@@ -125,27 +132,60 @@ static void release_document(void *param)
 	free(document);
 }
 
-static int write_document(struct serve *serve, enum document_kind kind,
-			  const struct monitor_snapshot *snapshot, FILE *out)
-{
-	struct metrics_options metrics = { .max_series = serve->options.max_series };
+/* What documents are made of: the newest, to be released. */
+struct newest {
+	struct monitor_snapshot *snapshot;
+	struct alert_report *report; /* NULL: there are no alerts */
+};
 
-	if (kind <= DOCUMENT_METRICS_LAST) {
-		metrics.per_pid = (kind - DOCUMENT_METRICS) & 1;
-		metrics.format = (kind - DOCUMENT_METRICS) & 2 ? METRICS_OPENMETRICS :
-								 METRICS_PROMETHEUS;
-		return metrics_write(out, snapshot, &serve->users, &metrics);
-	}
+static struct newest take_newest(struct serve *serve)
+{
+	return (struct newest){ monitor_feed_take(serve->feed), monitor_feed_alerts(serve->feed) };
+}
+
+static void release_newest(struct newest *newest)
+{
+	monitor_snapshot_release(newest->snapshot);
+	alert_report_release(newest->report);
+}
+
+static uint64_t alerts_version(const struct newest *newest)
+{
+	return newest->report ? newest->report->version : 0;
+}
+
+static int write_metrics(struct serve *serve, unsigned variant, const struct newest *newest, FILE *out)
+{
+	const struct metrics_options options = {
+		.max_series = serve->options.max_series,
+		.per_pid = variant & 1,
+		.format = variant & 2 ? METRICS_OPENMETRICS : METRICS_PROMETHEUS,
+		.alerts = newest->report,
+	};
+
+	return metrics_write(out, newest->snapshot, &serve->users, &options);
+}
+
+static int write_document(struct serve *serve, enum document_kind kind,
+			  const struct newest *newest, FILE *out)
+{
+	if (kind <= DOCUMENT_METRICS_LAST)
+		return write_metrics(serve, kind - DOCUMENT_METRICS, newest, out);
 	if (kind == DOCUMENT_EVENT)
-		(void)fprintf(out, "id: %llu\ndata: ", (unsigned long long)snapshot->sequence);
-	web_api_processes(out, snapshot, &serve->users, &serve->facts);
-	if (kind == DOCUMENT_EVENT)
+		(void)fprintf(out, "id: %llu\ndata: ", (unsigned long long)newest->snapshot->sequence);
+	if (kind == DOCUMENT_ALERTS_EVENT)
+		(void)fputs("event: alerts\ndata: ", out);
+	if (kind == DOCUMENT_ALERTS || kind == DOCUMENT_ALERTS_EVENT)
+		web_api_alerts(out, newest->report);
+	else
+		web_api_processes(out, newest->snapshot, &serve->users, &serve->facts);
+	if (kind == DOCUMENT_EVENT || kind == DOCUMENT_ALERTS_EVENT)
 		(void)fputc('\n', out);
 	return 0;
 }
 
 static struct document *make_document(struct serve *serve, enum document_kind kind,
-				      const struct monitor_snapshot *snapshot)
+				      const struct newest *newest)
 {
 	struct document *document = calloc(1, sizeof(*document));
 	FILE *out = document ? open_memstream(&document->text, &document->bytes) : NULL;
@@ -156,8 +196,9 @@ static struct document *make_document(struct serve *serve, enum document_kind ki
 		return NULL;
 	}
 	document->references = 1;
-	document->sequence = snapshot->sequence;
-	failed = write_document(serve, kind, snapshot, out) < 0;
+	document->sequence = newest->snapshot->sequence;
+	document->alerts = alerts_version(newest);
+	failed = write_document(serve, kind, newest, out) < 0;
 	failed |= ferror(out) != 0;
 	if (fclose(out) != 0 || failed) {
 		release_document(document);
@@ -166,18 +207,24 @@ static struct document *make_document(struct serve *serve, enum document_kind ki
 	return document;
 }
 
+static bool is_of(const struct document *document, const struct newest *newest)
+{
+	return document && document->sequence == newest->snapshot->sequence &&
+	       document->alerts == alerts_version(newest);
+}
+
 /* That of the newest sample, to be released; NULL: no memory. */
 static struct document *take_document(struct serve *serve, enum document_kind kind)
 {
-	struct monitor_snapshot *snapshot = monitor_feed_take(serve->feed);
+	struct newest newest = take_newest(serve);
 	struct document *cached = serve->cached[kind];
 
-	if (!cached || cached->sequence != snapshot->sequence) {
+	if (!is_of(cached, &newest)) {
 		release_document(cached);
-		cached = make_document(serve, kind, snapshot);
+		cached = make_document(serve, kind, &newest);
 		serve->cached[kind] = cached;
 	}
-	monitor_snapshot_release(snapshot);
+	release_newest(&newest);
 	if (cached)
 		cached->references++;
 	return cached;
@@ -202,25 +249,32 @@ static enum MHD_Result send_document(const struct request *request, enum documen
 
 /* Live pages */
 
-static bool is_newest(struct serve *serve, uint64_t sequence)
-{
-	struct monitor_snapshot *snapshot = monitor_feed_take(serve->feed);
-	bool is = snapshot->sequence == sequence;
+enum news { NEWS_NONE, NEWS_SAMPLE, NEWS_ALERTS };
 
-	monitor_snapshot_release(snapshot);
-	return is;
+/* Who reads slowly finds always both new, and gets them in turns. */
+static enum news news_for(const struct stream *stream)
+{
+	struct newest newest = take_newest(stream->serve);
+	bool has_sample = newest.snapshot->sequence != stream->sequence;
+	bool has_alerts = alerts_version(&newest) != stream->alerts;
+
+	release_newest(&newest);
+	if (has_sample && (stream->reads_alerts || !has_alerts || !stream->sequence))
+		return NEWS_SAMPLE;
+	return has_alerts ? NEWS_ALERTS : NEWS_NONE;
 }
 
 /* Under the lock, so that a sample which comes just now either is seen or wakes us. */
-static ssize_t wait_for_sample(struct stream *stream)
+static ssize_t wait_for_news(struct stream *stream, enum news *ret_news)
 {
 	struct serve *serve = stream->serve;
 	ssize_t r = 0;
 
 	pthread_mutex_lock(&serve->lock);
+	*ret_news = news_for(stream);
 	if (serve->is_stopping) {
 		r = MHD_CONTENT_READER_END_OF_STREAM;
-	} else if (is_newest(serve, stream->sequence)) {
+	} else if (*ret_news == NEWS_NONE) {
 		stream->is_suspended = true;
 		MHD_suspend_connection(stream->connection);
 	} else {
@@ -237,11 +291,14 @@ static ssize_t read_stream(void *param, uint64_t position, char *buffer, size_t 
 	size_t bytes;
 
 	if (!stream->document) {
-		ssize_t r = stream->sequence ? wait_for_sample(stream) : 1;
+		enum news news;
+		ssize_t r = wait_for_news(stream, &news);
 
 		if (r <= 0)
 			return r;
-		stream->document = take_document(stream->serve, DOCUMENT_EVENT);
+		stream->reads_alerts = news == NEWS_ALERTS;
+		stream->document = take_document(stream->serve, stream->reads_alerts ?
+						 DOCUMENT_ALERTS_EVENT : DOCUMENT_EVENT);
 		if (!stream->document)
 			return MHD_CONTENT_READER_END_WITH_ERROR;
 		stream->offset = 0;
@@ -251,7 +308,10 @@ static ssize_t read_stream(void *param, uint64_t position, char *buffer, size_t 
 	memcpy(buffer, stream->document->text + stream->offset, bytes);
 	stream->offset += bytes;
 	if (stream->offset == stream->document->bytes) {
-		stream->sequence = stream->document->sequence;
+		if (stream->reads_alerts)
+			stream->alerts = stream->document->alerts;
+		else
+			stream->sequence = stream->document->sequence;
 		release_document(stream->document);
 		stream->document = NULL;
 	}
@@ -274,6 +334,14 @@ static void end_stream(void *param)
 	pthread_mutex_unlock(&serve->lock);
 	release_document(stream->document);
 	free(stream);
+}
+
+static struct client *client_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
 }
 
 static struct stream *begin_stream(struct serve *serve, struct MHD_Connection *connection)
@@ -310,6 +378,8 @@ static enum MHD_Result send_events(const struct request *request)
 						     end_stream);
 	if (!response)
 		end_stream(stream);
+	else
+		clients_keep(&request->serve->clients, client_of(request->connection));
 	return send_response(request, MHD_HTTP_OK, response, "text/event-stream", "no-store");
 }
 
@@ -354,6 +424,11 @@ static enum MHD_Result send_metrics(const struct request *request)
 	return send_document(request, DOCUMENT_METRICS + per_pid +
 					      2 * (format == METRICS_OPENMETRICS),
 			     metrics_content_type(format));
+}
+
+static enum MHD_Result send_alerts(const struct request *request)
+{
+	return send_document(request, DOCUMENT_ALERTS, "application/json");
 }
 
 static enum MHD_Result send_processes(const struct request *request)
@@ -425,7 +500,7 @@ static enum MHD_Result send_health(const struct request *request)
 static enum MHD_Result send_file(const struct request *request, const struct web_file *file)
 {
 	const char *known = header(request, "If-None-Match");
-	bool is_same = known && strstr(known, file->etag);
+	bool is_same = known && (strstr(known, file->etag) || !strcmp(known, "*"));
 	struct MHD_Response *response = MHD_create_response_from_buffer(
 		is_same ? 0 : file->bytes, (void *)(uintptr_t)file->data, MHD_RESPMEM_PERSISTENT);
 
@@ -444,6 +519,7 @@ static enum MHD_Result route(const struct request *request)
 		{ "/metrics", send_metrics },
 		{ "/api/v1/processes", send_processes },
 		{ "/api/v1/history", send_history },
+		{ "/api/v1/alerts", send_alerts },
 		{ "/api/v1/events", send_events },
 	};
 
@@ -454,8 +530,8 @@ static enum MHD_Result route(const struct request *request)
 		if (!strcmp(request->path, file->path))
 			return send_file(request, file);
 	return say(request, MHD_HTTP_NOT_FOUND,
-		   "there are /, /metrics, /api/v1/processes, /api/v1/history, /api/v1/events and "
-		   "/healthz\n");
+		   "there are /, /metrics, /api/v1/processes, /api/v1/history, /api/v1/alerts, "
+		   "/api/v1/events and /healthz\n");
 }
 
 static enum MHD_Result check_and_route(const struct request *request)
@@ -488,11 +564,35 @@ static enum MHD_Result answer(void *param, struct MHD_Connection *connection, co
 	if (*request_state == &seen)
 		return check_and_route(&request);
 	*request_state = &seen;
+	clients_touch(&request.serve->clients, client_of(connection));
 	if (!request.is_head && strcmp(method, "GET"))
 		return say(&request, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
 	if (header(&request, "Content-Length") || header(&request, "Transfer-Encoding"))
 		return say(&request, MHD_HTTP_BAD_REQUEST, "a request with a body is not served\n");
 	return MHD_YES;
+}
+
+static void on_answered(void *param, struct MHD_Connection *connection, void **request_state,
+			enum MHD_RequestTerminationCode code)
+{
+	struct serve *serve = param;
+
+	(void)request_state;
+	(void)code;
+	clients_touch(&serve->clients, client_of(connection));
+}
+
+static void on_connection(void *param, struct MHD_Connection *connection, void **client,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct serve *serve = param;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED)
+		clients_remove(&serve->clients, *client);
+	else if (info)
+		*client = clients_add(&serve->clients, info->connect_fd);
 }
 
 /* Starting and stopping */
@@ -574,6 +674,17 @@ static void __attribute__((format(printf, 2, 0))) keep_log(void *param, const ch
 		(void)vsnprintf(serve->log, sizeof(serve->log), format, args);
 }
 
+/* Sampling has its half of the handles, and half of the rest is for files and commands. */
+static unsigned connections_max(void)
+{
+	struct rlimit limit;
+	rlim_t share = CONNECTIONS_MAX;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		share = limit.rlim_cur / 4 + 1;
+	return share < CONNECTIONS_MAX ? (unsigned)share : CONNECTIONS_MAX;
+}
+
 static int start_daemon(struct serve *serve, int listen_fd, char *cert, char *key)
 {
 	struct MHD_OptionItem tls[] = {
@@ -593,10 +704,12 @@ static int start_daemon(struct serve *serve, int listen_fd, char *cert, char *ke
 		flags | (cert ? MHD_USE_TLS : 0), 0, NULL, NULL, answer, serve,
 		MHD_OPTION_EXTERNAL_LOGGER, keep_log, serve,
 		MHD_OPTION_LISTEN_SOCKET, listen_fd,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_LIMIT, connections_max(),
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES_MAX,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, serve,
+		MHD_OPTION_NOTIFY_COMPLETED, on_answered, serve,
 		MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 	return serve->daemon ? 0 : -EIO;
 }
@@ -661,6 +774,7 @@ int serve_start(const struct serve_options *options, struct serve **ret_serve,
 	if (!serve)
 		return refuse(ret_why, -ENOMEM, "out of memory");
 	serve->options = *options;
+	serve->clients.n_max = WAITING_MAX;
 	serve->starter = pthread_self();
 	pthread_mutex_init(&serve->lock, NULL);
 	r = read_credentials(serve, ret_why);

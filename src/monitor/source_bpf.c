@@ -35,6 +35,11 @@ struct bpf_state {
 	int64_t enumerate_at_ns;
 };
 
+static bool wants(const struct source_request *request, enum monitor_counter counter)
+{
+	return request->wanted & 1u << counter;
+}
+
 /* Reading */
 
 static int open_iterator(int link_fd)
@@ -95,6 +100,15 @@ int64_t source_bpf_read_bare(void *state)
 
 /* From records to processes */
 
+static void note_memory(const struct bpf_state *state, const struct task_record *record,
+			struct monitor_process *process)
+{
+	source_note(process, MONITOR_MAPPINGS, record->mappings);
+	if (wants(state->request, MONITOR_RESIDENT_BYTES))
+		source_note(process, MONITOR_RESIDENT_BYTES,
+			    record->resident_pages * state->page_bytes);
+}
+
 static int add_process(const struct bpf_state *state, const struct task_record *record,
 		       struct source_list *list)
 {
@@ -109,16 +123,14 @@ static int add_process(const struct bpf_state *state, const struct task_record *
 		(record->start_ns + (uint64_t)state->boot_offset_ns) / state->tick_ns;
 	memcpy(process->name, record->name, sizeof(record->name) - 1);
 	source_note(process, MONITOR_THREADS, record->threads);
-	source_note(process, MONITOR_CPU_NS, record->cpu_ns);
+	if (wants(state->request, MONITOR_CPU_NS))
+		source_note(process, MONITOR_CPU_NS, record->cpu_ns);
 	if (record->handles != TASK_UNKNOWN)
 		source_note(process, MONITOR_HANDLES, record->handles);
-	if (record->handle_limit != PROC_UNLIMITED)
+	if (wants(state->request, MONITOR_HANDLE_LIMIT) && record->handle_limit != PROC_UNLIMITED)
 		source_note(process, MONITOR_HANDLE_LIMIT, record->handle_limit);
-	if (record->has_memory) {
-		source_note(process, MONITOR_MAPPINGS, record->mappings);
-		source_note(process, MONITOR_RESIDENT_BYTES,
-			    record->resident_pages * state->page_bytes);
-	}
+	if (record->has_memory)
+		note_memory(state, record, process);
 	list->group[list->n - 1] = record->cgroups;
 	return 0;
 }
@@ -139,8 +151,7 @@ static void add_thread(const struct bpf_state *state, const struct task_record *
 		return;
 	if (record->handles != TASK_UNKNOWN)
 		source_note(process, MONITOR_HANDLES, record->handles);
-	source_note(process, MONITOR_MAPPINGS, record->mappings);
-	source_note(process, MONITOR_RESIDENT_BYTES, record->resident_pages * state->page_bytes);
+	note_memory(state, record, process);
 }
 
 static int compare_pids(const void *a, const void *b)
@@ -171,8 +182,9 @@ static int add_records(const struct bpf_state *state, struct source_list *list)
 	/* Whoever has no memory is a kernel thread or has ended: that is known. */
 	for (size_t i = 0; r == 0 && i < list->n; i++)
 		if (!monitor_is_known(&list->process[i], MONITOR_MAPPINGS)) {
-			source_note(&list->process[i], MONITOR_MAPPINGS, 0);
-			source_note(&list->process[i], MONITOR_RESIDENT_BYTES, 0);
+			const struct task_record none = { 0 };
+
+			note_memory(state, &none, &list->process[i]);
 		}
 	return r;
 }
@@ -264,8 +276,9 @@ static int check_self(struct bpf_state *state)
 {
 	static const enum monitor_counter same[] = { MONITOR_HANDLES, MONITOR_HANDLE_LIMIT,
 						     MONITOR_THREADS, MONITOR_MAPPINGS };
-	const uint32_t wanted = 1u << MONITOR_HANDLES | 1u << MONITOR_HANDLE_LIMIT |
-				1u << MONITOR_THREADS | 1u << MONITOR_MAPPINGS;
+	const uint32_t wanted = 1u << MONITOR_HANDLES | 1u << MONITOR_THREADS |
+				1u << MONITOR_MAPPINGS |
+				(state->request->wanted & 1u << MONITOR_HANDLE_LIMIT);
 	struct source_list list = { 0 };
 	struct monitor_process told = { 0 };
 	const struct monitor_process *own = NULL;
@@ -314,7 +327,9 @@ static int load(const struct source_request *request, int *ret_link_fd)
 
 	if (!skeleton)
 		return -ENOMEM;
-	skeleton->rodata->wants_cpu = (request->wanted & 1u << MONITOR_CPU_NS) != 0;
+	skeleton->rodata->wants_cpu = wants(request, MONITOR_CPU_NS);
+	skeleton->rodata->wants_limit = wants(request, MONITOR_HANDLE_LIMIT);
+	skeleton->rodata->wants_resident = wants(request, MONITOR_RESIDENT_BYTES);
 	r = tasks__load(skeleton);
 	if (r == 0)
 		r = tasks__attach(skeleton);

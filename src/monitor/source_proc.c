@@ -8,7 +8,12 @@
  * Of each process two directories are held open.  They stand for the process, not for its number, so
  * fstat(2) on them also tells that it is still the same one.  Name, user, session and limit seldom
  * change and are dear to read: of a process that was seen before they are read at its first samples
- * (when it executes its program), and then at every 32nd.
+ * (when it executes its program), and then at every 64th.
+ *
+ * Mappings have no count in /proc: their list is read, which costs as much as all the rest ten times
+ * over.  So a third file is held, statm, and the list is read only when the size of all mappings or
+ * of the writable ones is another one than before, and at every 64th sample: a mapping that is split
+ * without a change of either is seen by then.
  */
 #include "monitor/source.h"
 
@@ -19,15 +24,23 @@
 #include <sys/stat.h>
 
 #define SETTLED	     4 /* samples after which a process has long executed its program */
-#define REFRESH	     32
+#define REFRESH	     64
+#define LIMIT_USUAL  1024
 #define HELD_SHARE   2 /* of the descriptors that we may have: the rest is for others */
-#define FDS_EACH     2
+#define FDS_EACH     3
+#define STATM_BYTES  256
 #define LINKS_OF_DIR 2 /* "." and "..": the others of /proc/PID/task are threads */
+
+/* In pages; as long as both stay, so does the number of mappings, nearly always. */
+struct sizes {
+	uint64_t all, writable;
+};
 
 struct watched {
 	struct monitor_process last; /* as it was read last */
 	bool kernel_thread;
-	int fd_dir, task_dir;        /* or -1 */
+	int fd_dir, task_dir, statm; /* or -1 */
+	struct sizes sizes;          /* before the mappings were counted last */
 	uint64_t n_samples, group;
 };
 
@@ -61,13 +74,21 @@ static void copy_name(const struct proc_process *from, struct monitor_process *t
 	to->name[TASK_NAME] = '\0';
 }
 
-static void note_result(struct monitor_process *process, enum monitor_counter counter, int r,
-			uint64_t value)
+/* Then nothing was seen, which is not to say that there is nothing. */
+static bool is_shortage(int r)
+{
+	return r == -EMFILE || r == -ENFILE;
+}
+
+/* Return: 0, or the shortage that it failed for. */
+static int note_result(struct monitor_process *process, enum monitor_counter counter, int r,
+		       uint64_t value)
 {
 	process->known &= ~(1u << counter);
 	process->value[counter] = 0;
 	if (r == 0 && value != PROC_UNLIMITED)
 		source_note(process, counter, value);
+	return is_shortage(r) ? r : 0;
 }
 
 /* Of a leader that has ended the memory is gone, but a thread that lives still has it. */
@@ -100,29 +121,29 @@ static void copy_identity(const struct proc_process *from, struct monitor_proces
 	copy_times(from, to);
 }
 
-static void read_handles(pid_t pid, bool by_entries, struct monitor_process *process)
+static int read_handles(pid_t pid, bool by_entries, struct monitor_process *process)
 {
 	uint64_t value = 0;
 	int r = by_entries ? proc_count_handle_entries(pid, &value) :
 			     proc_count_handles(pid, &value);
 
-	note_result(process, MONITOR_HANDLES, r, value);
+	return note_result(process, MONITOR_HANDLES, r, value);
 }
 
-static void read_limit(pid_t pid, struct monitor_process *process)
+static int read_limit(pid_t pid, struct monitor_process *process)
 {
 	uint64_t value = 0;
 	int r = proc_handle_limit(pid, &value);
 
-	note_result(process, MONITOR_HANDLE_LIMIT, r, value);
+	return note_result(process, MONITOR_HANDLE_LIMIT, r, value);
 }
 
-static void read_mappings(pid_t pid, struct monitor_process *process)
+static int read_mappings(pid_t pid, struct monitor_process *process)
 {
 	uint64_t value = 0;
 	int r = proc_count_mappings(pid, &value);
 
-	note_result(process, MONITOR_MAPPINGS, r, value);
+	return note_result(process, MONITOR_MAPPINGS, r, value);
 }
 
 static int read_by_path(pid_t pid, uint32_t wanted, bool by_entries,
@@ -136,11 +157,13 @@ static int read_by_path(pid_t pid, uint32_t wanted, bool by_entries,
 		return r;
 	copy_identity(&from, &process);
 	if (wants(wanted, MONITOR_HANDLES))
-		read_handles(pid, by_entries, &process);
-	if (wants(wanted, MONITOR_HANDLE_LIMIT))
-		read_limit(pid, &process);
-	if (wants(wanted, MONITOR_MAPPINGS))
-		read_mappings(pid, &process);
+		r = read_handles(pid, by_entries, &process);
+	if (r == 0 && wants(wanted, MONITOR_HANDLE_LIMIT))
+		r = read_limit(pid, &process);
+	if (r == 0 && wants(wanted, MONITOR_MAPPINGS))
+		r = read_mappings(pid, &process);
+	if (r < 0)
+		return r;
 	*ret_kernel_thread = from.kernel_thread;
 	*ret_process = process;
 	return 0;
@@ -158,19 +181,21 @@ int source_read_process(pid_t pid, uint32_t wanted, bool by_entries,
 
 static void let_go(struct proc_state *state, struct watched *watched)
 {
-	state->n_held -= (size_t)(watched->fd_dir >= 0) + (size_t)(watched->task_dir >= 0);
+	state->n_held -= (size_t)(watched->fd_dir >= 0) + (size_t)(watched->task_dir >= 0) +
+			 (size_t)(watched->statm >= 0);
 	close_keeping_errno(watched->fd_dir);
 	close_keeping_errno(watched->task_dir);
-	watched->fd_dir = watched->task_dir = -1;
+	close_keeping_errno(watched->statm);
+	watched->fd_dir = watched->task_dir = watched->statm = -1;
 }
 
-static int hold_directory(struct proc_state *state, pid_t pid, const char *name)
+static int hold_file(struct proc_state *state, pid_t pid, const char *name, int how)
 {
 	char path[64];
 	int fd;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = open(path, how | O_CLOEXEC);
 	if (fd >= 0)
 		state->n_held++;
 	return fd;
@@ -180,13 +205,48 @@ static int hold_directory(struct proc_state *state, pid_t pid, const char *name)
  * afterwards. */
 static void hold(struct proc_state *state, struct watched *watched, pid_t pid)
 {
-	watched->fd_dir = watched->task_dir = -1;
+	watched->fd_dir = watched->task_dir = watched->statm = -1;
 	if (state->by_entries || state->n_held + FDS_EACH > state->held_max)
 		return;
-	watched->fd_dir = hold_directory(state, pid, "fd");
-	watched->task_dir = hold_directory(state, pid, "task");
+	watched->fd_dir = hold_file(state, pid, "fd", O_PATH | O_DIRECTORY);
+	watched->task_dir = hold_file(state, pid, "task", O_PATH | O_DIRECTORY);
 	if (watched->fd_dir < 0 || watched->task_dir < 0)
 		let_go(state, watched);
+	else if (wants(state->request->wanted, MONITOR_MAPPINGS))
+		watched->statm = hold_file(state, pid, "statm", O_RDONLY);
+}
+
+/* "size resident shared text lib data dt".  False: it does not tell, as of a process whose leader
+ * has ended. */
+static bool read_sizes(int statm, struct sizes *ret_sizes)
+{
+	enum { ALL = 0, DATA = 5, FIELDS };
+	char text[STATM_BYTES];
+	uint64_t field[FIELDS];
+	ssize_t n = statm < 0 ? -1 : pread(statm, text, sizeof(text) - 1, 0);
+	const char *s = text;
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	for (int i = 0; s && i < FIELDS; i++)
+		s = proc_scan(s, 10, &field[i]);
+	if (!s || field[ALL] == 0)
+		return false;
+	*ret_sizes = (struct sizes){ field[ALL], field[DATA] };
+	return true;
+}
+
+/* Before mappings are counted: what changes meanwhile is another size the next time. */
+static bool has_new_sizes(struct watched *watched)
+{
+	struct sizes before = watched->sizes;
+
+	watched->sizes = (struct sizes){ 0 };
+	if (watched->kernel_thread)
+		return false; /* it has no memory, and what it borrows is not its own */
+	return !read_sizes(watched->statm, &watched->sizes) || before.all != watched->sizes.all ||
+	       before.writable != watched->sizes.writable;
 }
 
 /* Return: 0, -ESRCH: the process that these stand for is no more. */
@@ -202,7 +262,7 @@ static int look_at_held(struct watched *watched)
 	if (handles.st_size > 0 || watched->kernel_thread)
 		source_note(process, MONITOR_HANDLES, (uint64_t)handles.st_size);
 	else /* it has ended, or its leader alone has */
-		read_handles(process->pid, false, process);
+		return read_handles(process->pid, false, process);
 	return 0;
 }
 
@@ -234,7 +294,7 @@ static int read_all(const struct proc_state *state, struct watched *watched, pid
 }
 
 /* Only what changes from sample to sample. */
-static int read_dear(const struct proc_state *state, struct watched *watched)
+static int read_dear(const struct proc_state *state, struct watched *watched, bool is_new_size)
 {
 	uint32_t wanted = state->request->wanted;
 	struct proc_process from = { 0 };
@@ -246,16 +306,17 @@ static int read_dear(const struct proc_state *state, struct watched *watched)
 			return r;
 		copy_times(&from, &watched->last);
 	}
-	if (wants(wanted, MONITOR_MAPPINGS))
-		read_mappings(watched->last.pid, &watched->last);
+	if (wants(wanted, MONITOR_MAPPINGS) && is_new_size)
+		return read_mappings(watched->last.pid, &watched->last);
 	return 0;
 }
 
 /* What is held is looked at last: if it is there still, then what was read before was its. */
 static int sample_again(const struct proc_state *state, struct watched *watched)
 {
+	bool is_new_size = wants(state->request->wanted, MONITOR_MAPPINGS) && has_new_sizes(watched);
 	int r = needs_all(state, watched) ? read_all(state, watched, watched->last.pid) :
-					    read_dear(state, watched);
+					    read_dear(state, watched, is_new_size);
 
 	if (r < 0 || watched->fd_dir < 0)
 		return r;
@@ -266,8 +327,9 @@ static int sample_new(struct proc_state *state, struct watched *watched, pid_t p
 {
 	int r;
 
-	*watched = (struct watched){ .fd_dir = -1, .task_dir = -1 };
+	*watched = (struct watched){ .fd_dir = -1, .task_dir = -1, .statm = -1 };
 	hold(state, watched, pid);
+	(void)has_new_sizes(watched);
 	r = read_all(state, watched, pid);
 	if (r == 0 && watched->fd_dir >= 0)
 		r = look_at_held(watched);
@@ -312,7 +374,7 @@ static int sample_one(struct proc_state *state, struct watched *old, pid_t pid,
 static int sample_pids(struct proc_state *state, const pid_t *pids, size_t n, struct watched *now,
 		       size_t *ret_n)
 {
-	struct watched *old = state->watched, *end = old + state->n_watched;
+	struct watched *old = state->watched, *end = old ? old + state->n_watched : NULL;
 	size_t used = 0;
 	int result = 0;
 
@@ -325,7 +387,7 @@ static int sample_pids(struct proc_state *state, const pid_t *pids, size_t n, st
 			       pids[i], &now[used]);
 		if (r == 0)
 			now[used++].n_samples++;
-		if (r == -ENOMEM)
+		if (r == -ENOMEM || is_shortage(r))
 			result = r;
 	}
 	for (; old < end; old++)
@@ -354,9 +416,8 @@ static int tell(const struct proc_state *state, struct source_list *list)
 	return 0;
 }
 
-static int proc_read(void *param, struct source_list *list)
+static int read_all_processes(struct proc_state *state)
 {
-	struct proc_state *state = param;
 	AUTO_FREE pid_t *pids = NULL;
 	struct watched *now;
 	size_t n_pids = 0, n = 0;
@@ -371,6 +432,27 @@ static int proc_read(void *param, struct source_list *list)
 	free(state->watched);
 	state->watched = now;
 	state->n_watched = n;
+	return r;
+}
+
+static void hold_less(struct proc_state *state)
+{
+	state->held_max = state->n_held / 2;
+	for (size_t i = 0; i < state->n_watched; i++)
+		let_go(state, &state->watched[i]);
+}
+
+/* Others of this program may want more handles than we left them: then a process that could not be
+ * opened would look like one that is not there. */
+static int proc_read(void *param, struct source_list *list)
+{
+	struct proc_state *state = param;
+	int r = read_all_processes(state);
+
+	if (is_shortage(r) && state->n_held > 0) {
+		hold_less(state);
+		r = read_all_processes(state);
+	}
 	return r < 0 ? r : tell(state, list);
 }
 
@@ -380,8 +462,9 @@ static size_t held_max(void)
 {
 	struct rlimit limit;
 
+	/* A seccomp filter may forbid to ask; what we take too much is given up when it shows. */
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return 0;
+		limit.rlim_cur = LIMIT_USUAL;
 	return limit.rlim_cur / HELD_SHARE;
 }
 

@@ -72,7 +72,7 @@ int store_sqlite_error(struct store *store)
 		{ SQLITE_FULL, -ENOSPC },     { SQLITE_NOMEM, -ENOMEM },
 		{ SQLITE_BUSY, -EBUSY },      { SQLITE_LOCKED, -EBUSY },
 		{ SQLITE_READONLY, -EACCES }, { SQLITE_PERM, -EACCES },
-		{ SQLITE_CANTOPEN, -EACCES },
+		{ SQLITE_CANTOPEN, -EACCES }, { SQLITE_INTERRUPT, -EINTR },
 	};
 	int sqlite = store->db ? sqlite3_errcode(store->db) & 0xff : SQLITE_NOMEM;
 
@@ -82,6 +82,11 @@ int store_sqlite_error(struct store *store)
 		if (codes[i].sqlite == sqlite)
 			return store_fail(store, codes[i].code, "%s", sqlite3_errmsg(store->db));
 	return store_fail(store, -EIO, "%s", sqlite3_errmsg(store->db));
+}
+
+void store_interrupt(struct store *store)
+{
+	sqlite3_interrupt(store->db);
 }
 
 const char *store_problem(const struct store *store)
@@ -394,6 +399,8 @@ static int open_store(struct store *store, const char *path)
 			return store_fail(store, -errno, "%s", strerror(errno));
 	} else if (!S_ISREG(status.st_mode)) {
 		return store_fail(store, -EINVAL, "is no ordinary file");
+	} else if (status.st_size == 1) { /* SQLite takes it for a new file, and would write over it */
+		return store_fail(store, -EBADMSG, "is not a log of tendril");
 	}
 	if (store->options.mode == STORE_READ)
 		return access(path, R_OK) < 0 ? store_fail(store, -errno, "%s", strerror(errno)) :
@@ -605,12 +612,6 @@ static int take_instance(struct store *store, sqlite3_stmt *statement, int64_t l
 	return 0;
 }
 
-/* The first millisecond at or behind from_ns, without an overflow. */
-static int64_t ms_from(int64_t from_ns)
-{
-	return from_ns / NS_PER_MS + (from_ns > 0 && from_ns % NS_PER_MS != 0);
-}
-
 int store_instances(struct store *store, int64_t from_ns, int64_t to_ns,
 		    struct store_instance **ret_instances, size_t *ret_n)
 {
@@ -625,7 +626,7 @@ int store_instances(struct store *store, int64_t from_ns, int64_t to_ns,
 				  "SELECT id, boot, reuse, first_ms, last_ms, "
 				  STORE_PROCESS_COLUMNS " FROM instance WHERE first_ms <= ?2 "
 				  "AND coalesce(last_ms, ?3) >= ?1 ORDER BY id",
-				  3, ms_from(from_ns), to_ns / NS_PER_MS, last_ms);
+				  3, store_ms_from(from_ns), to_ns / NS_PER_MS, last_ms);
 	while (r == 0 && (r = store_step(store, statement)) == 1) {
 		if (n == room) {
 			struct store_instance *grown;

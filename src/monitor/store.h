@@ -45,6 +45,8 @@ int store_open(const char *path, const struct store_options *options, struct sto
 	       struct store_error *error);
 /* Closes; a log that was written is one file again.  NULL is allowed. */
 void store_close(struct store *store);
+/* From any thread: what is being done with the store ends soon, with -EINTR. */
+void store_interrupt(struct store *store);
 /* Why the last call failed, as a sentence without an end; "" when none has. */
 const char *store_problem(const struct store *store);
 

@@ -8,6 +8,10 @@
 #include "monitor/delta.h"
 #include "monitor/store.h"
 
+/* The end of the year 2099.  In nanoseconds there is room for it twice. */
+#define STORE_LATEST_NS	    (4102444800LL * NS_PER_S - 1)
+#define STORE_OFFSET_MS_MAX (STORE_LATEST_NS / NS_PER_MS) /* between the two clocks of a sample */
+
 /* Values of is_key. */
 enum store_key {
 	STORE_STEP = 0,
@@ -73,6 +77,12 @@ int store_end(struct store *store, int r);
 static inline int64_t store_ns(int64_t ms)
 {
 	return ms * NS_PER_MS;
+}
+
+/* The first millisecond at or behind from_ns, without an overflow. */
+static inline int64_t store_ms_from(int64_t from_ns)
+{
+	return from_ns / NS_PER_MS + (from_ns > 0 && from_ns % NS_PER_MS != 0);
 }
 
 /* A process of the instance table; its columns begin at column: pid, start_ticks, uid, session,

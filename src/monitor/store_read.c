@@ -81,14 +81,13 @@ static int take_sample(struct walk *walk, sqlite3_stmt *statement)
 	if (r < 0)
 		return r;
 	data = delta_get_signed(data, end, &offset_ms);
-	if (!data || offset_ms > INT64_MAX / NS_PER_MS / 4 || offset_ms < -INT64_MAX / NS_PER_MS / 4)
+	if (!data || offset_ms > STORE_OFFSET_MS_MAX || offset_ms < -STORE_OFFSET_MS_MAX)
 		return store_damaged(walk->store, "a row cannot be decoded");
 	r = decode(walk, &walk->state, &data, end);
 	if (r < 0)
 		return r;
 	walk->offset_ms += offset_ms;
-	if (walk->offset_ms > INT64_MAX / NS_PER_MS / 4 ||
-	    walk->offset_ms < -INT64_MAX / NS_PER_MS / 4)
+	if (walk->offset_ms > STORE_OFFSET_MS_MAX || walk->offset_ms < -STORE_OFFSET_MS_MAX)
 		return store_damaged(walk->store, "impossible times");
 	row.monotonic_ms = time_ms + walk->offset_ms;
 	return hand_out(walk, &row);
@@ -203,13 +202,16 @@ static int find_process(struct reader *reader, uint64_t id, struct monitor_proce
 {
 	int r;
 
-	sqlite3_reset(reader->find);
 	if (sqlite3_bind_int64(reader->find, 1, (int64_t)id) != SQLITE_OK)
 		return store_sqlite_error(reader->store);
 	r = store_step(reader->store, reader->find);
-	if (r == 0)
-		return store_damaged(reader->store, "a sample has a process that is not listed");
-	return r < 0 ? r : store_take_process(reader->store, reader->find, 0, ret_process);
+	if (r == 1)
+		r = store_take_process(reader->store, reader->find, 0, ret_process);
+	else if (r == 0)
+		r = store_damaged(reader->store, "a sample has a process that is not listed");
+	/* One that goes on would make SQLite remember an interruption. */
+	sqlite3_reset(reader->find);
+	return r;
 }
 
 /* The processes of the new state: those that were there before are known. */
@@ -331,11 +333,6 @@ static int read_row(void *context, const struct store_row *row)
 	return r > 0 ? ENOUGH : r;
 }
 
-static int64_t ms_from(int64_t from_ns)
-{
-	return from_ns / NS_PER_MS + (from_ns > 0 && from_ns % NS_PER_MS != 0);
-}
-
 int store_read(struct store *store, int64_t from_ns, int64_t to_ns, store_read_fn read,
 	       void *context)
 {
@@ -344,7 +341,7 @@ int store_read(struct store *store, int64_t from_ns, int64_t to_ns, store_read_f
 			      "SELECT " STORE_PROCESS_COLUMNS " FROM instance WHERE id = ?1", 0);
 
 	if (r == 0)
-		r = store_walk(store, ms_from(from_ns), to_ns / NS_PER_MS, UINT32_MAX, read_row,
+		r = store_walk(store, store_ms_from(from_ns), to_ns / NS_PER_MS, UINT32_MAX, read_row,
 			       &reader);
 	sqlite3_finalize(reader.find);
 	free(reader.member);
@@ -454,7 +451,7 @@ static int plot(void *context, const struct store_row *row)
 static int find_window(struct store *store, int64_t from_ns, int64_t to_ns,
 		       struct plotter *plotter)
 {
-	int64_t from_ms = ms_from(from_ns), to_ms = to_ns / NS_PER_MS, first_ms, last_ms;
+	int64_t from_ms = store_ms_from(from_ns), to_ms = to_ns / NS_PER_MS, first_ms, last_ms;
 	int r = store_bounds(store, &first_ms, &last_ms);
 
 	if (r < 0)

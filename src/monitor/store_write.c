@@ -296,10 +296,7 @@ static void take_over(struct store_writer *writer, struct entry *entry)
 
 static bool is_possible(const struct monitor_sample *sample)
 {
-	const int64_t latest_ns = INT64_MAX / 4;
-
-	if (sample->time_ns < 0 || sample->time_ns > latest_ns || sample->monotonic_ns < 0 ||
-	    sample->monotonic_ns > latest_ns)
+	if (sample->monotonic_ns < 0 || sample->monotonic_ns > STORE_LATEST_NS)
 		return false;
 	for (size_t i = 0; i < sample->n_processes; i++)
 		if (sample->process[i].pid <= 0 ||
@@ -314,6 +311,9 @@ int store_append(struct store *store, const struct monitor_sample *sample)
 	bool is_crowded = false;
 	int r;
 
+	if (sample->time_ns < 0 || sample->time_ns > STORE_LATEST_NS)
+		return store_fail(store, -EINVAL, "the clock is not set: it says a time outside of "
+						  "1970 to 2099");
 	if (store->options.mode != STORE_APPEND || !is_possible(sample))
 		return store_fail(store, -EINVAL, "no possible sample");
 	choose_time(&store->writer, sample, &entry);

@@ -7,7 +7,6 @@
 
 #define BUCKETS     24
 #define BUCKETS_MIN 20 /* before that nothing is called a leak */
-#define MERGED      3
 #define HOURS       96
 #define EMPTY       UINT32_MAX
 
@@ -16,19 +15,37 @@
 #define HOUR_NS  (3600 * NS_PER_S)
 
 /* Chosen by experiment, see tests/test_trend.c: detection against false alarms. */
-#define Z_LEAK       2.2  /* of Mann and Kendall, to begin with */
-#define Z_STILL      1.5  /* to stay with it */
-#define Z_MERGED     0.2  /* in favour of the fewest points: their z cannot be as high */
-#define RISE_NEAR     0.08 /* of the level, over the window: a day's cycle rises too */
+#define ASKED_PER_NS (1 / 60e9) /* the leak that must be found: one handle a minute */
+#define Z_MISS       2.0  /* so seldom may its estimate be below what we demand */
+#define Z_FIRST      1.4  /* in the first two hours, when nothing else is known ... */
+#define Z_LATER      2.5  /* ... and when the load has been seen for longer */
+#define Z_SURE       3.5  /* no more than that is demanded near, */
+#define Z_FAR        5.0  /* and over days, where many samples make little noise */
+#define Z_STILL      1.0  /* to stay with it */
 #define RISE_NEAR_MIN 24.0 /* handles; at less than 12 an hour there is time for the far window */
+#define RISE_NEAR    0.05 /* of the level, whatever the noise: a day's cycle rises too */
+#define RISE_CALM    0.12 /* of the level, where the noise would allow to demand more */
+#define RISE_NEW     0.3  /* the same in the first hours: what wanders has not shown its range */
+#define NEW_NS       (6 * HOUR_NS)
 #define RISE_FAR      0.15 /* the same over days: and so do weeks */
 #define RISE_FAR_MIN  6.0
-#define RISE_OTHER   0.2  /* of what the clearest says; means and lows rise together */
-#define STEP_RATIO   1.5  /* a line may fit so much worse than a step */
-#define SETTLE_RATIO 0.45 /* the later half may rise so much less than the earlier one */
-#define NOISE_TOLERANCE 1.3
-#define FAMILIAR     0.9  /* a floor so near to an earlier one is nothing new */
-#define AGREE        2    /* evaluations in a row that have to say so */
+#define RISE_OTHER   0.2  /* of what the quieter one says; means and lows rise together */
+#define STEP_RATIO   1.5  /* a line may fit so much worse than a step, */
+#define STEP_WAVE    1.3  /* and a line with a wave, which fits more easily */
+#define SETTLE_RATIO 0.45 /* the later part may rise so much less than the earlier one */
+#define NOISE_TOLERANCE 1.8
+#define NOISE_LEAST  0.3  /* handles: they are whole numbers */
+#define FAR_OUT      3.0  /* standard deviations; what is farther out is brought back */
+#define MAD_OF_NORMAL 0.6745
+#define MEMORY_MOST  0.9  /* from one bucket to the next */
+#define WAVE_LEAST   1.75 /* cycles in the window: fewer are not told from a line */
+#define WAVE_STEP    0.25
+#define WAVE_SHARE   0.9  /* of what the line leaves over, to be called one */
+#define WAVE_WORTH   3.0  /* handles: a rise that is known better needs no wave taken out */
+#define ARRIVALS     1.2  /* variance of the slope of what comes one by one, by n / T^2 */
+#define Z_INTERVAL   1.645 /* nine in ten */
+#define FAMILIAR     0.94 /* a floor so near to an earlier one is nothing new */
+#define AGREE        6    /* evaluations in a row that have to say so; in the first two hours 1 */
 #define DISAGREE     6    /* and that have to say otherwise */
 
 /* One window: a ring of what was seen in equal spans of time. */
@@ -59,7 +76,9 @@ _Static_assert(sizeof(struct trend) <= 1024, "a kilobyte for each process");
 struct evidence {
 	size_t n;
 	double slope;   /* per bucket */
+	double error;   /* of the slope, one standard deviation */
 	double z;
+	double spans;   /* how many buckets it is about */
 	double level;   /* at the beginning of the window */
 	double rise;    /* over the window */
 	bool is_steady; /* no step, no settling */
@@ -69,6 +88,12 @@ struct series {
 	size_t n;
 	double x[BUCKETS]; /* bucket number, from 0 */
 	double y[BUCKETS];
+	bool has_lost_wave;
+};
+
+struct wave {
+	double cycles; /* in BUCKETS */
+	double cosine, sine;
 };
 
 static int compare_doubles(const void *a, const void *b)
@@ -97,51 +122,6 @@ static double theil_sen(const struct series *s)
 	return n ? median(slope, n) : 0;
 }
 
-/* Ranks of what is left of the series when its trend is taken out, from their mean. */
-static void detrended_ranks(const struct series *s, double slope, double *ret_rank)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		double own = s->y[i] - slope * s->x[i];
-
-		ret_rank[i] = -((double)s->n / 2);
-		for (size_t j = 0; j < s->n; j++) {
-			double other = s->y[j] - slope * s->x[j];
-
-			ret_rank[i] += (other < own) + 0.5 * (other == own);
-		}
-	}
-}
-
-/* By how much autocorrelation widens the variance; never narrows it. */
-static double hamed_rao(const struct series *s, double slope)
-{
-	double rank[BUCKETS], square = 0, sum = 0, n = (double)s->n;
-
-	detrended_ranks(s, slope, rank);
-	for (size_t i = 0; i < s->n; i++)
-		square += rank[i] * rank[i];
-	for (size_t lag = 1; lag + 2 < s->n && square > 0; lag++) {
-		double product = 0, left = n - (double)lag;
-
-		for (size_t i = 0; i + lag < s->n; i++)
-			product += rank[i] * rank[i + lag];
-		if (fabs(product / square) > 1.96 / sqrt(n))
-			sum += left * (left - 1) * (left - 2) * product / square;
-	}
-	return fmax(1, 1 + 2 * sum / (n * (n - 1) * (n - 2)));
-}
-
-static double mann_kendall(const struct series *s, double slope)
-{
-	double n = (double)s->n, sum = 0;
-
-	for (size_t i = 0; i < s->n; i++)
-		for (size_t j = i + 1; j < s->n; j++)
-			sum += (s->y[j] > s->y[i]) - (s->y[j] < s->y[i]);
-	sum -= (sum > 0) - (sum < 0);
-	return sum / sqrt(n * (n - 1) * (2 * n + 5) / 18 * hamed_rao(s, slope));
-}
-
 static double square_error(const double *y, size_t from, size_t to)
 {
 	double sum = 0, error = 0;
@@ -153,20 +133,39 @@ static double square_error(const double *y, size_t from, size_t to)
 	return error;
 }
 
-/* What a straight line leaves over, squared. */
-static double line_error(const struct series *s)
+/* Takes the straight line out that fits best (least squares). */
+static void take_line_out(const struct series *s, double *values)
 {
-	double n = (double)s->n, sx = 0, sy = 0, sxx = 0, sxy = 0;
+	double n = (double)s->n, sx = 0, sy = 0, sxx = 0, sxy = 0, slope;
 
 	for (size_t i = 0; i < s->n; i++) {
 		sx += s->x[i];
-		sy += s->y[i];
+		sy += values[i];
 		sxx += s->x[i] * s->x[i];
-		sxy += s->x[i] * s->y[i];
+		sxy += s->x[i] * values[i];
 	}
-	sxy -= sx * sy / n;
-	sxx -= sx * sx / n;
-	return fmax(0, square_error(s->y, 0, s->n) - (sxx > 0 ? sxy * sxy / sxx : 0));
+	slope = (sxy - sx * sy / n) / (sxx - sx * sx / n);
+	for (size_t i = 0; i < s->n; i++)
+		values[i] -= (sy - slope * sx) / n + slope * s->x[i];
+}
+
+static double product(const double *a, const double *b, size_t n)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += a[i] * b[i];
+	return sum;
+}
+
+/* What a straight line leaves over, squared. */
+static double line_error(const struct series *s)
+{
+	double left[BUCKETS];
+
+	memcpy(left, s->y, s->n * sizeof(*left));
+	take_line_out(s, left);
+	return product(left, left, s->n);
 }
 
 /* What one step between two levels leaves over, at the best place for it. */
@@ -179,6 +178,96 @@ static double step_error(const struct series *s)
 	return best;
 }
 
+/* The wave of so many cycles that fits best beside a line, to what the line has left over.  Return: how
+ * much of that it explains, squared. */
+static double fit_wave(const struct series *s, const double *left, double cycles, struct wave *ret_wave)
+{
+	double cosine[BUCKETS], sine[BUCKETS], cc, ss, cs, cy, sy, apart;
+
+	for (size_t i = 0; i < s->n; i++)
+		sincos(2 * M_PI * cycles * s->x[i] / BUCKETS, &sine[i], &cosine[i]);
+	take_line_out(s, cosine);
+	take_line_out(s, sine);
+	cc = product(cosine, cosine, s->n);
+	ss = product(sine, sine, s->n);
+	cs = product(cosine, sine, s->n);
+	cy = product(cosine, left, s->n);
+	sy = product(sine, left, s->n);
+	apart = cc * ss - cs * cs;
+	if (apart < 1e-6 * cc * ss || cc < 1e-6 || ss < 1e-6)
+		return 0;
+	*ret_wave = (struct wave){ cycles, (cy * ss - sy * cs) / apart, (sy * cc - cy * cs) / apart };
+	return ret_wave->cosine * cy + ret_wave->sine * sy;
+}
+
+/* A load that comes and goes in one rhythm hides a line that is far smaller.  Return: it was one. */
+static bool take_wave_out(struct series *s)
+{
+	struct wave wave = { 0 }, best = { 0 };
+	double left[BUCKETS], most = 0;
+
+	memcpy(left, s->y, s->n * sizeof(*left));
+	take_line_out(s, left);
+	for (double cycles = WAVE_LEAST; cycles < BUCKETS / 2.0; cycles += WAVE_STEP) {
+		double explained = fit_wave(s, left, cycles, &wave);
+
+		if (explained > most) {
+			most = explained;
+			best = wave;
+		}
+	}
+	if (most < WAVE_SHARE * product(left, left, s->n))
+		return false;
+	for (size_t i = 0; i < s->n; i++) {
+		double angle = 2 * M_PI * best.cycles * s->x[i] / BUCKETS;
+
+		s->y[i] -= best.cosine * cos(angle) + best.sine * sin(angle);
+	}
+	s->has_lost_wave = true;
+	return true;
+}
+
+/* What the line leaves over, from its median; what is far out is brought back: a burst tells little of
+ * the noise between bursts. */
+static void residuals(const struct series *s, double slope, double *ret_left)
+{
+	double sorted[BUCKETS], middle, reach;
+
+	for (size_t i = 0; i < s->n; i++)
+		sorted[i] = ret_left[i] = s->y[i] - slope * s->x[i];
+	middle = median(sorted, s->n);
+	for (size_t i = 0; i < s->n; i++) {
+		ret_left[i] -= middle;
+		sorted[i] = fabs(ret_left[i]);
+	}
+	reach = FAR_OUT * fmax(NOISE_LEAST, median(sorted, s->n) / MAD_OF_NORMAL);
+	for (size_t i = 0; i < s->n; i++)
+		ret_left[i] = fmax(-reach, fmin(reach, ret_left[i]));
+}
+
+/* How much of a bucket's noise is in the next one.  The line (and the wave) took a part of that away. */
+static double memory_of(const double *left, double n, double n_fitted)
+{
+	double square = product(left, left, (size_t)n);
+	double seen = square > 0 ? product(left, left + 1, (size_t)n - 1) / square : 0;
+
+	return fmax(0, fmin(MEMORY_MOST, (seen + n_fitted / n) / (1 - (n_fitted + 2) / n)));
+}
+
+/* The standard error of the slope. */
+static double error_of(const struct series *s, double slope)
+{
+	double left[BUCKETS], n = (double)s->n, n_fitted = s->has_lost_wave ? 5 : 2;
+	double sx = 0, variance, memory;
+
+	residuals(s, slope, left);
+	memory = memory_of(left, n, n_fitted);
+	for (size_t i = 0; i < s->n; i++)
+		sx += s->x[i];
+	variance = fmax(NOISE_LEAST * NOISE_LEAST, product(left, left, s->n) / (n - n_fitted));
+	return sqrt(variance * (1 + memory) / (1 - memory) / (product(s->x, s->x, s->n) - sx * sx / n));
+}
+
 static double part_median(const struct series *s, size_t from, size_t to)
 {
 	double part[BUCKETS];
@@ -187,60 +276,72 @@ static double part_median(const struct series *s, size_t from, size_t to)
 	return median(part, to - from);
 }
 
-/* From one bucket to the next, so that a bend in the series is no noise. */
+/* Of three buckets in a row, so that neither a rise nor a bend in it is noise. */
 static double noise_of(const struct series *s)
 {
 	double sum = 0;
 
-	for (size_t i = 1; i < s->n; i++)
-		sum += (s->y[i] - s->y[i - 1]) * (s->y[i] - s->y[i - 1]);
-	return sqrt(sum / (2 * ((double)s->n - 1)));
+	for (size_t i = 2; i < s->n; i++) {
+		double bend = s->y[i] - 2 * s->y[i - 1] + s->y[i - 2];
+
+		sum += bend * bend;
+	}
+	return sqrt(sum / (6 * ((double)s->n - 2)));
 }
 
-/* A leak goes on as it began: a new worker is one step, and what warms up slows down. */
-static bool is_steady(const struct series *s)
+/* What warms up slows down; a leak goes on as it began. */
+static bool goes_on(const struct series *s)
 {
 	size_t third = s->n / 3;
 	double early = part_median(s, 0, third), late = part_median(s, s->n - third, s->n);
 	double middle = part_median(s, third, s->n - third);
 	double noise = NOISE_TOLERANCE * noise_of(s);
 
-	if (line_error(s) > STEP_RATIO * step_error(s))
-		return false;
 	return late - middle > SETTLE_RATIO * (middle - early) - noise && late > middle - noise / 2 &&
 	       middle > early - noise / 2;
 }
 
-static void weigh(const struct series *s, struct evidence *ret_evidence)
+static void measure(const struct series *s, struct evidence *evidence)
 {
-	struct evidence e = { .n = s->n, .slope = theil_sen(s) };
 	double left[BUCKETS];
 
-	e.z = mann_kendall(s, e.slope);
+	evidence->slope = theil_sen(s);
+	evidence->error = error_of(s, evidence->slope);
+	evidence->z = evidence->slope / evidence->error;
+	evidence->rise = evidence->slope * evidence->spans;
 	for (size_t i = 0; i < s->n; i++)
-		left[i] = s->y[i] - e.slope * s->x[i];
-	e.level = fmax(1, median(left, s->n));
-	e.rise = e.slope * (s->x[s->n - 1] - s->x[0] + s->x[1] - s->x[0]);
-	e.is_steady = is_steady(s);
+		left[i] = s->y[i] - evidence->slope * s->x[i];
+	evidence->level = fmax(1, median(left, s->n));
+}
+
+static void weigh(struct series *s, struct evidence *ret_evidence)
+{
+	struct evidence e = { .n = s->n, .spans = s->x[s->n - 1] - s->x[0] + 1 };
+	double step = step_error(s);
+
+	measure(s, &e);
+	e.is_steady = line_error(s) <= STEP_RATIO * step; /* a new worker is one step */
+	if (e.error * e.spans > WAVE_WORTH && s->n >= BUCKETS_MIN && take_wave_out(s)) {
+		measure(s, &e);
+		e.is_steady = e.is_steady || line_error(s) <= STEP_WAVE * step;
+	}
+	e.is_steady = e.is_steady && goes_on(s);
 	*ret_evidence = e;
 }
 
-/* The closed buckets in which something was seen, oldest first, the lows of `merged` buckets as one. */
-static void take_lows(const struct window *w, int merged, struct series *ret_series)
+/* The closed buckets in which something was seen, oldest first. */
+static void take_lows(const struct window *w, struct series *ret_series)
 {
 	int64_t begin = w->bucket - BUCKETS;
 
-	ret_series->n = 0;
-	for (int part = 0; part < BUCKETS; part += merged) {
-		uint32_t low = EMPTY;
+	*ret_series = (struct series){ 0 };
+	for (int part = 0; part < BUCKETS; part++) {
+		size_t i = (size_t)((begin + part + BUCKETS) % BUCKETS);
 
-		for (int64_t b = begin + part; b < begin + part + merged; b++)
-			if (b >= 0 && w->low[b % BUCKETS] < low)
-				low = w->low[b % BUCKETS];
-		if (low == EMPTY)
+		if (begin + part < 0 || w->low[i] == EMPTY)
 			continue;
 		ret_series->x[ret_series->n] = part;
-		ret_series->y[ret_series->n++] = low;
+		ret_series->y[ret_series->n++] = w->low[i];
 	}
 }
 
@@ -248,7 +349,7 @@ static void take_means(const struct window *w, struct series *ret_series)
 {
 	int64_t begin = w->bucket - BUCKETS;
 
-	ret_series->n = 0;
+	*ret_series = (struct series){ 0 };
 	for (int part = 0; part < BUCKETS; part++) {
 		size_t i = (size_t)((begin + part + BUCKETS) % BUCKETS);
 
@@ -260,33 +361,50 @@ static void take_means(const struct window *w, struct series *ret_series)
 }
 
 /*
- * Where the load leaves an idle floor the lowest counts tell most, those of longer spans when it
- * breathes slowly; where it never stands still the means do.  Whichever is clearest speaks, and means
- * and lows must not contradict each other.
+ * Where the load leaves an idle floor the lowest counts tell most; where it never stands still the means
+ * do.  The one whose slope is known best speaks: choosing by the slope itself would choose chance.
+ * Return: enough was seen, and nothing speaks against a leak but its size.
  */
-static bool judge(const struct window *w, double fewest, double part_of_level,
-		  struct evidence *ret_evidence)
+static bool weigh_window(const struct window *w, struct evidence *ret_evidence)
 {
-	struct evidence low, merged, mean, clearest;
+	struct evidence low, mean, quieter;
 	struct series series;
 
-	take_lows(w, 1, &series);
+	take_lows(w, &series);
 	*ret_evidence = (struct evidence){ .n = series.n };
 	if (series.n < BUCKETS / 3)
 		return false;
 	weigh(&series, &low);
 	take_means(w, &series);
 	weigh(&series, &mean);
-	take_lows(w, MERGED, &series);
-	weigh(&series, &merged);
-	merged.n = low.n;
-	clearest = low.z > mean.z ? low : mean;
-	if (merged.z + Z_MERGED > clearest.z)
-		clearest = merged;
-	*ret_evidence = clearest;
-	return low.n >= BUCKETS_MIN && clearest.z >= Z_LEAK && clearest.is_steady &&
-	       fmin(low.rise, mean.rise) >= RISE_OTHER * clearest.rise &&
-	       clearest.rise >= fmax(fewest, part_of_level * clearest.level);
+	quieter = low.error < mean.error ? low : mean;
+	*ret_evidence = quieter;
+	return low.n >= BUCKETS_MIN && quieter.is_steady && quieter.rise > 0 &&
+	       fmin(low.rise, mean.rise) >= RISE_OTHER * quieter.rise;
+}
+
+/*
+ * As much is demanded as the leak that must be found nearly always shows in that noise: little noise, and
+ * it has to show nearly all of its rise; much, and a clear rise is enough.
+ */
+static bool judge_near(const struct window *w, struct evidence *ret_evidence)
+{
+	bool may_be = weigh_window(w, ret_evidence);
+	const struct evidence *e = ret_evidence;
+	bool is_new = w->bucket * w->width_ns < NEW_NS;
+	double asked = e->spans * (double)w->width_ns * ASKED_PER_NS, error = e->error * e->spans;
+	double shown = asked - Z_MISS * sqrt(error * error + ARRIVALS * asked);
+	double calm = (is_new ? RISE_NEW : RISE_CALM) * e->level;
+	double z_least = w->bucket <= BUCKETS ? Z_FIRST : Z_LATER;
+
+	return may_be && e->rise >= fmax(RISE_NEAR_MIN, RISE_NEAR * e->level) &&
+	       e->rise >= fmin(calm, shown) && e->z >= fmin(Z_SURE, fmax(z_least, shown / error));
+}
+
+static bool judge_far(const struct window *w, struct evidence *ret_evidence)
+{
+	return weigh_window(w, ret_evidence) && ret_evidence->z >= Z_FAR &&
+	       ret_evidence->rise >= fmax(RISE_FAR_MIN, RISE_FAR * ret_evidence->level);
 }
 
 /* Return: a bucket was closed. */
@@ -354,9 +472,10 @@ static bool is_familiar(const struct trend *trend, uint32_t floor)
 static void flag(struct trend *trend, bool suspected)
 {
 	struct trend_verdict *verdict = &trend->verdict;
+	int needed = trend->near.bucket <= BUCKETS ? 1 : AGREE;
 
 	trend->agree = suspected ? trend->agree + (trend->agree < AGREE) : 0;
-	if (verdict->is_leaking || trend->agree < AGREE)
+	if (verdict->is_leaking || trend->agree < needed)
 		return;
 	verdict->is_leaking = true;
 	verdict->since_ns = trend->last_ns;
@@ -379,15 +498,28 @@ static void unflag(struct trend *trend, const struct evidence *evidence, uint32_
 	trend->agree = 0;
 }
 
+/* The slope, and between what it is: what comes one by one is never even, so that however calm the
+ * process is, its slope is known no better than its handles can be counted. */
+static void describe_slope(struct trend_verdict *verdict, const struct evidence *e, double width_ns)
+{
+	double per_hour = (double)HOUR_NS / width_ns;
+	double arrivals = e->spans > 0 ? ARRIVALS * fmax(0, e->rise) / (e->spans * e->spans) : 0;
+	double reach = Z_INTERVAL * sqrt(e->error * e->error + arrivals) * per_hour;
+
+	verdict->handles_per_hour = e->slope * per_hour;
+	verdict->low_per_hour = verdict->handles_per_hour - reach;
+	verdict->high_per_hour = verdict->handles_per_hour + reach;
+}
+
 static void describe(struct trend *trend, const struct evidence *evidence, double width_ns)
 {
 	struct trend_verdict *verdict = &trend->verdict;
-	double sure = erf(fmax(0, evidence->z) / M_SQRT2);
+	double sure = 0.5 * erfc(-evidence->z / M_SQRT2);
 
 	verdict->is_known = evidence->n >= BUCKETS / 3;
-	verdict->handles_per_hour = evidence->slope * ((double)HOUR_NS / width_ns);
+	describe_slope(verdict, evidence, width_ns);
 	/* Not called a leak: whatever the slope, no more than even odds. */
-	verdict->confidence = verdict->is_leaking ? fmax(0.5, sure) : 0.5 * sure;
+	verdict->confidence = verdict->is_leaking ? fmax(0.5, sure) : fmax(0, sure - 0.5);
 	verdict->seconds_left = INFINITY;
 	if (trend->limit && verdict->handles_per_hour > 0)
 		verdict->seconds_left = fmax(0, (double)trend->limit - trend->now) /
@@ -398,8 +530,8 @@ static void evaluate(struct trend *trend)
 {
 	struct evidence near, far;
 	uint32_t floor = recent_floor(&trend->near);
-	bool is_near = judge(&trend->near, RISE_NEAR_MIN, RISE_NEAR, &near) && !is_familiar(trend, floor);
-	bool is_far = judge(&trend->far, RISE_FAR_MIN, RISE_FAR, &far);
+	bool is_near = judge_near(&trend->near, &near) && !is_familiar(trend, floor);
+	bool is_far = judge_far(&trend->far, &far);
 
 	note_peak(trend, floor);
 	if (!trend->verdict.is_leaking)

@@ -78,6 +78,85 @@ void web_api_processes(FILE *out, const struct monitor_snapshot *snapshot,
 	json_end_object(&json);
 }
 
+/* Alerts */
+
+static void write_rule(struct json *json, const struct alert_rule_facts *rule)
+{
+	json_object(json, NULL);
+	json_text(json, "rule", rule->text);
+	json_unsigned(json, "active", rule->n_active);
+	json_bool(json, "runs", rule->runs);
+	json_bool(json, "calls", rule->calls);
+	json_bool(json, "every_time", rule->every_time);
+	json_end_object(json);
+}
+
+static void write_outcome(struct json *json, const char *name, const struct alert_outcome *outcome)
+{
+	if (outcome->kind == ALERT_NO_ACTION) {
+		json_null(json, name);
+		return;
+	}
+	json_object(json, name);
+	json_text(json, "state", alert_outcome_name(outcome->kind));
+	json_signed(json, "code", outcome->code);
+	json_end_object(json);
+}
+
+static void write_event(struct json *json, const struct alert_report *report,
+			const struct alert_event *event)
+{
+	char outcome[ALERT_OUTCOME_BYTES];
+
+	alert_outcome_text(event, outcome);
+	json_object(json, NULL);
+	json_unsigned(json, "number", event->number);
+	json_signed(json, "time_ms", event->time_ns / NS_PER_MS);
+	json_text(json, "event", event->is_clear ? "cleared" : "fired");
+	json_text(json, "rule", report->rule[event->rule].text);
+	json_signed(json, "pid", event->pid);
+	json_unsigned(json, "start_ticks", event->start_ticks);
+	json_text(json, "name", event->name);
+	json_real(json, "value", event->value);
+	json_bool(json, "ended", event->has_ended);
+	write_outcome(json, "run", &event->run);
+	write_outcome(json, "call", &event->call);
+	json_text(json, "outcome", outcome);
+	json_end_object(json);
+}
+
+static void write_alert_counts(struct json *json, const struct alert_counts *counts)
+{
+	json_unsigned(json, "active", counts->active);
+	json_unsigned(json, "fired", counts->fired);
+	json_object(json, "actions");
+	json_unsigned(json, "running", counts->running);
+	json_unsigned(json, "waiting", counts->waiting);
+	json_unsigned(json, "done", counts->done);
+	json_unsigned(json, "failed", counts->failed);
+	json_unsigned(json, "dropped", counts->dropped);
+	json_end_object(json);
+}
+
+void web_api_alerts(FILE *out, const struct alert_report *report)
+{
+	static const struct alert_report none;
+	struct json json = { .out = out };
+
+	report = report ? report : &none;
+	json_object(&json, NULL);
+	write_alert_counts(&json, &report->counts);
+	json_array(&json, "rules");
+	for (unsigned i = 0; i < report->n_rules; i++)
+		write_rule(&json, &report->rule[i]);
+	json_end_array(&json);
+	json_array(&json, "events");
+	for (size_t i = 0; i < report->n_events; i++)
+		write_event(&json, report, &report->event[i]);
+	json_end_array(&json);
+	json_end_object(&json);
+}
+
 /* History */
 
 int web_api_parse_series(const char *text, struct web_api_history *request)

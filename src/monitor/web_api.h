@@ -20,6 +20,9 @@ struct web_api_facts {
 void web_api_processes(FILE *out, const struct monitor_snapshot *snapshot,
 		       struct monitor_users *users, const struct web_api_facts *facts);
 
+/* The rules and what fired, one line; NULL: there are none. */
+void web_api_alerts(FILE *out, const struct alert_report *report);
+
 struct web_api_history {
 	enum monitor_kept counter;
 	int64_t since_ms; /* CLOCK_REALTIME; older ones are left out */

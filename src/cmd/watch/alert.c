@@ -10,17 +10,20 @@
 
 /* Feeding */
 
-int alert_open(struct watch *watch)
+int alert_open(struct watch *watch, uint64_t handle_limit)
 {
-	struct alert_options options = { .environment = environ, .output_fd = -1 };
 	int r = trend_table_new(&watch->trends);
 
-	return r < 0 ? r : alert_set_new(&options, &watch->alert.set);
+	/* What commands write would be written across the screen. */
+	if (r == 0)
+		r = cmd_alerts_open(&watch->alert.alerts, -1, handle_limit);
+	watch->alert.set = watch->alert.alerts.set;
+	return r;
 }
 
 void alert_close(struct watch *watch)
 {
-	alert_set_free(watch->alert.set);
+	cmd_alerts_close(&watch->alert.alerts);
 	trend_table_free(watch->trends);
 	free(watch->alert.event);
 }
@@ -41,6 +44,7 @@ static int read_events(struct alert_view *view)
 	if (view->selected && n >= view->n_events)
 		view->selected += n - view->n_events;
 	view->n_events = n;
+	view->version = alert_set_version(view->set);
 	return 0;
 }
 
@@ -50,22 +54,70 @@ int alert_take(struct watch *watch, const struct monitor_sample *sample)
 
 	if (r == 0)
 		r = alert_set_feed(watch->alert.set, sample, watch->trends);
-	if (r > 0) {
-		watch->alert.n_unseen += (size_t)r;
-		r = read_events(&watch->alert);
-	}
-	return r;
+	if (r < 0)
+		return r;
+	watch->alert.n_unseen += (size_t)r;
+	return watch->alert.version == alert_set_version(watch->alert.set) ? 0 :
+									     read_events(&watch->alert);
 }
 
-void alert_add_typed(struct watch *watch, const char *text)
+void alert_reap(struct watch *watch)
+{
+	alert_set_reap(watch->alert.set);
+	if (watch->alert.version != alert_set_version(watch->alert.set))
+		(void)read_events(&watch->alert); /* without memory: with the next sample */
+}
+
+/* Rules that are typed */
+
+static void add_rule(struct watch *watch, const struct alert_action *action)
 {
 	char why[ALERT_WHY_BYTES];
-	int r = alert_set_add(watch->alert.set, text, NULL, why);
+	int r = alert_set_add(watch->alert.set, watch->alert.typed_rule, action, why);
 
 	if (r < 0)
 		watch_say(watch, "%s", why);
 	else
 		watch->alert.rule = (unsigned)r;
+}
+
+void alert_rule_typed(struct watch *watch, const char *text)
+{
+	char why[ALERT_WHY_BYTES];
+
+	if (alert_rule_check(text, why) < 0) {
+		watch_say(watch, "%s", why);
+		return;
+	}
+	(void)snprintf(watch->alert.typed_rule, sizeof(watch->alert.typed_rule), "%s", text);
+	watch_ask(watch, PROMPT_ACTION, "");
+}
+
+void alert_action_typed(struct watch *watch, const char *text)
+{
+	if (!text[strspn(text, " \t")]) {
+		add_rule(watch, NULL);
+		return;
+	}
+	(void)snprintf(watch->alert.typed_action, sizeof(watch->alert.typed_action), "%s", text);
+	watch_ask(watch, PROMPT_OFTEN, "");
+}
+
+static bool is_address(const char *text)
+{
+	return !strncmp(text, "http://", 7) || !strncmp(text, "https://", 8);
+}
+
+void alert_often_typed(struct watch *watch, const char *text)
+{
+	const char *what = watch->alert.typed_action;
+	struct alert_action action = { .once = (*text & ~0x20) != 'Y' };
+
+	if (is_address(what))
+		action.url = what;
+	else
+		action.shell = what;
+	add_rule(watch, &action);
 }
 
 bool alert_holds_for(const struct watch *watch, const struct model_entry *entry)
@@ -80,17 +132,24 @@ bool alert_holds_for(const struct watch *watch, const struct model_entry *entry)
 
 /* Drawing */
 
-static size_t count_active(const struct watch *watch, unsigned rule)
+static void draw_rule(const struct watch *watch, unsigned rule, int row)
 {
-	size_t n = 0;
+	struct alert_rule_facts facts;
+	int look, column;
+	char text[64];
 
-	for (size_t i = 0; i < watch->model.n_entries; i++) {
-		const struct monitor_process *now = &watch->model.entry[i]->now;
-
-		if (watch->model.entry[i]->is_alive)
-			n += alert_set_is_active(watch->alert.set, rule, now->pid, now->start_ticks);
-	}
-	return n + alert_set_is_active(watch->alert.set, rule, 0, 0);
+	if (!alert_set_rule_facts(watch->alert.set, rule, &facts))
+		return;
+	look = facts.n_active ? LOOK_ALARM : LOOK_PLAIN;
+	(void)snprintf(text, sizeof(text), facts.n_active ? "%zu now" : "-", facts.n_active);
+	(void)screen_put_right(row, 0, 8, look, text);
+	column = screen_put(row, 9, 0, look, facts.text);
+	if (!facts.runs && !facts.calls)
+		return;
+	(void)snprintf(text, sizeof(text), "  (%s%s%s, %s)", facts.runs ? "run" : "",
+		       facts.runs && facts.calls ? " and " : "", facts.calls ? "call" : "",
+		       facts.every_time ? "every time" : "once");
+	(void)screen_put(row, column, 0, LOOK_FAINT, text);
 }
 
 static void draw_rules(struct watch *watch, int top, unsigned rows)
@@ -98,16 +157,8 @@ static void draw_rules(struct watch *watch, int top, unsigned rows)
 	unsigned n = alert_set_n_rules(watch->alert.set);
 	unsigned first = watch->alert.rule >= rows ? watch->alert.rule + 1 - rows : 0;
 
-	for (unsigned i = 0; i < rows && first + i < n; i++) {
-		size_t active = count_active(watch, first + i);
-		char text[32];
-
-		(void)snprintf(text, sizeof(text), active ? "%zu now" : "-", active);
-		(void)screen_put_right(top + (int)i, 0, 8, active ? LOOK_ALARM : LOOK_PLAIN, text);
-		(void)screen_put(top + (int)i, 9, screen_columns() - 9,
-				 active ? LOOK_ALARM : LOOK_PLAIN,
-				 alert_set_rule_text(watch->alert.set, first + i));
-	}
+	for (unsigned i = 0; i < rows && first + i < n; i++)
+		draw_rule(watch, first + i, top + (int)i);
 }
 
 static void draw_event(const struct watch *watch, const struct alert_event *event, int row,
@@ -115,7 +166,8 @@ static void draw_event(const struct watch *watch, const struct alert_event *even
 {
 	int look = is_selected ? LOOK_BAR : event->is_clear ? LOOK_PLAIN : LOOK_WARNING;
 	time_t seconds = event->time_ns / NS_PER_S;
-	char clock[16] = "", line[ALERT_LINE_BYTES];
+	char clock[16] = "", line[ALERT_LINE_BYTES], outcome[ALERT_OUTCOME_BYTES];
+	int edge = screen_columns();
 	struct tm at;
 
 	if (localtime_r(&seconds, &at))
@@ -124,7 +176,12 @@ static void draw_event(const struct watch *watch, const struct alert_event *even
 	(void)screen_put(row, 0, screen_columns(), look, clock);
 	(void)screen_put(row, 9, 6, look, event->has_ended ? "ended" : event->is_clear ? "clear" :
 										 "FIRED");
-	(void)screen_put(row, 15, screen_columns() - 15, look, line);
+	alert_outcome_text(event, outcome);
+	(void)screen_put(row, 15, edge - 15, look, line);
+	if (outcome[0] && edge - screen_width(outcome) > 30) {
+		(void)screen_put(row, edge - screen_width(outcome) - 2, 2, look, "  ");
+		(void)screen_put(row, edge - screen_width(outcome), 0, look, outcome);
+	}
 }
 
 /* Newest first. */

@@ -53,6 +53,23 @@ void chart_forget(struct watch *watch)
 		remove_line(watch, watch->chart.n_lines - 1);
 }
 
+void chart_find_again(struct watch *watch)
+{
+	struct chart *chart = &watch->chart;
+
+	for (size_t i = chart->n_lines; i-- > 0;) {
+		struct model_entry *entry = model_find(&watch->model, chart->line[i].pid,
+						       chart->line[i].start_ticks);
+
+		if (entry)
+			entry->pins++;
+		else
+			remove_line(watch, i);
+	}
+	if (chart->n_lines == 0)
+		chart->was_filled = false;
+}
+
 static void fill(struct watch *watch)
 {
 	const struct report *report = &watch->report;
@@ -107,15 +124,6 @@ static const char *take_series(const char *text, enum model_series *ret_series)
 	return text + bytes + strspn(text + bytes, " ");
 }
 
-static bool matches(const struct proc_selector *selector, const struct monitor_process *process)
-{
-	struct proc_process known = { .pid = process->pid, .tgid = process->pid,
-				      .uid = process->uid, .session = process->session };
-
-	memcpy(known.comm, process->name, sizeof(known.comm));
-	return proc_selector_match(selector, &known);
-}
-
 static void add_matching(struct watch *watch, const struct proc_selector *selector,
 			 enum model_series series, const char *text)
 {
@@ -125,7 +133,8 @@ static void add_matching(struct watch *watch, const struct proc_selector *select
 		struct model_entry *entry = watch->model.entry[i];
 		int r;
 
-		if (!entry->is_alive || !matches(selector, &entry->now))
+		if (!(entry->is_alive || watch->model.max_ended) ||
+		    !watch_selects(watch, selector, &entry->now))
 			continue;
 		n_found++;
 		r = chart_add(watch, entry, series);
@@ -186,6 +195,12 @@ struct extent {
 	size_t n;
 };
 
+static double part_of(const struct watch *watch, const struct model_entry *entry,
+		      const struct chart_line *line, size_t age, enum model_part part)
+{
+	return model_part(&watch->model, entry, line->series, age, part);
+}
+
 static struct extent line_extent(const struct watch *watch, const struct chart_line *line,
 				 size_t points)
 {
@@ -199,9 +214,9 @@ static struct extent line_extent(const struct watch *watch, const struct chart_l
 			continue;
 		if (extent.n++ == 0)
 			extent.last = value;
-		extent.average += value;
-		extent.least = fmin(extent.least, value);
-		extent.most = fmax(extent.most, value);
+		extent.average += part_of(watch, entry, line, age, MODEL_AVERAGE);
+		extent.least = fmin(extent.least, part_of(watch, entry, line, age, MODEL_LEAST));
+		extent.most = fmax(extent.most, part_of(watch, entry, line, age, MODEL_MOST));
 	}
 	extent.average = extent.n ? extent.average / (double)extent.n : NAN;
 	return extent;
@@ -291,7 +306,7 @@ static int dot_y(const struct plot *plot, double value)
 	return last - (int)lround(fmin(fmax(part, 0), 1) * last);
 }
 
-/* What is not known leaves a gap. */
+/* What is not known leaves a gap; what several samples share is as high as they were. */
 static void trace(const struct watch *watch, struct plot *plot, size_t at)
 {
 	const struct chart_line *line = &watch->chart.line[at];
@@ -301,17 +316,18 @@ static void trace(const struct watch *watch, struct plot *plot, size_t at)
 	int x_before = 0, y_before = 0;
 
 	for (size_t age = entry ? plot->points : 0; age-- > 0;) {
-		double value = model_value(&watch->model, entry, line->series, age) * factor;
-		int x, y;
+		double value = part_of(watch, entry, line, age, MODEL_AVERAGE) * factor;
+		double least = part_of(watch, entry, line, age, MODEL_LEAST) * factor;
+		double most = part_of(watch, entry, line, age, MODEL_MOST) * factor;
+		int x = dot_x(plot, age), y = dot_y(plot, value);
 
 		if (isnan(value)) {
-			has_before = false;
+			has_before = has_before && model_is_left_out(&watch->model, age);
 			continue;
 		}
-		x = dot_x(plot, age);
-		y = dot_y(plot, value);
-		draw_stroke(plot, has_before ? x_before : x, has_before ? y_before : y, x, y,
-			    (uint8_t)(at + 1));
+		if (has_before && !model_is_after_gap(&watch->model, age))
+			draw_stroke(plot, x_before, y_before, x, y, (uint8_t)(at + 1));
+		draw_stroke(plot, x, dot_y(plot, least), x, dot_y(plot, most), (uint8_t)(at + 1));
 		has_before = true;
 		x_before = x;
 		y_before = y;
@@ -383,24 +399,42 @@ static void show_axis(const struct plot *plot)
 	}
 }
 
+/* With the day where the window has several. */
+static void format_clock(int64_t time_ns, int64_t span_ns, char *out, size_t room)
+{
+	time_t seconds = time_ns / NS_PER_S;
+	struct tm at;
+
+	out[0] = '\0';
+	if (localtime_r(&seconds, &at))
+		(void)strftime(out, room, span_ns < 12 * 3600 * NS_PER_S ? "%H:%M:%S" : "%m-%d %H:%M",
+			       &at);
+}
+
 static void show_times(const struct watch *watch, const struct plot *plot)
 {
 	size_t depth = model_depth(&watch->model), oldest = depth - 1;
 	int64_t span_ns;
-	char text[40];
-	int column;
+	char text[40], newest[40];
+	int column, end;
 
 	if (depth == 0)
 		return;
 	if (oldest > plot->points - 1)
 		oldest = plot->points - 1;
 	span_ns = model_time_ns(&watch->model, 0) - model_time_ns(&watch->model, oldest);
-	(void)snprintf(text, sizeof(text), "-%.0f s", (double)span_ns / NS_PER_S);
+	if (log_is_open(watch))
+		format_clock(model_time_ns(&watch->model, oldest), span_ns, text, sizeof(text));
+	else
+		(void)snprintf(text, sizeof(text), "-%.0f s", (double)span_ns / NS_PER_S);
 	column = plot->left + dot_x(plot, oldest) / plot->across;
-	if (column + screen_width(text) < plot->left + plot->columns - 3)
+	(void)snprintf(newest, sizeof(newest), "now");
+	if (log_is_open(watch))
+		format_clock(model_time_ns(&watch->model, 0), span_ns, newest, sizeof(newest));
+	end = plot->left + plot->columns + 1 - screen_width(newest);
+	if (column + screen_width(text) < end)
 		(void)screen_put(plot->top + plot->rows, column, 0, LOOK_PLAIN, text);
-	(void)screen_put_right(plot->top + plot->rows, plot->left + plot->columns - 3, 4, LOOK_PLAIN,
-			       " now");
+	(void)screen_put(plot->top + plot->rows, end, 0, LOOK_PLAIN, newest);
 }
 
 static void draw_plot(struct watch *watch, int top, int rows)
@@ -416,7 +450,8 @@ static void draw_plot(struct watch *watch, int top, int rows)
 		return;
 	plot.dots = dots;
 	plot.owner = owner;
-	plot.points = (size_t)(plot.columns * plot.across);
+	/* Of a log all of its window. */
+	plot.points = log_is_open(watch) ? MODEL_POINTS : (size_t)(plot.columns * plot.across);
 	if (watch->chart.points)
 		plot.points = watch->chart.points;
 	if (plot.points > MODEL_POINTS)
@@ -534,16 +569,17 @@ static void zoom(struct watch *watch, bool longer)
 {
 	static const size_t points[] = { 15, 30, 60, 120, 240 };
 	struct chart *chart = &watch->chart;
-	size_t at = 0;
+	size_t at = 0, usual = log_is_open(watch) ? MODEL_POINTS : 120;
 
-	while (at + 1 < ARRAY_SIZE(points) && points[at] < (chart->points ? chart->points : 120))
+	while (at + 1 < ARRAY_SIZE(points) && points[at] < (chart->points ? chart->points : usual))
 		at++;
 	if (longer && at + 1 < ARRAY_SIZE(points))
 		at++;
 	if (!longer && at > 0)
 		at--;
 	chart->points = points[at];
-	watch_say(watch, "%zu samples across", chart->points);
+	watch_say(watch, log_is_open(watch) ? "%zu of the window's 240 points across" :
+					      "%zu samples across", chart->points);
 }
 
 static bool line_key(struct watch *watch, uint32_t key)

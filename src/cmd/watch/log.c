@@ -7,8 +7,6 @@
 
 #define WINDOW_FIRST_NS (3600 * NS_PER_S)
 #define WINDOW_LEAST_NS (10 * NS_PER_S)
-/* Processes that had ended by the end of the window are shown too, up to so many. */
-#define ENDED_MAX 2000
 
 /* Recording */
 
@@ -59,6 +57,18 @@ void log_mark(struct watch *watch, const char *text)
 
 /* A log that is open */
 
+bool log_is_open(const struct watch *watch)
+{
+	return watch->log.opened.store;
+}
+
+static void file_done(struct log_file *file)
+{
+	store_close(file->store);
+	free(file->mark);
+	*file = (struct log_file){ 0 };
+}
+
 /* The model and the chart that are shown change places with those that are not. */
 static void swap_scenes(struct watch *watch)
 {
@@ -72,143 +82,191 @@ static void swap_scenes(struct watch *watch)
 	view->chart = chart;
 }
 
-static void close_log(struct watch *watch)
+static void close_opened(struct watch *watch)
 {
 	struct log_view *view = &watch->log;
 
-	if (!view->opened)
+	if (!log_is_open(watch))
 		return;
 	swap_scenes(watch);
 	model_done(&view->model);
 	view->model = (struct model){ 0 };
 	view->chart = (struct chart){ 0 };
-	store_close(view->opened);
-	view->opened = NULL;
-	free(view->mark);
-	view->mark = NULL;
-	view->n_marks = 0;
+	file_done(&view->opened);
 }
 
-struct reader {
-	struct model *model;
-	uint64_t stride, n_read;
-	int error;
-};
+/* Reading a window */
 
-static int take_reading(void *context, const struct store_reading *reading)
+static struct log_file *file_of_reader(struct log_view *view)
 {
-	static const struct monitor_sample nothing;
-	struct reader *reader = context;
-	struct monitor_sample sample = *reading->sample;
-
-	sample.monotonic_ns = sample.time_ns;
-	if (reading->after_gap && reader->n_read) {
-		struct monitor_sample gap = nothing;
-
-		gap.time_ns = gap.monotonic_ns = sample.time_ns;
-		reader->error = model_take(reader->model, &gap);
-	}
-	/* So many share one point, which is the most of them: no peak is lost. */
-	reader->model->stays = reader->n_read++ % reader->stride != 0;
-	if (reader->error == 0)
-		reader->error = model_take(reader->model, &sample);
-	return reader->error < 0;
+	return view->coming.store ? &view->coming : &view->opened;
 }
 
-static int count_reading(void *context, const struct store_reading *reading)
-{
-	uint64_t *n = context;
-
-	(*n)++;
-	return 0;
-}
-
-/* The window into a model of its own, so that a log that is damaged changes nothing. */
-static int read_window(struct log_view *view, struct model *ret_model)
-{
-	struct model model = { .max_ended = ENDED_MAX };
-	struct reader reader = { .model = &model };
-	uint64_t n = 0;
-	int r = store_read(view->opened, view->from_ns, view->to_ns, count_reading, &n);
-
-	reader.stride = n / MODEL_POINTS + 1;
-	if (r == 0)
-		r = store_read(view->opened, view->from_ns, view->to_ns, take_reading, &reader);
-	if (r == 0)
-		r = reader.error;
-	if (r < 0)
-		model_done(&model);
-	else
-		*ret_model = model;
-	return r;
-}
-
-static void keep_in_range(struct log_view *view)
-{
-	int64_t width = view->to_ns - view->from_ns;
-	int64_t all = view->range.last_ns - view->range.first_ns;
-
-	if (width > all)
-		width = all;
-	if (view->to_ns > view->range.last_ns)
-		view->to_ns = view->range.last_ns;
-	if (view->to_ns < view->range.first_ns + width)
-		view->to_ns = view->range.first_ns + width;
-	view->from_ns = view->to_ns - width;
-}
-
-static void show_window(struct watch *watch, int64_t from_ns, int64_t to_ns)
+void log_stop_reading(struct watch *watch)
 {
 	struct log_view *view = &watch->log;
-	struct model model;
+	struct window window;
 
+	if (view->reader) {
+		window_cancel(view->reader);
+		if (window_end(view->reader, &window) == 0)
+			model_done(&window.model);
+	}
+	view->reader = NULL;
+	file_done(&view->coming);
+}
+
+static int read_window(struct watch *watch, int64_t from_ns, int64_t to_ns)
+{
+	struct log_view *view = &watch->log;
+	struct log_file *file = file_of_reader(view);
+
+	/* What the next key moves. */
+	if (file->has_range)
+		window_keep_in_range(&file->range, &from_ns, &to_ns);
 	view->from_ns = from_ns;
 	view->to_ns = to_ns;
-	keep_in_range(view);
-	if (read_window(view, &model) < 0) {
-		watch_say(watch, "the log cannot be read: %s", store_problem(view->opened));
+	return window_begin(file->store, file->has_range ? &file->range : NULL, from_ns, to_ns,
+			    &view->reader);
+}
+
+/* What was still being read is given up for it. */
+static void show_window(struct watch *watch, int64_t from_ns, int64_t to_ns)
+{
+	int r;
+
+	log_stop_reading(watch);
+	r = read_window(watch, from_ns, to_ns);
+	if (r < 0)
+		watch_say(watch, "the log cannot be read: %s", strerror(-r));
+}
+
+int log_reading_fd(const struct watch *watch)
+{
+	return watch->log.reader ? window_fd(watch->log.reader) : -1;
+}
+
+bool log_progress(const struct watch *watch, char *text, size_t room)
+{
+	const struct log_view *view = &watch->log;
+
+	if (!view->reader)
+		return false;
+	(void)snprintf(text, room, "reading the log: %u %%   Esc: stop",
+		       window_percent(view->reader));
+	return true;
+}
+
+static void install(struct watch *watch, const struct window *window)
+{
+	struct log_view *view = &watch->log;
+
+	if (view->coming.store) {
+		close_opened(watch);
+		view->opened = view->coming;
+		view->coming = (struct log_file){ 0 };
+		swap_scenes(watch);
+	}
+	model_done(&watch->model);
+	watch->model = window->model;
+	chart_find_again(watch);
+	view->opened.range = window->range;
+	view->opened.has_range = true;
+	view->opened.from_ns = window->from_ns;
+	view->opened.to_ns = window->to_ns;
+}
+
+void log_show_read(struct watch *watch)
+{
+	struct log_view *view = &watch->log;
+	struct log_file *file = file_of_reader(view);
+	struct window window;
+	int r = window_end(view->reader, &window);
+
+	view->reader = NULL;
+	if (r == 0) {
+		install(watch, &window);
 		return;
 	}
-	chart_forget(watch);
-	watch->chart.was_filled = false;
-	model_done(&watch->model);
-	watch->model = model;
+	watch_say(watch, "%s: the log cannot be read: %s", file->path,
+		  r == -ENOMEM ? "out of memory" : store_problem(file->store));
+	file_done(&view->coming);
+}
+
+/* Opening */
+
+static int load(const char *path, struct log_file *ret_file, struct store_error *error)
+{
+	static const struct store_options options = { .mode = STORE_READ };
+	struct log_file file = { 0 };
+	int r = store_open(path, &options, &file.store, error);
+
+	if (r < 0)
+		return r;
+	(void)snprintf(file.path, sizeof(file.path), "%s", path);
+	r = store_bookmarks(file.store, &file.mark, &file.n_marks);
+	if (r == 0) {
+		*ret_file = file;
+		return 0;
+	}
+	(void)snprintf(error->text, sizeof(error->text), "%s", store_problem(file.store));
+	file_done(&file);
+	return r;
 }
 
 void log_open(struct watch *watch, const char *path)
 {
-	struct store_options options = { .mode = STORE_READ };
-	struct log_view *view = &watch->log;
 	struct store_error error = { "" };
-	struct store *store;
+	struct log_file file;
+	int r = load(path, &file, &error);
 
-	if (store_open(path, &options, &store, &error) < 0) {
+	if (r < 0) {
 		watch_say(watch, "%s: %s", path, error.text);
 		return;
 	}
-	close_log(watch);
-	view->opened = store;
-	(void)snprintf(view->opened_path, sizeof(view->opened_path), "%s", path);
-	swap_scenes(watch);
-	if (store_range(store, &view->range) < 0 ||
-	    store_bookmarks(store, &view->mark, &view->n_marks) < 0) {
-		watch_say(watch, "%s: %s", path, store_problem(store));
-		close_log(watch);
-		return;
+	log_stop_reading(watch);
+	watch->log.coming = file;
+	r = read_window(watch, -WINDOW_FIRST_NS, 0); /* from its end */
+	if (r < 0) {
+		watch_say(watch, "%s: %s", path, strerror(-r));
+		log_stop_reading(watch);
 	}
-	view->selected = 0;
-	show_window(watch, view->range.last_ns - WINDOW_FIRST_NS, view->range.last_ns);
+}
+
+int log_open_window(struct watch *watch, const char *path, const struct cmd_moment *from,
+		    const struct cmd_moment *to, struct store_error *error)
+{
+	struct log_file *file = &watch->log.coming;
+	const struct store_range *range = &file->range;
+	int64_t from_ns, to_ns;
+	int r = load(path, file, error);
+
+	if (r == 0 && (r = store_range(file->store, &file->range)) < 0)
+		(void)snprintf(error->text, sizeof(error->text), "%s", store_problem(file->store));
+	if (r < 0)
+		return r;
+	file->has_range = true;
+	to_ns = cmd_moment_ns(to, range->last_ns, range->last_ns);
+	from_ns = cmd_moment_ns(from, range->last_ns, to_ns - WINDOW_FIRST_NS);
+	to_ns = to_ns < range->last_ns ? to_ns : range->last_ns;
+	from_ns = from_ns > range->first_ns ? from_ns : range->first_ns;
+	r = from_ns <= to_ns ? read_window(watch, from_ns, to_ns) : -ENODATA;
+	if (r == -ENODATA)
+		(void)snprintf(error->text, sizeof(error->text),
+			       "nothing was logged between these times");
+	return r;
 }
 
 void log_close(struct watch *watch)
 {
-	close_log(watch);
+	log_stop_reading(watch);
+	close_opened(watch);
 	stop_recording(watch);
 }
 
 struct model *log_live_model(struct watch *watch)
 {
-	return watch->log.opened ? &watch->log.model : &watch->model;
+	return log_is_open(watch) ? &watch->log.model : &watch->model;
 }
 
 /* Drawing */
@@ -239,22 +297,22 @@ static int draw_recording(const struct watch *watch, int top)
 
 static int draw_opened(const struct watch *watch, int top)
 {
-	const struct log_view *view = &watch->log;
+	const struct log_file *file = &watch->log.opened;
 	char from[32], to[32], text[WATCH_TEXT_BYTES + 64];
 
-	if (!view->opened) {
+	if (!log_is_open(watch)) {
 		(void)screen_put(top, 0, 0, LOOK_PLAIN, "no log is open, the views are live: o opens one");
 		return top + 1;
 	}
-	(void)snprintf(text, sizeof(text), "open: %s", view->opened_path);
+	(void)snprintf(text, sizeof(text), "open: %s", file->path);
 	(void)screen_put(top, 0, 0, LOOK_BOLD, text);
-	format_time(view->range.first_ns, from, sizeof(from));
-	format_time(view->range.last_ns, to, sizeof(to));
+	format_time(file->range.first_ns, from, sizeof(from));
+	format_time(file->range.last_ns, to, sizeof(to));
 	(void)snprintf(text, sizeof(text), "all:    %s ... %s, %llu samples", from, to,
-		       (unsigned long long)view->range.n_samples);
+		       (unsigned long long)file->range.n_samples);
 	(void)screen_put(top + 1, 0, 0, LOOK_PLAIN, text);
-	format_time(view->from_ns, from, sizeof(from));
-	format_time(view->to_ns, to, sizeof(to));
+	format_time(file->from_ns, from, sizeof(from));
+	format_time(file->to_ns, to, sizeof(to));
 	(void)snprintf(text, sizeof(text), "window: %s ... %s", from, to);
 	(void)screen_put(top + 2, 0, 0, LOOK_PLAIN, text);
 	return top + 3;
@@ -262,49 +320,76 @@ static int draw_opened(const struct watch *watch, int top)
 
 void log_draw(struct watch *watch, int top, int rows)
 {
-	const struct log_view *view = &watch->log;
+	const struct log_file *file = &watch->log.opened;
 	int row = draw_opened(watch, draw_recording(watch, top));
 	size_t shown = top + rows > row + 1 ? (size_t)(top + rows - row - 1) : 0;
-	size_t first = view->selected >= shown && shown ? view->selected + 1 - shown : 0;
+	size_t first = file->selected >= shown && shown ? file->selected + 1 - shown : 0;
 
-	if (view->n_marks)
+	if (file->n_marks)
 		(void)screen_put(row, 0, screen_columns(), LOOK_HEADING, "BOOKMARKS");
-	for (size_t i = 0; i < shown && first + i < view->n_marks; i++) {
-		int look = first + i == view->selected ? LOOK_BAR : LOOK_PLAIN;
+	for (size_t i = 0; i < shown && first + i < file->n_marks; i++) {
+		int look = first + i == file->selected ? LOOK_BAR : LOOK_PLAIN;
 		char time[32];
 
-		format_time(view->mark[first + i].time_ns, time, sizeof(time));
+		format_time(file->mark[first + i].time_ns, time, sizeof(time));
 		(void)screen_put(row + 1 + (int)i, 0, screen_columns(), look, time);
 		(void)screen_put(row + 1 + (int)i, 21, screen_columns() - 21, look,
-				 view->mark[first + i].text);
+				 file->mark[first + i].text);
 	}
 }
 
 /* Keys */
 
+/* The window that is wanted: several keys can come while one is being read. */
+static void wanted_window(const struct log_view *view, int64_t *ret_from_ns, int64_t *ret_to_ns)
+{
+	bool is_read = view->reader && !view->coming.store;
+
+	*ret_from_ns = is_read ? view->from_ns : view->opened.from_ns;
+	*ret_to_ns = is_read ? view->to_ns : view->opened.to_ns;
+}
+
 /* Around its middle: twice as long, or half. */
 static void zoom(struct watch *watch, bool longer)
 {
-	struct log_view *view = &watch->log;
-	int64_t width = view->to_ns - view->from_ns, middle = view->from_ns + width / 2;
+	int64_t from_ns, to_ns, width, middle;
 
+	wanted_window(&watch->log, &from_ns, &to_ns);
+	width = to_ns - from_ns;
+	middle = from_ns + width / 2;
 	width = longer ? width * 2 : width / 2;
 	if (width < WINDOW_LEAST_NS)
 		width = WINDOW_LEAST_NS;
 	show_window(watch, middle - width / 2, middle + width / 2);
 }
 
-static void shift(struct watch *watch, int64_t by_ns)
+static void shift(struct watch *watch, int halves)
 {
-	show_window(watch, watch->log.from_ns + by_ns, watch->log.to_ns + by_ns);
+	int64_t from_ns, to_ns, by_ns;
+
+	wanted_window(&watch->log, &from_ns, &to_ns);
+	by_ns = halves * ((to_ns - from_ns) / 2);
+	show_window(watch, from_ns + by_ns, to_ns + by_ns);
+}
+
+static void go_to_mark(struct watch *watch)
+{
+	const struct log_file *file = &watch->log.opened;
+	int64_t from_ns, to_ns, half;
+
+	if (file->selected >= file->n_marks)
+		return;
+	wanted_window(&watch->log, &from_ns, &to_ns);
+	half = (to_ns - from_ns) / 2;
+	show_window(watch, file->mark[file->selected].time_ns - half,
+		    file->mark[file->selected].time_ns + half);
 }
 
 static bool window_key(struct watch *watch, uint32_t key)
 {
-	struct log_view *view = &watch->log;
-	int64_t width = view->to_ns - view->from_ns;
+	struct log_file *file = &watch->log.opened;
 
-	if (!view->opened)
+	if (!log_is_open(watch))
 		return false;
 	switch (key) {
 	case '[':
@@ -313,19 +398,20 @@ static bool window_key(struct watch *watch, uint32_t key)
 		return true;
 	case SCREEN_LEFT:
 	case SCREEN_RIGHT:
-		shift(watch, key == SCREEN_LEFT ? -width / 2 : width / 2);
+		shift(watch, key == SCREEN_LEFT ? -1 : 1);
 		return true;
 	case SCREEN_UP:
+		file->selected -= file->selected > 0;
+		return true;
 	case SCREEN_DOWN:
-		view->selected += key == SCREEN_DOWN ? view->selected + 1 < view->n_marks :
-						       view->selected ? SIZE_MAX : 0;
+		file->selected += file->selected + 1 < file->n_marks;
 		return true;
 	case SCREEN_ENTER:
-		if (view->selected < view->n_marks)
-			shift(watch, view->mark[view->selected].time_ns - view->from_ns - width / 2);
+		go_to_mark(watch);
 		return true;
 	case 'c':
-		close_log(watch);
+		log_stop_reading(watch);
+		close_opened(watch);
 		return true;
 	default:
 		return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* loop.c - wait for a key, a sample's time or a signal; draw what changed */
 #include "cmd/watch/watch.h"
+#include "monitor/export.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -13,6 +14,7 @@
 
 #define MIN_ROWS    5
 #define MIN_COLUMNS 24
+#define PROGRESS_MS 100 /* between two looks at how far a log has been read */
 
 /* What is said at the bottom */
 
@@ -36,6 +38,8 @@ static const char *const questions[] = {
 	[PROMPT_FILTER] = "Filter (name, user, PID, container): ",
 	[PROMPT_INTERVAL] = "Seconds between samples: ",
 	[PROMPT_RULE] = "Rule (handles>80%, leak, ...) [SELECTOR]: ",
+	[PROMPT_ACTION] = "Run (command or http:// address; Enter: only tell): ",
+	[PROMPT_OFTEN] = "Every time, not only the first for each process? (y/N): ",
 	[PROMPT_RECORD] = "Record to file: ",
 	[PROMPT_MARK] = "Bookmark: ",
 	[PROMPT_OPEN] = "Open log: ",
@@ -81,14 +85,16 @@ static void answer_interval(struct watch *watch)
 static void answer(struct watch *watch)
 {
 	static void (*const answers[])(struct watch *watch, const char *text) = {
-		[PROMPT_ADD] = chart_add_typed,  [PROMPT_RULE] = alert_add_typed,
+		[PROMPT_ADD] = chart_add_typed,  [PROMPT_RULE] = alert_rule_typed,
+		[PROMPT_ACTION] = alert_action_typed, [PROMPT_OFTEN] = alert_often_typed,
 		[PROMPT_RECORD] = log_record,    [PROMPT_MARK] = log_mark,
 		[PROMPT_OPEN] = log_open,
 	};
 	enum watch_prompt prompt = watch->prompt;
+	bool may_be_empty = prompt == PROMPT_ACTION || prompt == PROMPT_OFTEN;
 
 	watch->prompt = PROMPT_NONE;
-	if (!watch->typed[0])
+	if (!watch->typed[0] && !may_be_empty)
 		return;
 	if (prompt == PROMPT_INTERVAL)
 		answer_interval(watch);
@@ -164,7 +170,7 @@ static void draw_title(const struct watch *watch)
 	}
 	if (time_ns && localtime_r(&seconds, &at))
 		(void)strftime(clock, sizeof(clock), "%H:%M:%S", &at);
-	state = watch->is_paused ? "PAUSED" : watch->log.opened ? "PAST" :
+	state = watch->is_paused ? "PAUSED" : log_is_open(watch) ? "PAST" :
 		watch->log.store ? "REC" : "";
 	(void)snprintf(text, sizeof(text), "%s  every %g s  %s", state,
 		       (double)watch->interval_ms / 1000, clock);
@@ -198,10 +204,14 @@ static const char *keys_of(const struct watch *watch)
 static void draw_bottom(const struct watch *watch)
 {
 	int row = screen_rows() - 1, column;
+	char progress[64];
 
 	if (watch->prompt == PROMPT_NONE) {
-		(void)screen_put(row, 0, screen_columns(), watch->message[0] ? LOOK_BOLD : LOOK_BAR,
-				 watch->message[0] ? watch->message : keys_of(watch));
+		const char *said = log_progress(watch, progress, sizeof(progress)) ? progress :
+											watch->message;
+
+		(void)screen_put(row, 0, screen_columns(), *said ? LOOK_BOLD : LOOK_BAR,
+				 *said ? said : keys_of(watch));
 		screen_cursor(-1, 0);
 		return;
 	}
@@ -292,6 +302,13 @@ static bool common_key(struct watch *watch, uint32_t key)
 	return true;
 }
 
+static void stop_reading(struct watch *watch)
+{
+	log_stop_reading(watch);
+	watch_say(watch, log_is_open(watch) ? "stopped: the window is as it was" :
+					      "stopped: the log was not opened");
+}
+
 static bool (*const view_keys[WATCH_VIEWS])(struct watch *watch, uint32_t key) = {
 	[WATCH_REPORT] = report_key,
 	[WATCH_CHART] = chart_key,
@@ -306,6 +323,8 @@ void watch_key(struct watch *watch, uint32_t key)
 		return;
 	if (watch->prompt != PROMPT_NONE)
 		prompt_key(watch, key);
+	else if (key == SCREEN_ESCAPE && watch->log.reader)
+		stop_reading(watch);
 	else if (watch->shows_help && key != 'q')
 		help_key(watch, key);
 	else if (!common_key(watch, key))
@@ -323,13 +342,28 @@ static int set_timer(int timer, int64_t interval_ms)
 	return timerfd_settime(timer, 0, &every, NULL) < 0 ? -errno : 0;
 }
 
+bool watch_selects(const struct watch *watch, const struct proc_selector *selector,
+		   const struct monitor_process *process)
+{
+	struct proc_process known = { .pid = process->pid, .tgid = process->pid,
+				      .uid = process->uid, .session = process->session };
+
+	if (log_is_open(watch))
+		return selector->kind == PROC_SELECT_CGROUP || export_is_selected(selector, process);
+	memcpy(known.comm, process->name, sizeof(known.comm));
+	return proc_selector_match(selector, &known);
+}
+
 int watch_sample(struct watch *watch)
 {
 	const struct monitor_sample *sample;
 	int r = monitor_sample(watch->sampler, &sample);
 
-	if (r == 0)
-		r = model_take(log_live_model(watch), sample);
+	if (r == 0) {
+		const struct model_input input = { .sample = sample, .n_samples = 1 };
+
+		r = model_take(log_live_model(watch), &input);
+	}
 	if (r == 0)
 		r = alert_take(watch, sample);
 	if (r == 0)
@@ -392,16 +426,33 @@ static int take_timer(struct watch *watch, int timer)
 	return watch_sample(watch);
 }
 
+/* Until the next step of a log being read, or of an action of an alert; -1: there is none. */
+static int patience_ms(struct watch *watch)
+{
+	int alerts = cmd_alerts_patience_ms(&watch->alert.alerts);
+	int reading = watch->log.reader ? PROGRESS_MS : -1;
+
+	if (alerts < 0 || reading < 0)
+		return alerts < 0 ? reading : alerts;
+	return alerts < reading ? alerts : reading;
+}
+
 static int wait_and_act(struct watch *watch, int timer, int signals, int *ret_signal)
 {
 	struct pollfd fds[] = { { STDIN_FILENO, POLLIN, 0 }, { timer, POLLIN, 0 },
-				{ signals, POLLIN, 0 } };
+				{ signals, POLLIN, 0 }, { log_reading_fd(watch), POLLIN, 0 } };
 	int r = 0;
 
-	if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+	if (poll(fds, ARRAY_SIZE(fds), patience_ms(watch)) < 0)
 		return errno == EINTR ? 0 : -errno;
+	alert_reap(watch);
 	if (fds[2].revents)
 		*ret_signal = take_signal(signals);
+	/* Before the keys: they can begin to read another window. */
+	if (fds[3].revents) {
+		log_show_read(watch);
+		arrange(watch);
+	}
 	if (fds[0].revents & POLLIN)
 		take_keys(watch);
 	else if (fds[0].revents) /* the terminal is gone */

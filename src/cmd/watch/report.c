@@ -43,14 +43,6 @@ const char *const report_column_names[REPORT_COLUMNS] = {
 	"resident", "cpu",
 };
 
-enum report_column report_column_named(const char *name)
-{
-	for (int i = 0; i < REPORT_COLUMNS; i++)
-		if (!strcmp(name, report_column_names[i]))
-			return (enum report_column)i;
-	return REPORT_COLUMNS;
-}
-
 /* Values */
 
 static double counter_or_nan(const struct model_entry *entry, enum monitor_counter counter)
@@ -61,9 +53,10 @@ static double counter_or_nan(const struct model_entry *entry, enum monitor_count
 static bool leaks(const struct watch *watch, const struct model_entry *entry,
 		  struct trend_verdict *ret_verdict)
 {
-	return !watch->log.opened &&
-	       trend_table_verdict(watch->trends, entry->now.pid, entry->now.start_ticks,
-				   ret_verdict) == 0 && ret_verdict->is_leaking;
+	const struct trend_table *trends = log_is_open(watch) ? watch->model.trends : watch->trends;
+
+	return trend_table_verdict(trends, entry->now.pid, entry->now.start_ticks, ret_verdict) == 0 &&
+	       ret_verdict->is_leaking;
 }
 
 /* The rise over all that is remembered, which is what the little curve shows. */
@@ -151,6 +144,15 @@ static int compare_rows(const void *a, const void *b, void *context)
 	return watch->report.reverse ? -result : result;
 }
 
+/* The sampler has chosen the live ones; in a log there may be others. */
+static bool is_selected(const struct watch *watch, const struct model_entry *entry)
+{
+	for (size_t i = 0; i < watch->n_selectors; i++)
+		if (watch_selects(watch, &watch->selectors[i], &entry->now))
+			return true;
+	return watch->n_selectors == 0 || !log_is_open(watch);
+}
+
 static bool passes(const struct report *report, const struct model_entry *entry)
 {
 	char pid[16];
@@ -192,7 +194,8 @@ int report_arrange(struct watch *watch)
 	}
 	report->n_rows = 0;
 	for (size_t i = 0; i < model->n_entries; i++)
-		if ((model->entry[i]->is_alive || model->max_ended) && passes(report, model->entry[i]))
+		if ((model->entry[i]->is_alive || model->max_ended) &&
+		    passes(report, model->entry[i]) && is_selected(watch, model->entry[i]))
 			report->row[report->n_rows++] = model->entry[i];
 	if (report->n_rows > 1)
 		qsort_r(report->row, report->n_rows, sizeof(*report->row), compare_rows, watch);
@@ -229,6 +232,17 @@ static void format_number(enum report_column column, double value, char *out, si
 		(void)snprintf(out, room, "%.0f", value);
 }
 
+/* The newest known one of several points: in a log not every point has a sample. */
+static double value_within(const struct model *model, const struct model_entry *entry, size_t age,
+			   size_t n)
+{
+	double value = NAN;
+
+	for (size_t i = 0; i < n && isnan(value); i++)
+		value = model_value(model, entry, MODEL_HANDLES, age + i);
+	return value;
+}
+
 /* A column of the newest values, each between the least and the most of them. */
 static void draw_curve(const struct model *model, const struct model_entry *entry, int row,
 		       int column, int look)
@@ -238,7 +252,7 @@ static void draw_curve(const struct model *model, const struct model_entry *entr
 	double value[TREND_CELLS], least = INFINITY, most = -INFINITY;
 
 	for (size_t i = 0; i < TREND_CELLS; i++) {
-		value[i] = model_value(model, entry, MODEL_HANDLES, (TREND_CELLS - 1 - i) * step);
+		value[i] = value_within(model, entry, (TREND_CELLS - 1 - i) * step, step);
 		least = fmin(least, value[i]);
 		most = fmax(most, value[i]);
 	}

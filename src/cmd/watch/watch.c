@@ -6,10 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cmd/handle_limit.h"
 #include "cmd/selection.h"
 
-enum { OPTION_INTERVAL, OPTION_SORT, OPTION_REVERSE, OPTION_FILTER, OPTION_VIEW, OPTION_ALERT,
-       OPTION_ONCE };
+enum { OPTION_INTERVAL, OPTION_SORT, OPTION_REVERSE, OPTION_FILTER, OPTION_VIEW, OPTION_OPEN,
+       OPTION_FROM, OPTION_TO, OPTION_ONCE, OPTION_ALERT };
 
 static const struct cmd_option options[] = {
 	[OPTION_INTERVAL] = { "interval", 'i', "SECONDS", "between samples; 1 without it" },
@@ -17,8 +18,11 @@ static const struct cmd_option options[] = {
 	[OPTION_REVERSE] = { "reverse", 'r', NULL, "the other way round" },
 	[OPTION_FILTER] = { "filter", 'f', "TEXT", "only those with it in name, user or PID" },
 	[OPTION_VIEW] = { "view", 'v', "VIEW", "begin with report (default), chart, alert or log" },
-	[OPTION_ALERT] = { "alert", 'a', "RULE", "handles>80%, leak, ...; may be given again" },
+	[OPTION_OPEN] = { "open", 'o', "FILE", "look at a log, at its last hour" },
+	[OPTION_FROM] = { "from", 0, "TIME", "with --open: where the window of time begins" },
+	[OPTION_TO] = { "to", 0, "TIME", "and where it ends" },
 	[OPTION_ONCE] = { "once", 0, NULL, "print one report over one interval, and end" },
+	CMD_ALERT_TABLE(OPTION_ALERT),
 };
 
 static const char *const examples[] = {
@@ -26,12 +30,15 @@ static const char *const examples[] = {
 	"tendril watch 'nginx*' --interval 5", "those of that name, every five seconds",
 	"tendril watch --view chart user:postgres", "lines over time",
 	"tendril watch --alert 'handles>80%' --alert leak", "tell when one comes near its limit",
+	"tendril watch --open week.tlog --from -2h", "what a log has of its last two hours",
 	"tendril watch --once --sort change", "who opened the most handles within a second",
 	NULL,
 };
 
 struct request {
 	bool json, once;
+	const char *open; /* a log */
+	struct cmd_moment from, to;
 	struct watch watch;
 	struct proc_selector *selectors;
 	size_t n_selectors;
@@ -47,14 +54,12 @@ static int take_selector(const struct command *command, struct request *request,
 
 static int take_sort(const struct command *command, const char *word, enum report_column *ret_sort)
 {
-	enum report_column sort = report_column_named(word);
-	const char *near = cmd_near_miss(word, report_column_names, REPORT_COLUMNS);
+	int sort, r = cmd_take_name(command, "column", word, report_column_names, REPORT_COLUMNS,
+				    &sort);
 
-	if (sort == REPORT_COLUMNS)
-		return cmd_usage(command, "no column '%s'%s%s%s", word,
-				 near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
-	*ret_sort = sort;
-	return 0;
+	if (r == 0)
+		*ret_sort = (enum report_column)sort;
+	return r;
 }
 
 static int take_interval(const struct command *command, const char *word, int64_t *ret_ms)
@@ -75,20 +80,11 @@ static int take_view(const struct command *command, const char *word, enum watch
 {
 	static const char *const names[WATCH_VIEWS] = { "report", "chart", "alert", "log" };
 
-	for (int i = 0; i < WATCH_VIEWS; i++)
-		if (!strcmp(word, names[i])) {
-			*ret_view = (enum watch_view)i;
-			return 0;
-		}
-	return cmd_usage(command, "no view '%s': there are report, chart, alert and log", word);
-}
+	int view, r = cmd_take_name(command, "view", word, names, WATCH_VIEWS, &view);
 
-static int take_rule(const struct command *command, const struct watch *watch, const char *rule)
-{
-	char why[ALERT_WHY_BYTES];
-
-	return alert_set_add(watch->alert.set, rule, NULL, why) < 0 ? cmd_usage(command, "%s", why) :
-								      0;
+	if (r == 0)
+		*ret_view = (enum watch_view)view;
+	return r;
 }
 
 static int take(const struct command *command, void *state, int option, const char *value)
@@ -112,22 +108,22 @@ static int take(const struct command *command, void *state, int option, const ch
 		return 0;
 	case OPTION_VIEW:
 		return take_view(command, value, &watch->view);
-	case OPTION_ALERT:
-		return take_rule(command, watch, value);
+	case OPTION_OPEN:
+		request->open = value;
+		return *value ? 0 : cmd_usage(command, "the log's name is empty");
+	case OPTION_FROM:
+		return cmd_take_moment(command, value, &request->from);
+	case OPTION_TO:
+		return cmd_take_moment(command, value, &request->to);
 	case OPTION_ONCE:
 		request->once = true;
 		return 0;
 	default:
+		if (option >= OPTION_ALERT)
+			return cmd_take_alert(command, &watch->alert.alerts, option - OPTION_ALERT,
+					      value);
 		return take_selector(command, request, value);
 	}
-}
-
-static int found(const struct watch *watch)
-{
-	struct alert_counts counts;
-
-	alert_set_counts(watch->alert.set, &counts);
-	return counts.fired ? CMD_FOUND : CMD_DONE;
 }
 
 /* Two samples: processor time and change are what happened between them. */
@@ -142,7 +138,10 @@ static int print_once(struct request *request)
 	}
 	if (r == 0)
 		r = report_print(watch, request->json);
-	return r < 0 ? cmd_printed(r) : found(watch);
+	if (r < 0)
+		return cmd_printed(r);
+	cmd_alerts_finish(&watch->alert.alerts, -1);
+	return cmd_alerts_exit(&watch->alert.alerts);
 }
 
 /* So that who started us sees what ended us. */
@@ -181,7 +180,36 @@ static int show(const struct command *command, struct request *request)
 	screen_close();
 	if (end_signal)
 		die_of(end_signal);
-	return r < 0 ? cmd_fail_code(false, r, "watching") : found(&request->watch);
+	return r < 0 ? cmd_fail_code(false, r, "watching") : cmd_alerts_exit(&request->watch.alert.alerts);
+}
+
+/* What does not go together. */
+static int check(const struct command *command, const struct request *request)
+{
+	if (request->json && !request->once)
+		return cmd_usage(command, "--json is for --once: a screen is no document");
+	if (request->open && request->once)
+		return cmd_usage(command, "--once is for now; what a log has, `tendril relog` prints");
+	if (!request->open && (request->from.is_given || request->to.is_given))
+		return cmd_usage(command, "--from and --to are times in a log: which? give it with "
+				 "--open FILE");
+	for (size_t i = 0; request->open && i < request->n_selectors; i++)
+		if (request->selectors[i].kind == PROC_SELECT_CGROUP)
+			return cmd_usage(command, "'cgroup:%s': control groups are not in a log",
+					 request->selectors[i].text);
+	return 0;
+}
+
+/* Before the screen is there, so that what is wrong is said as usual. */
+static int open_log(struct request *request)
+{
+	struct store_error error = { "" };
+	int r = 0;
+
+	if (request->open)
+		r = log_open_window(&request->watch, request->open, &request->from, &request->to,
+				    &error);
+	return r < 0 ? cmd_fail_file(false, request->open, r, error.text) : 0;
 }
 
 static int start(const struct command *command, struct request *request)
@@ -191,12 +219,19 @@ static int start(const struct command *command, struct request *request)
 	struct watch *watch = &request->watch;
 	int r;
 
-	if (request->json && !request->once)
-		return cmd_usage(command, "--json is for --once: a screen is no document");
+	watch->selectors = request->selectors;
+	watch->n_selectors = request->n_selectors;
+	r = check(command, request);
+	if (r == 0)
+		r = cmd_alerts_taken(command, &watch->alert.alerts);
+	if (r)
+		return r;
 	r = monitor_sampler_new(&wanted, &watch->sampler);
 	if (r < 0)
 		return cmd_fail_code(request->json, r, "sampling");
-	r = request->once ? print_once(request) : show(command, request);
+	r = open_log(request);
+	if (r == 0)
+		r = request->once ? print_once(request) : show(command, request);
 	log_close(watch);
 	monitor_sampler_free(watch->sampler);
 	free(watch->report.row);
@@ -215,7 +250,7 @@ static int run(const struct command *command, int argc, char **argv)
 	request->selectors = selectors;
 	request->watch.interval_ms = 1000;
 	request->watch.report.sort = REPORT_HANDLES;
-	r = alert_open(&request->watch);
+	r = alert_open(&request->watch, cmd_raise_handle_limit());
 	if (r < 0)
 		r = cmd_fail_code(false, r, "watch");
 	else if (cmd_parse(command, argc, argv, take, request, &r))
@@ -232,8 +267,7 @@ const struct command cmd_watch = {
 	.summary = "Performance Monitor in the terminal: report, chart, alerts, logs",
 	.text = "SELECTOR is as for `tendril ps`; none means every process.  ? shows the keys.\n"
 		"COLUMN is pid, name, user, handles, limit, percent, change, trend, threads,\n"
-		"mappings, resident or cpu.  A RULE is CONDITION [SELECTOR]: handles>1000 nginx,\n"
-		"handles>80%, handles>+100/h, leak, processes<1 nginx.",
+		"mappings, resident or cpu.\n" CMD_ALERT_TEXT,
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.examples = examples,

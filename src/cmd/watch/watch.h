@@ -8,9 +8,11 @@
 #ifndef CMD_WATCH_WATCH_H
 #define CMD_WATCH_WATCH_H
 
+#include "cmd/alerts.h"
+#include "cmd/moment.h"
 #include "cmd/watch/model.h"
 #include "cmd/watch/screen.h"
-#include "monitor/alert.h"
+#include "cmd/watch/window.h"
 #include "monitor/store.h"
 
 #define WATCH_TEXT_BYTES 256
@@ -36,8 +38,7 @@ struct report {
 	char filter[WATCH_TEXT_BYTES];
 };
 
-/* By the names that --sort has; REPORT_COLUMNS when there is no such column. */
-enum report_column report_column_named(const char *name);
+/* As --sort has them. */
 extern const char *const report_column_names[REPORT_COLUMNS];
 /* Fill row.  Return: 0, -ENOMEM. */
 int report_arrange(struct watch *watch);
@@ -71,13 +72,19 @@ int chart_add(struct watch *watch, struct model_entry *entry, enum model_series 
 /* What was typed: [COUNTER] SELECTOR or a counter path.  Says what was wrong with it. */
 void chart_add_typed(struct watch *watch, const char *text);
 void chart_forget(struct watch *watch);
+/* The model is another one of the same log: the lines stay whose processes are in it. */
+void chart_find_again(struct watch *watch);
 void chart_draw(struct watch *watch, int top, int rows);
 bool chart_key(struct watch *watch, uint32_t key);
 
 /* Alerts */
 
 struct alert_view {
-	struct alert_set *set;
+	struct cmd_alerts alerts;
+	struct alert_set *set;     /* of these */
+	uint64_t version;          /* of what is shown */
+	char typed_rule[WATCH_TEXT_BYTES]; /* waits for its action, */
+	char typed_action[WATCH_TEXT_BYTES]; /* and for how often */
 	struct alert_event *event; /* all that are remembered, oldest first */
 	size_t n_events, n_unseen;
 	size_t top, selected;      /* counted from the newest */
@@ -85,11 +92,16 @@ struct alert_view {
 };
 
 /* Return: 0, -ENOMEM. */
-int alert_open(struct watch *watch);
+int alert_open(struct watch *watch, uint64_t handle_limit);
 void alert_close(struct watch *watch);
 /* Judge a sample.  Return: 0, -ENOMEM. */
 int alert_take(struct watch *watch, const struct monitor_sample *sample);
-void alert_add_typed(struct watch *watch, const char *text);
+/* Collect commands that have ended. */
+void alert_reap(struct watch *watch);
+/* One after the other: the rule, what is done then ("": it is only told), "y": every time. */
+void alert_rule_typed(struct watch *watch, const char *text);
+void alert_action_typed(struct watch *watch, const char *text);
+void alert_often_typed(struct watch *watch, const char *text);
 /* Does any rule hold for that process now? */
 bool alert_holds_for(const struct watch *watch, const struct model_entry *entry);
 void alert_draw(struct watch *watch, int top, int rows);
@@ -97,23 +109,46 @@ bool alert_key(struct watch *watch, uint32_t key);
 
 /* Logs */
 
-struct log_view {
-	struct store *store;  /* is recorded to, or NULL */
+/* A log that is looked at. */
+struct log_file {
+	struct store *store; /* NULL: none */
 	char path[WATCH_TEXT_BYTES];
-	uint64_t n_recorded;
-	struct store *opened; /* is looked at, or NULL; then the live ones are here: */
-	struct model model;
-	struct chart chart;
-	char opened_path[WATCH_TEXT_BYTES];
+	bool has_range;
 	struct store_range range;
-	int64_t from_ns, to_ns;
+	int64_t from_ns, to_ns; /* the window that is shown */
 	struct store_bookmark *mark;
 	size_t n_marks, selected;
 };
 
+struct log_view {
+	struct store *store;    /* is recorded to, or NULL */
+	char path[WATCH_TEXT_BYTES];
+	uint64_t n_recorded;
+	struct log_file opened; /* is looked at; then the live ones are here: */
+	struct model model;
+	struct chart chart;
+	struct log_file coming; /* becomes opened when its first window has been read */
+	struct window_reader *reader; /* of coming or, without that, of opened; NULL: nothing is read */
+	int64_t from_ns, to_ns; /* what it reads */
+};
+
 void log_record(struct watch *watch, const char *path);
 void log_mark(struct watch *watch, const char *text);
+/* At its last hour. */
 void log_open(struct watch *watch, const char *path);
+/*
+ * The same from the command line, at a window: from and to are moments of which either may not be
+ * given.  Return: 0, or a negative errno; *error then says why.
+ */
+int log_open_window(struct watch *watch, const char *path, const struct cmd_moment *from,
+		    const struct cmd_moment *to, struct store_error *error);
+bool log_is_open(const struct watch *watch);
+/* -1, or what can be read from when a window has been read; then log_show_read() shows it. */
+int log_reading_fd(const struct watch *watch);
+void log_show_read(struct watch *watch);
+/* How far it is; false: nothing is read. */
+bool log_progress(const struct watch *watch, char *text, size_t room);
+void log_stop_reading(struct watch *watch);
 void log_take(struct watch *watch, const struct monitor_sample *sample);
 /* What goes on being sampled while a log is looked at. */
 struct model *log_live_model(struct watch *watch);
@@ -126,7 +161,7 @@ bool log_key(struct watch *watch, uint32_t key);
 enum watch_view { WATCH_REPORT = 0, WATCH_CHART, WATCH_ALERT, WATCH_LOG, WATCH_VIEWS };
 
 enum watch_prompt { PROMPT_NONE = 0, PROMPT_FILTER, PROMPT_INTERVAL, PROMPT_ADD, PROMPT_RULE,
-		    PROMPT_RECORD, PROMPT_MARK, PROMPT_OPEN };
+		    PROMPT_ACTION, PROMPT_OFTEN, PROMPT_RECORD, PROMPT_MARK, PROMPT_OPEN };
 
 struct watch {
 	struct model model;
@@ -136,6 +171,8 @@ struct watch {
 	struct log_view log;
 	struct trend_table *trends;
 	struct monitor_sampler *sampler;
+	const struct proc_selector *selectors; /* of the command line; none: every process */
+	size_t n_selectors;
 	enum watch_view view;
 	int64_t interval_ms;
 	bool is_paused, shows_help, wants_end, is_new_interval;
@@ -151,6 +188,9 @@ struct watch {
 
 void watch_say(struct watch *watch, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void watch_ask(struct watch *watch, enum watch_prompt prompt, const char *text);
+/* Does the selector mean it?  A log knows no control groups. */
+bool watch_selects(const struct watch *watch, const struct proc_selector *selector,
+		   const struct monitor_process *process);
 /* Take one, and judge and arrange it.  Return: 0 or a negative errno. */
 int watch_sample(struct watch *watch);
 void watch_draw(struct watch *watch);

@@ -621,23 +621,6 @@ static __always_inline void name_thread(struct thread *thread, struct task_struc
 	thread->pid = pid;
 }
 
-/* With all processes watched, one is met at its first call. */
-static __noinline struct thread *meet(struct task_struct *task)
-{
-	__u32 key = (__u32)task->tgid;
-	struct process made = { .pid = own_number_of_process(task) };
-	struct thread *thread;
-
-	if (key == own_tgid || task->flags & PF_KTHREAD)
-		return NULL;
-	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!thread)
-		return NULL;
-	name_thread(thread, task, made.pid);
-	bpf_map_update_elem(&processes, &key, &made, BPF_NOEXIST);
-	return thread;
-}
-
 /* Events */
 
 static __noinline int tell(__u32 type, __u32 key, __u32 pid, __u32 other, __u32 status)
@@ -659,6 +642,24 @@ static __noinline int tell(__u32 type, __u32 key, __u32 pid, __u32 other, __u32 
 	bpf_core_read(event->name, sizeof(event->name), &task->comm);
 	bpf_ringbuf_submit(event, 0);
 	return 0;
+}
+
+/* With all processes watched, one is met at its first call. */
+static __noinline struct thread *meet(struct task_struct *task)
+{
+	__u32 key = (__u32)task->tgid;
+	struct process made = { .pid = own_number_of_process(task) };
+	struct thread *thread;
+
+	if (key == own_tgid || task->flags & PF_KTHREAD)
+		return NULL;
+	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!thread)
+		return NULL;
+	name_thread(thread, task, made.pid);
+	if (bpf_map_update_elem(&processes, &key, &made, BPF_NOEXIST) == 0)
+		tell(EVENT_PROCESS, key, made.pid, 0, 0);
+	return thread;
 }
 
 /* System calls */

@@ -30,6 +30,7 @@ enum { MM_FILE = 0, MM_ANONYMOUS = 1, MM_SHARED = 3 };
 
 #define WORD_BITS     64
 #define CHUNK_WORDS   32
+#define FEW_WORDS     4  /* 256 handles: a shell has so much room, and its children inherit it */
 #define LEVELS_MAX    32 /* namespaces in namespaces: the kernel's own bound */
 
 struct seq_file;
@@ -119,8 +120,11 @@ struct bpf_iter__task {
 	struct task_struct *task;
 } KERNEL;
 
-/* Threads are told only when somebody wants the CPU time of processes. */
-const volatile bool wants_cpu = false;
+/*
+ * What nobody wants is not looked at: nearly all of the time goes into memory that is not in the
+ * cache.  Threads are told only for the sake of the CPU time of processes.
+ */
+const volatile bool wants_cpu = false, wants_limit = false, wants_resident = false;
 
 /* Handles: the bits of the table of open descriptors, as in the size of /proc/PID/fd */
 
@@ -162,6 +166,7 @@ static __always_inline __u32 count_handles(struct task_struct *task)
 	struct files_struct *files = task->files;
 	struct count count = { 0 };
 	struct fdtable *fdt;
+	__u32 n;
 
 	if (!files)
 		return 0;
@@ -169,13 +174,15 @@ static __always_inline __u32 count_handles(struct task_struct *task)
 	if (!fdt)
 		return TASK_UNKNOWN;
 	count.words = fdt->open_fds;
-	count.n_words = fdt->max_fds / WORD_BITS;
-	if (count.n_words == 1) { /* nearly everybody's */
-		__u64 word;
+	count.n_words = n = fdt->max_fds / WORD_BITS;
+	barrier_var(n); /* as above */
+	if (n <= FEW_WORDS) { /* nearly everybody's */
+		__u64 word[FEW_WORDS] = { 0 };
 
-		if (bpf_probe_read_kernel(&word, sizeof(word), count.words) < 0)
+		if (bpf_probe_read_kernel(word, n * sizeof(word[0]), count.words) < 0)
 			return TASK_UNKNOWN;
-		count.n_open = bits_of(word);
+		for (__u32 i = 0; i < FEW_WORDS; i++)
+			count.n_open += bits_of(word[i]);
 	} else {
 		bpf_loop((count.n_words + CHUNK_WORDS - 1) / CHUNK_WORDS, count_chunk, &count, 0);
 	}
@@ -216,7 +223,8 @@ static __always_inline void read_memory(struct task_struct *task, struct task_re
 		return;
 	record->has_memory = 1;
 	record->mappings = mm->map_count;
-	record->resident_pages = resident_pages(mm);
+	if (wants_resident)
+		record->resident_pages = resident_pages(mm);
 }
 
 /* Identity, in the words of whoever reads */
@@ -258,8 +266,10 @@ static __always_inline void read_process(struct task_struct *task, struct task_r
 
 	record->start_ns = task->start_boottime;
 	record->threads = signal->nr_threads;
-	record->handle_limit = signal->rlim[RLIMIT_NOFILE].rlim_cur;
-	record->cpu_ns = signal->sum_sched_runtime;
+	if (wants_limit)
+		record->handle_limit = signal->rlim[RLIMIT_NOFILE].rlim_cur;
+	if (wants_cpu)
+		record->cpu_ns = signal->sum_sched_runtime;
 	record->uid = task->real_cred->uid.val;
 	record->cgroups = (__u64)task->cgroups;
 	bpf_core_read(record->name, sizeof(record->name), &task->comm);
@@ -289,7 +299,8 @@ int tell_task(struct bpf_iter__task *context)
 		record.handles = count_handles(task);
 	}
 	read_identity(leader, &record);
-	record.cpu_ns += task->se.sum_exec_runtime;
+	if (wants_cpu)
+		record.cpu_ns += task->se.sum_exec_runtime;
 	bpf_seq_write(context->meta->seq, &record, sizeof(record));
 	return 0;
 }
