@@ -102,7 +102,6 @@ group_check()
 	want chromium-driver has_command chromedriver
 	want openssl has_command openssl
 	want libjemalloc2 has_file /usr/lib/*/libjemalloc.so.2
-	want faketime has_command faketime
 }
 
 group_bench()

@@ -18,6 +18,7 @@ import tempfile
 import time
 
 from serve_support import PROGRAM, SECONDS, Skip, Victim, line_of, main, same, test
+from watch_support import Terminal
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir)
 PAGES = ('ps', 'watch', 'log', 'relog', 'serve')
@@ -93,12 +94,25 @@ def log_is_there(folder, name):
     return look
 
 
+def run_on_screen(folder, command):
+    words = [folder + '/' + word if word.endswith('.tlog') else word for word in shlex.split(command)[2:]]
+    with Terminal(*words) as terminal:
+        terminal.until(r'\?:help')
+        terminal.keys('q')
+        terminal.ended(0)
+
+
 def try_it(folder, command):
     command = hasten(command)
     if command.startswith('tendril serve'):
         run_until(folder, command, says_its_address)
     elif command.startswith('tendril log') and '--duration' not in command and '--mark' not in command:
-        run_until(folder, command, log_is_there(folder, shlex.split(command)[3]))
+        name = shlex.split(command)[3]
+        if os.path.exists(folder + '/' + name):
+            os.unlink(folder + '/' + name)  # of the example before: it would be taken for this one's
+        run_until(folder, command, log_is_there(folder, name))
+    elif command.startswith('tendril watch') and '--open' in command:
+        run_on_screen(folder, command)
     elif command.startswith('tendril watch') and '--once' not in command:
         run(folder, command + ' --once')  # on screens there is test_watch.py
     else:
@@ -140,7 +154,7 @@ def examples_of_ps():
 
 @test
 def examples_of_watch():
-    try_all(examples_of('watch'))
+    try_all(examples_of('watch'), 'tendril log -o week.tlog --duration 0.5 --interval 0.1')
 
 
 @test

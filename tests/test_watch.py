@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 from watch_support import (SECONDS, TENDRIL, Skip, Target, Terminal, braille, main, order_on, row_of,

@@ -595,9 +595,10 @@ static int take_instance(struct store *store, sqlite3_stmt *statement, int64_t l
 					   .boot = (uint64_t)sqlite3_column_int64(statement, 1) };
 	int64_t reuse = sqlite3_column_int64(statement, 2);
 	int64_t first = sqlite3_column_int64(statement, 3);
-	int64_t last = sqlite3_column_type(statement, 4) == SQLITE_NULL ?
-			       last_ms :
-			       sqlite3_column_int64(statement, 4);
+	/* One that is there still may have come after the end of the log was asked for. */
+	int64_t last = sqlite3_column_type(statement, 4) != SQLITE_NULL ?
+			       sqlite3_column_int64(statement, 4) :
+		       last_ms > first ? last_ms : first;
 	int r = store_take_process(store, statement, 5, &instance.process);
 
 	if (r < 0)
