@@ -703,8 +703,9 @@ void alert_event_text(const struct alert_set *set, const struct alert_event *eve
 	if (event->has_ended)
 		(void)snprintf(raw, sizeof(raw), "%s: %s: ended", who, rule ? rule : "?");
 	else
-		(void)snprintf(raw, sizeof(raw), "%s: %s: %.10g%s", who, rule ? rule : "?",
-			       event->value, event->is_clear ? ", over" : "");
+		(void)snprintf(raw, sizeof(raw), "%s: %s: %.*f%s", who, rule ? rule : "?",
+			       event->value == floor(event->value) ? 0 : 1, event->value,
+			       event->is_clear ? ", over" : "");
 	escape_text(raw, ret_line, ALERT_LINE_BYTES);
 }
 

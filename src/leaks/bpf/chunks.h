@@ -205,12 +205,15 @@ __noinline int fill_chunk(__u32 chunk, struct filling *filling)
 	return 0;
 }
 
-/* A chunk that nobody else refers to, and of the right size, is used again. */
+/* A chunk that nobody else refers to is used again; those of the largest size, which are few, for
+ * such stacks only. */
 static __always_inline bool fits(__u32 chunk, __u32 class)
 {
 	struct capture *capture = chunk_at(chunk);
+	__u32 has = chunk >> 24;
 
-	return capture && capture->refs == 1 && chunk >> 24 == class;
+	return capture && capture->refs == 1 &&
+	       (has == class || (has > class && has != CAPTURE_LARGE));
 }
 
 #endif /* LEAKS_BPF_CHUNKS_H */
