@@ -36,9 +36,6 @@ FOLLOWED = {'in_child', 'shared_table'}
 SELECTED = ['open', 'pipe2', 'fopen', 'opendir', 'recvmsg', 'thread', 'signal', 'deep', 'recursion',
             'inlined', 'alloca', 'error_path', 'clone_pidfd', 'exec', 'getaddrinfo']
 BUILDS = ['plant_o2', 'plant_o0_fp', 'plant_static', 'plant_static_pie', 'plant_musl']
-# Debian's musl has neither unwind tables nor frame pointers: what is above its open() is a guess, and
-# old return addresses lie in its frame.
-NOT_WITH_MUSL = {'open', 'inlined', 'recursion'}
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'targets/leaks/plant.py')
 
 
@@ -595,8 +592,6 @@ def cases():
             continue
         if build in BUILDS and not FULL:
             names = [n for n in names if n in SELECTED]
-        if build == 'plant_musl':
-            names = [n for n in names if n not in NOT_WITH_MUSL]
         command = [program(build)]
         for name in names:
             yield '%s_%s_is_honest' % (build, name), functools.partial(is_honest, command, name)

@@ -74,6 +74,21 @@ static bool ends_with_call(const unsigned char *code, size_t bytes, uint64_t ip,
 	return false;
 }
 
+/* "endbr64" or not, "bnd" or not, "jmp *displacement(%rip)". */
+static bool is_stub(const unsigned char *code, size_t bytes, uint64_t address, uint64_t *ret_slot)
+{
+	static const unsigned char endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa };
+	size_t at = bytes >= 4 && memcmp(code, endbr64, 4) == 0 ? 4 : 0;
+	int32_t displacement;
+
+	at += at < bytes && code[at] == 0xf2;
+	if (at + 6 > bytes || code[at] != 0xff || code[at + 1] != 0x25)
+		return false;
+	memcpy(&displacement, code + at + 2, sizeof(displacement));
+	*ret_slot = address + at + 6 + (uint64_t)(int64_t)displacement;
+	return true;
+}
+
 const struct machine machine_here = {
 	.elf_machine = EM_X86_64,
 	.elf_class = ELFCLASS64,
@@ -85,4 +100,5 @@ const struct machine machine_here = {
 	.is_signal_return = is_signal_return,
 	.keeps_frame_pointer = keeps_frame_pointer,
 	.ends_with_call = ends_with_call,
+	.is_stub = is_stub,
 };

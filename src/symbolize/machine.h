@@ -28,6 +28,9 @@ struct machine {
 	 */
 	bool (*ends_with_call)(const unsigned char *code, size_t bytes, uint64_t ip,
 			       uint64_t *ret_callee);
+	/* Is code[], at address, a jump through a slot in memory, as a linkage table's are? */
+	bool (*is_stub)(const unsigned char *code, size_t bytes, uint64_t address,
+			uint64_t *ret_slot);
 };
 
 extern const struct machine machine_here;

@@ -160,6 +160,12 @@ struct symbol {
 
 /* The function around an address, or NULL. */
 const struct symbol *object_symbol(struct object *object, uint64_t address);
+/* Does that function go by this name, too? */
+bool object_symbol_is_named(const struct object *object, const struct symbol *symbol,
+			    const char *name);
+
+/* stubs.c: the name of the function that a linkage table's stub leads to; NULL: it is none. */
+const char *object_stub_name(struct object *object, uint64_t address);
 void symbol_table_free(struct symbol_table *table);
 
 /* lines.c */

@@ -136,6 +136,18 @@ const struct symbol *object_symbol(struct object *object, uint64_t address)
 	return NULL;
 }
 
+bool object_symbol_is_named(const struct object *object, const struct symbol *symbol,
+			    const char *name)
+{
+	const struct symbol_table *table = object->symbols;
+
+	for (size_t i = count_before(table, symbol->low);
+	     i > 0 && table->symbol[i - 1].low == symbol->low; i--)
+		if (strcmp(table->symbol[i - 1].name, name) == 0)
+			return true;
+	return false;
+}
+
 void symbol_table_free(struct symbol_table *table)
 {
 	if (!table)

@@ -203,6 +203,22 @@ static enum trust judge_call(const struct walk *walk, uint64_t callee, const str
 	return here - there + NEAR < 2 * NEAR ? TRUST_RULES : TRUST_SOME;
 }
 
+/* From another file: its linkage table names the function that is called. */
+static enum trust judge_call_between(const struct walk *walk, uint64_t callee,
+				     const struct mapping *caller, const struct mapping *from)
+{
+	uint64_t ip = walk->value[machine_here.ip] - walk->is_return, here, there;
+	const struct symbol *symbol;
+	const char *name;
+
+	if (space_find(walk->space, callee) != caller || !space_resolve(caller, callee, &there) ||
+	    !space_resolve(from, ip, &here))
+		return TRUST_SOME;
+	name = object_stub_name(caller->object, there);
+	symbol = name ? object_symbol(from->object, here) : NULL;
+	return symbol && object_symbol_is_named(from->object, symbol, name) ? TRUST_EXACT : TRUST_SOME;
+}
+
 /* Code made at run time is in anonymous memory, or in files that are nothing but memory. */
 static bool has_file(const struct mapping *mapping)
 {
@@ -225,7 +241,9 @@ static enum trust judge_return(const struct walk *walk, uint64_t ip, const struc
 	if (object_code(mapping->object, address, code, n) != n ||
 	    !machine_here.ends_with_call(code, n, ip, &callee))
 		return TRUST_NONE;
-	trust = callee != 0 && mapping == from ? judge_call(walk, callee, from) : TRUST_SOME;
+	trust = callee == 0	  ? TRUST_SOME :
+		mapping == from ? judge_call(walk, callee, from) :
+				  judge_call_between(walk, callee, mapping, from);
 	if (trust > TRUST_SOME)
 		return trust;
 	rules = object_rules(mapping->object, address + n - 1);
