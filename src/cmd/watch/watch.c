@@ -233,6 +233,7 @@ static int start(const struct command *command, struct request *request)
 	if (r == 0)
 		r = request->once ? print_once(request) : show(command, request);
 	log_close(watch);
+	sites_close(watch);
 	monitor_sampler_free(watch->sampler);
 	free(watch->report.row);
 	model_done(&watch->model);
