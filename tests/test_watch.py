@@ -363,13 +363,41 @@ def test_report_of_an_armed_process():
 
 
 @test
+def test_armed_when_the_trend_says_leak():
+    needs_bpf()
+    with Leaky() as leaky, Busy('tw-load', LOAD) as load, \
+            Terminal(leaky.pid, load.pid, '--interval', '0.05', '--sort', 'pid', '--leaks',
+                     under=fast_clock()) as terminal:
+        terminal.until(row_of(leaky.pid))
+        # The rate is of no worth here: the kernel's clock does not run fast.
+        screen = terminal.until(r'^PID %d: \d+ open since armed, \+\d+/h, %s' %
+                                (leaky.pid, leaky.place), seconds=60)
+        assert re.search(row_of(leaky.pid) + r'leaky .* \+\d+/h ', screen, re.M), screen
+        # What was disarmed stays so, whatever the trend says.
+        pids = order_on(screen, [leaky.pid, load.pid])
+        terminal.keys(*['Home'] + ['Down'] * pids.index(leaky.pid), 'l')
+        terminal.until('^PID %d is not armed any more' % leaky.pid)
+        terminal.keys('r', 'r')
+        terminal.until(lambda s: 'any more' not in s)
+        clock = terminal.screen().splitlines()[0]
+        for _ in range(5):
+            clock = terminal.until(lambda s: s.splitlines()[0] != clock).splitlines()[0]
+        assert 'since armed' not in terminal.screen() and 'attaching' not in terminal.screen()
+        terminal.keys('q')
+        terminal.ended(0)
+
+
+@test
 def test_kernel_that_refuses_is_told_in_a_line():
     if not shutil.which('setpriv') or os.geteuid() != 0:
         raise Skip('no setpriv, or not root')
     with Target('tw-refused') as target, \
-            Terminal(target.pid, '--interval', '0.1',
+            Terminal(target.pid, '--interval', '0.1', '--leaks',
                      under=['setpriv', '--bounding-set', '-all', '--inh-caps', '-all']) as terminal:
+        terminal.until('^the kernel does not let us load BPF programs: ')
         terminal.until(row_of(target.pid))
+        terminal.keys('r')
+        terminal.until(lambda s: 'BPF' not in s)
         terminal.keys('l')
         terminal.until('^the kernel does not let us load BPF programs: ')
         terminal.keys('q')
@@ -878,6 +906,7 @@ def test_bad_usage_is_one_line():
     for args, said in [(['--sort', 'handels'], "did you mean 'handles'"),
                        (['--interval', '0'], '0.05 to 86400'),
                        (['--view', 'log2'], "no view 'log2'"),
+                       (['--leaks', '--once'], 'tendril leaks'),
                        (['--json'], '--once'), (['--run', 'true'], '--run belongs behind an --alert'),
                        (['--alert', 'handles>'], 'no number'),
                        (['--alert', 'leak', '--every-time'], 'neither --run nor --call'),

@@ -26,10 +26,43 @@ static int arm_entry(struct watch *watch, const struct model_entry *entry)
 	return r < 0 ? r : arm_add(watch->sites.arm, entry->now.pid, entry->now.start_ticks);
 }
 
+static bool is_leaking(const struct watch *watch, const struct model_entry *entry)
+{
+	struct trend_verdict verdict;
+
+	return trend_table_verdict(watch->trends, entry->now.pid, entry->now.start_ticks,
+				   &verdict) == 0 && verdict.is_leaking;
+}
+
+/* What does not fit is armed when another one has ended. */
+static void arm_leaking(struct watch *watch)
+{
+	const struct model *model = log_live_model(watch);
+	int r = 0;
+
+	for (size_t i = 0; i < model->n_entries && (r == 0 || r == -EEXIST); i++) {
+		const struct model_entry *entry = model->entry[i];
+
+		if (entry->is_alive && !entry->is_left_alone && entry->now.pid != getpid() &&
+		    is_leaking(watch, entry))
+			r = arm_entry(watch, entry);
+	}
+	if (r == -EPERM)
+		watch->sites.arms_by_itself = false; /* it was told why */
+}
+
 void sites_take(struct watch *watch)
 {
-	if (watch->sites.arm)
-		arm_step(watch->sites.arm);
+	struct sites_view *view = &watch->sites;
+
+	if (view->arms_by_itself && start(watch) < 0) {
+		view->arms_by_itself = false;
+		watch_say(watch, "--leaks: out of memory");
+	}
+	if (view->arms_by_itself)
+		arm_leaking(watch);
+	if (view->arm)
+		arm_step(view->arm);
 }
 
 void sites_toggle(struct watch *watch, struct model_entry *entry)
