@@ -363,6 +363,40 @@ def test_report_of_an_armed_process():
 
 
 @test
+def test_so_many_are_armed_and_no_more():
+    needs_bpf()
+    targets = [Target('tw-armed') for _ in range(9)]
+    try:
+        for target in targets:
+            target.read()
+        with Terminal('tw-armed', '--interval', '0.1', '--sort', 'pid') as terminal:
+            pids = sorted(t.pid for t in targets)
+            terminal.until(lambda s: order_on(s, pids) == pids)
+            for pid in pids[:8]:
+                terminal.keys('l')
+                terminal.until('^PID %d is armed' % pid)
+                terminal.keys('Down')
+            terminal.until(r'^8 armed  PID %d armed: nothing that it opened since stays open' % pids[0])
+            terminal.keys('l')
+            terminal.until('^8 are armed: disarm one first')
+            # One of several is let go of, and there is room.
+            terminal.keys('Up', 'l')
+            terminal.until('^PID %d is not armed any more' % pids[7])
+            terminal.until('^7 armed ')
+            terminal.keys('Down', 'l')
+            terminal.until('^PID %d is armed' % pids[8])
+            # The selected one is told of, else the one with the most.
+            next(t for t in targets if t.pid == pids[2]).open(5)
+            terminal.keys('Up')
+            terminal.until(r'^8 armed  PID %d: 5 open since armed, ' % pids[2])
+            terminal.keys('q')
+            terminal.ended(0)
+    finally:
+        for target in targets:
+            target.__exit__()
+
+
+@test
 def test_armed_when_the_trend_says_leak():
     needs_bpf()
     with Leaky() as leaky, Busy('tw-load', LOAD) as load, \
