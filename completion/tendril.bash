@@ -30,7 +30,7 @@ _tendril() {
 	log) options+=' --output --interval --duration --counters --max-size --mark --alert --run --call --every-time' ;;
 	relog) options+=' --list --from --to --counters --format --output' ;;
 	serve) options+=' --listen --interval --pids --max-series --history --tls-cert --tls-key --auth-file --alert --run --call --every-time' ;;
-	watch) options+=' --interval --sort --reverse --filter --view --once --open --from --to --alert --run --call --every-time' ;;
+	watch) options+=' --interval --sort --reverse --filter --view --once --leaks --open --from --to --alert --run --call --every-time' ;;
 	leaks) options+=' --duration --follow --all --by-process --top --older-than --every --since --save
 		--folded --ptrace --stack-size --debuginfod' ;;
 	esac

@@ -101,6 +101,7 @@ complete -c tendril -n '__tendril_does watch' -s o -l open -r -F -d 'Look at a l
 complete -c tendril -n '__tendril_does watch' -l from -x -d 'With --open: where the window begins'
 complete -c tendril -n '__tendril_does watch' -l to -x -d 'With --open: where it ends'
 complete -c tendril -n '__tendril_does watch' -l once -d 'Print one report'
+complete -c tendril -n '__tendril_does watch' -s l -l leaks -d 'Find who opens the handles of what leaks'
 
 # Behind "--" is a command of its own.
 function __tendril_has_command

@@ -188,17 +188,21 @@ def report_line(screen, pid):
     return dict(zip(titles, line.split()))
 
 
-@test
-def test_leak_is_called_one_with_its_slope():
+def fast_clock():
     """A verdict takes more than an hour: the program's clock runs a thousand times as fast."""
     if not shutil.which('faketime'):
         raise Skip('no faketime')
     with open(TENDRIL, 'rb') as file:
         if b'libasan.so' in file.read():
             raise Skip('faketime is loaded before everything, and so would ASan')
+    return ['faketime', '-f', '+0 x1000']
+
+
+@test
+def test_leak_is_called_one_with_its_slope():
     with Busy('tw-leak', LEAK) as leak, Busy('tw-load', LOAD) as load, \
             Terminal(leak.pid, load.pid, '--interval', '0.05', '--sort', 'trend', columns=130,
-                     under=['faketime', '-f', '+0 x1000']) as terminal:
+                     under=fast_clock()) as terminal:
         first = terminal.until(row_of(leak.pid) + r'tw-leak +\S+ +\d+ .* [\u2581-\u2588]{4,8} ')
         screen = terminal.until(row_of(leak.pid) + r'tw-leak .* \+\d+/h ', seconds=60)
         # Most first is those that leak.
@@ -235,6 +239,203 @@ def test_memory_and_processor_are_what_proc_says():
         average = sum(shown) / len(shown)
         assert 0.6 < average / used < 1.6, (shown, used)
         same(report_line(screen, idle.pid)['CPU%'], '0.0')
+
+
+# Who opens the handles
+
+LEAKY = os.path.join(os.environ.get('TENDRIL_TARGETS') or os.path.join(
+    os.path.dirname(TENDRIL), '../../tests/targets'), 'leaks', 'leaky')
+LEAKY_SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'targets/leaks/leaky.c')
+
+
+class Leaky:
+    """It opens ten handles a second, in a program with debug information."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([LEAKY], stdout=subprocess.PIPE)
+        self.pid = self.process.pid
+        same(self.process.stdout.readline(), b'ready\n')
+        with open(LEAKY_SOURCE, encoding='utf-8') as file:
+            line, = [n for n, text in enumerate(file, 1) if '/* HERE */' in text]
+        self.place = r'leaky\.c:%d in leak_one' % line
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def line(self):
+        return r'PID %d: (\d+) open since armed, \+(\d+)/h, %s$' % (self.pid, self.place)
+
+
+def needs_bpf():
+    if os.geteuid() != 0:
+        raise Skip('needs root')
+
+
+def bpf_descriptors(pid):
+    """The sampler has some, too."""
+    folder, names = '/proc/%d/fd/' % pid, []
+    for name in os.listdir(folder):
+        try:
+            names.append(os.readlink(folder + name))
+        except OSError:
+            pass
+    return sum(1 for name in names if 'bpf' in name)
+
+
+def wait_until(what, holds):
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, 'never came: ' + what
+        time.sleep(0.02)
+
+
+@test
+def test_armed_by_a_key():
+    needs_bpf()
+    with Leaky() as leaky, Terminal(leaky.pid, '--interval', '0.1') as terminal:
+        terminal.until(row_of(leaky.pid))
+        before = bpf_descriptors(terminal.pid())
+        terminal.keys('L')
+        terminal.until('^it is not armed: l does that')
+        terminal.keys('l')
+        # From ten on the rate is not one of the beginning.
+        screen = terminal.until(leaky.line().replace(r'(\d+) open', r'(\d\d+) open'))
+        rate = int(re.search(leaky.line(), screen, re.M).group(2))
+        assert 18000 < rate < 54000, screen
+        assert bpf_descriptors(terminal.pid()) > before
+        # The same below the chart.
+        terminal.keys('2')
+        terminal.until(leaky.line())
+        terminal.keys('l')
+        terminal.until('^PID %d is not armed any more' % leaky.pid)
+        terminal.until(lambda s: 'since armed' not in s)
+        wait_until('the engine is gone', lambda: bpf_descriptors(terminal.pid()) == before)
+        # And again.
+        terminal.keys('1', 'l')
+        terminal.until(leaky.line())
+        terminal.keys('q')
+        terminal.ended(0)
+
+
+@test
+def test_report_of_an_armed_process():
+    needs_bpf()
+    with Leaky() as leaky, Terminal(leaky.pid, '--interval', '0.1', rows=10) as terminal:
+        terminal.until(row_of(leaky.pid))
+        terminal.keys('l')
+        terminal.until(leaky.line())
+        terminal.keys('L')
+        terminal.until(r'^leaky \(PID %d\): \d+ handles open; ' % leaky.pid)
+        screen = terminal.until(r'^LEAK  \d+ open \(device\), \d+ an hour')
+        assert '1 leak:' not in screen, screen
+        terminal.keys('End')
+        terminal.until(r'^1 leak: \d+ handles that nothing closed')
+        terminal.keys('Home', 'PPage', 'NPage')
+        terminal.until(r'^  > #\d +leak_one \(.*leaky\.c:\d+\)')
+        # What is too long can be moved, and it goes on.
+        terminal.resize(40, 24)
+        terminal.until(r'^  > #\d +leak_one \(')
+        terminal.keys(*['Right'] * 4)
+        terminal.until(lambda s: 'LEAK' not in s)
+        terminal.keys(*['Left'] * 4)
+        screen = terminal.until('^LEAK')
+        terminal.resize(80, 24)
+        first = int(re.search(r'^LEAK  (\d+) open', screen, re.M).group(1))
+        more = re.compile(r'^LEAK  (\d+) open', re.M)
+        terminal.until(lambda s: int((more.search(s) or [0, 0])[1]) > first)
+        terminal.keys('Escape')
+        terminal.until(row_of(leaky.pid))
+        terminal.keys('L')
+        terminal.until('^LEAK')
+        leaky.process.kill()
+        leaky.process.wait()
+        terminal.until('^PID %d has ended: it is not armed any more' % leaky.pid)
+        terminal.until(r'^leaky \(PID %d\) ended: ' % leaky.pid)
+        terminal.keys('Escape')
+        terminal.until('no process matches')
+        terminal.keys('q')
+        terminal.ended(0)
+
+
+@test
+def test_so_many_are_armed_and_no_more():
+    needs_bpf()
+    targets = [Target('tw-armed') for _ in range(9)]
+    try:
+        for target in targets:
+            target.read()
+        with Terminal('tw-armed', '--interval', '0.1', '--sort', 'pid') as terminal:
+            pids = sorted(t.pid for t in targets)
+            terminal.until(lambda s: order_on(s, pids) == pids)
+            for pid in pids[:8]:
+                terminal.keys('l')
+                terminal.until('^PID %d is armed' % pid)
+                terminal.keys('Down')
+            terminal.until(r'^8 armed  PID %d armed: nothing that it opened since stays open' % pids[0])
+            terminal.keys('l')
+            terminal.until('^8 are armed: disarm one first')
+            # One of several is let go of, and there is room.
+            terminal.keys('Up', 'l')
+            terminal.until('^PID %d is not armed any more' % pids[7])
+            terminal.until('^7 armed ')
+            terminal.keys('Down', 'l')
+            terminal.until('^PID %d is armed' % pids[8])
+            # The selected one is told of, else the one with the most.
+            next(t for t in targets if t.pid == pids[2]).open(5)
+            terminal.keys('Up')
+            terminal.until(r'^8 armed  PID %d: 5 open since armed, ' % pids[2])
+            terminal.keys('q')
+            terminal.ended(0)
+    finally:
+        for target in targets:
+            target.__exit__()
+
+
+@test
+def test_armed_when_the_trend_says_leak():
+    needs_bpf()
+    with Leaky() as leaky, Busy('tw-load', LOAD) as load, \
+            Terminal(leaky.pid, load.pid, '--interval', '0.05', '--sort', 'pid', '--leaks',
+                     under=fast_clock()) as terminal:
+        terminal.until(row_of(leaky.pid))
+        # The rate is of no worth here: the kernel's clock does not run fast.
+        screen = terminal.until(r'^PID %d: \d+ open since armed, \+\d+/h, %s' %
+                                (leaky.pid, leaky.place), seconds=60)
+        assert re.search(row_of(leaky.pid) + r'leaky .* \+\d+/h ', screen, re.M), screen
+        # What was disarmed stays so, whatever the trend says.
+        pids = order_on(screen, [leaky.pid, load.pid])
+        terminal.keys(*['Home'] + ['Down'] * pids.index(leaky.pid), 'l')
+        terminal.until('^PID %d is not armed any more' % leaky.pid)
+        terminal.keys('r', 'r')
+        terminal.until(lambda s: 'any more' not in s)
+        clock = terminal.screen().splitlines()[0]
+        for _ in range(5):
+            clock = terminal.until(lambda s: s.splitlines()[0] != clock).splitlines()[0]
+        assert 'since armed' not in terminal.screen() and 'attaching' not in terminal.screen()
+        terminal.keys('q')
+        terminal.ended(0)
+
+
+@test
+def test_kernel_that_refuses_is_told_in_a_line():
+    if not shutil.which('setpriv') or os.geteuid() != 0:
+        raise Skip('no setpriv, or not root')
+    with Target('tw-refused') as target, \
+            Terminal(target.pid, '--interval', '0.1', '--leaks',
+                     under=['setpriv', '--bounding-set', '-all', '--inh-caps', '-all']) as terminal:
+        terminal.until('^the kernel does not let us load BPF programs: ')
+        terminal.until(row_of(target.pid))
+        terminal.keys('r')
+        terminal.until(lambda s: 'BPF' not in s)
+        terminal.keys('l')
+        terminal.until('^the kernel does not let us load BPF programs: ')
+        terminal.keys('q')
+        terminal.ended(0)
 
 
 # The chart
@@ -739,6 +940,7 @@ def test_bad_usage_is_one_line():
     for args, said in [(['--sort', 'handels'], "did you mean 'handles'"),
                        (['--interval', '0'], '0.05 to 86400'),
                        (['--view', 'log2'], "no view 'log2'"),
+                       (['--leaks', '--once'], 'tendril leaks'),
                        (['--json'], '--once'), (['--run', 'true'], '--run belongs behind an --alert'),
                        (['--alert', 'handles>'], 'no number'),
                        (['--alert', 'leak', '--every-time'], 'neither --run nor --call'),

@@ -788,10 +788,15 @@ static int open_source(const struct leaks_options *options, struct source **ret_
 	r = source_bpf_open(options, ret_source, ret_why);
 	if (error && r < 0)
 		*error = *ret_why;
-	if (r == 0 || r == -ENOMEM || options->all)
+	if (r == 0 || r == -ENOMEM || options->all || options->never_ptrace)
 		return r;
 #else
 	(void)fail(ret_why, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "this build has no BPF programs");
+	if (options->never_ptrace) {
+		if (error)
+			*error = *ret_why;
+		return r;
+	}
 #endif
 	return source_ptrace_open(options, ret_source, error);
 }

@@ -74,6 +74,7 @@ struct leaks_options {
 	bool all;             /* every process of the machine */
 	bool follow;          /* children too */
 	bool ptrace;          /* the slower source, asked for */
+	bool never_ptrace;    /* nor by itself, where BPF is refused */
 	size_t stack_bytes;   /* at most so much of a stack is copied; 0: as the default, 64 KiB */
 	bool debuginfod;
 };

@@ -521,6 +521,15 @@ static void draw_legend(struct watch *watch, int top, int rows)
 		draw_legend_line(watch, first + (size_t)i, top + i);
 }
 
+static struct model_entry *selected_entry(const struct watch *watch)
+{
+	const struct chart_line *line = &watch->chart.line[watch->chart.selected];
+
+	if (watch->chart.n_lines == 0)
+		return NULL;
+	return model_find(&watch->model, line->pid, line->start_ticks);
+}
+
 void chart_draw(struct watch *watch, int top, int rows)
 {
 	int legend;
@@ -530,6 +539,7 @@ void chart_draw(struct watch *watch, int top, int rows)
 		(void)screen_put(top, 0, 0, LOOK_PLAIN, "no lines: press a to add some");
 		return;
 	}
+	rows = sites_draw_line(watch, selected_entry(watch), top, rows);
 	legend = (int)watch->chart.n_lines < LEGEND_LINES ? (int)watch->chart.n_lines : LEGEND_LINES;
 	if (legend > rows / 4)
 		legend = rows / 4;
@@ -607,6 +617,12 @@ static bool line_key(struct watch *watch, uint32_t key)
 	case 'd':
 	case SCREEN_DELETE:
 		remove_line(watch, chart->selected);
+		return true;
+	case 'l':
+		sites_toggle(watch, selected_entry(watch));
+		return true;
+	case 'L':
+		sites_show(watch, selected_entry(watch));
 		return true;
 	default:
 		return false;

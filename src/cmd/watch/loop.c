@@ -185,9 +185,11 @@ static const char *keys_of(const struct watch *watch)
 
 	if (watch->shows_help)
 		return "any other key: back";
+	if (watch->sites.is_shown)
+		return "Esc:back q:quit Up Down Left Right PgUp PgDn Home End";
 	switch (watch->view) {
 	case WATCH_REPORT:
-		return wide ? "?:help q:quit /:filter <>:sort r:reverse f:follow a:chart i:interval" :
+		return wide ? "?:help q:quit /:filter <>:sort r:reverse f:follow a:chart l:leaks i:interval" :
 			      "?:help q:quit /:filter <>:sort";
 	case WATCH_ALERT:
 		return wide ? "?:help q:quit a:add a rule Enter:show the process" :
@@ -196,7 +198,7 @@ static const char *keys_of(const struct watch *watch)
 		return wide ? "?:help q:quit r:record b:bookmark o:open c:close <- -> []:window" :
 			      "?:help q:quit r:record o:open";
 	default:
-		return wide ? "?:help q:quit a:add d:remove +-:scale s:scale all h:highlight z:fit" :
+		return wide ? "?:help q:quit a:add d:remove +-:scale s:scale all h:highlight z:fit l:leaks" :
 			      "?:help q:quit a:add d:remove";
 	}
 }
@@ -239,6 +241,8 @@ void watch_draw(struct watch *watch)
 	draw_title(watch);
 	if (watch->shows_help)
 		help_draw(watch, 1, rows);
+	else if (watch->sites.is_shown)
+		sites_draw(watch, 1, rows);
 	else if (watch->view == WATCH_REPORT)
 		report_draw(watch, 1, rows);
 	else if (watch->view == WATCH_CHART)
@@ -327,6 +331,8 @@ void watch_key(struct watch *watch, uint32_t key)
 		stop_reading(watch);
 	else if (watch->shows_help && key != 'q')
 		help_key(watch, key);
+	else if (watch->sites.is_shown && key != 'q' && key != '?')
+		sites_key(watch, key);
 	else if (!common_key(watch, key))
 		(void)view_keys[watch->view](watch, key);
 	arrange(watch);
@@ -366,8 +372,10 @@ int watch_sample(struct watch *watch)
 	}
 	if (r == 0)
 		r = alert_take(watch, sample);
-	if (r == 0)
+	if (r == 0) {
 		log_take(watch, sample);
+		sites_take(watch);
+	}
 	return r == 0 ? report_arrange(watch) : r;
 }
 
@@ -440,7 +448,8 @@ static int patience_ms(struct watch *watch)
 static int wait_and_act(struct watch *watch, int timer, int signals, int *ret_signal)
 {
 	struct pollfd fds[] = { { STDIN_FILENO, POLLIN, 0 }, { timer, POLLIN, 0 },
-				{ signals, POLLIN, 0 }, { log_reading_fd(watch), POLLIN, 0 } };
+				{ signals, POLLIN, 0 }, { log_reading_fd(watch), POLLIN, 0 },
+				{ sites_fd(watch), POLLIN, 0 } };
 	int r = 0;
 
 	if (poll(fds, ARRAY_SIZE(fds), patience_ms(watch)) < 0)
@@ -453,6 +462,8 @@ static int wait_and_act(struct watch *watch, int timer, int signals, int *ret_si
 		log_show_read(watch);
 		arrange(watch);
 	}
+	if (fds[4].revents)
+		sites_look(watch);
 	if (fds[0].revents & POLLIN)
 		take_keys(watch);
 	else if (fds[0].revents) /* the terminal is gone */

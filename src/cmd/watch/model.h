@@ -45,6 +45,7 @@ struct model_entry {
 	char user[MONITOR_USER_BYTES];
 	bool is_alive;
 	unsigned pins;
+	bool is_left_alone; /* by --leaks: it was disarmed, or could not be armed */
 	bool has_first;
 	uint64_t first_handles;     /* when it was first seen */
 	float point[MODEL_STORED][MODEL_POINTS]; /* rings; NAN is unknown */

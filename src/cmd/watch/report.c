@@ -399,12 +399,19 @@ static void draw_summary(const struct watch *watch, int row)
 	(void)screen_put(row, 0, screen_columns(), LOOK_PLAIN, text);
 }
 
+static struct model_entry *selected_entry(const struct report *report)
+{
+	return report->n_rows ? report->row[report->selected] : NULL;
+}
+
 void report_draw(struct watch *watch, int top, int rows)
 {
 	struct report *report = &watch->report;
-	size_t shown = rows > 3 ? (size_t)rows - 2 : 1;
 	int width[REPORT_COLUMNS];
+	size_t shown;
 
+	rows = sites_draw_line(watch, selected_entry(report), top, rows);
+	shown = rows > 3 ? (size_t)rows - 2 : 1;
 	draw_summary(watch, top);
 	choose_widths(report, width);
 	draw_heading(report, width, top + 1);
@@ -564,6 +571,12 @@ bool report_key(struct watch *watch, uint32_t key)
 	case ' ':
 	case SCREEN_ENTER:
 		add_to_chart(watch);
+		return true;
+	case 'l':
+		sites_toggle(watch, selected_entry(report));
+		return true;
+	case 'L':
+		sites_show(watch, selected_entry(report));
 		return true;
 	default:
 		return move_key(report, key);

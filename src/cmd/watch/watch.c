@@ -10,7 +10,7 @@
 #include "cmd/selection.h"
 
 enum { OPTION_INTERVAL, OPTION_SORT, OPTION_REVERSE, OPTION_FILTER, OPTION_VIEW, OPTION_OPEN,
-       OPTION_FROM, OPTION_TO, OPTION_ONCE, OPTION_ALERT };
+       OPTION_FROM, OPTION_TO, OPTION_ONCE, OPTION_LEAKS, OPTION_ALERT };
 
 static const struct cmd_option options[] = {
 	[OPTION_INTERVAL] = { "interval", 'i', "SECONDS", "between samples; 1 without it" },
@@ -22,6 +22,7 @@ static const struct cmd_option options[] = {
 	[OPTION_FROM] = { "from", 0, "TIME", "with --open: where the window of time begins" },
 	[OPTION_TO] = { "to", 0, "TIME", "and where it ends" },
 	[OPTION_ONCE] = { "once", 0, NULL, "print one report over one interval, and end" },
+	[OPTION_LEAKS] = { "leaks", 'l', NULL, "find who opens the handles of what leaks" },
 	CMD_ALERT_TABLE(OPTION_ALERT),
 };
 
@@ -30,6 +31,7 @@ static const char *const examples[] = {
 	"tendril watch 'nginx*' --interval 5", "those of that name, every five seconds",
 	"tendril watch --view chart user:postgres", "lines over time",
 	"tendril watch --alert 'handles>80%' --alert leak", "tell when one comes near its limit",
+	"tendril watch --leaks", "and where those that leak open their handles",
 	"tendril watch --open week.tlog --from -2h", "what a log has of its last two hours",
 	"tendril watch --once --sort change", "who opened the most handles within a second",
 	NULL,
@@ -118,6 +120,9 @@ static int take(const struct command *command, void *state, int option, const ch
 	case OPTION_ONCE:
 		request->once = true;
 		return 0;
+	case OPTION_LEAKS:
+		watch->sites.arms_by_itself = true;
+		return 0;
 	default:
 		if (option >= OPTION_ALERT)
 			return cmd_take_alert(command, &watch->alert.alerts, option - OPTION_ALERT,
@@ -190,6 +195,8 @@ static int check(const struct command *command, const struct request *request)
 		return cmd_usage(command, "--json is for --once: a screen is no document");
 	if (request->open && request->once)
 		return cmd_usage(command, "--once is for now; what a log has, `tendril relog` prints");
+	if (request->watch.sites.arms_by_itself && request->once)
+		return cmd_usage(command, "--leaks takes longer than --once: there is `tendril leaks`");
 	if (!request->open && (request->from.is_given || request->to.is_given))
 		return cmd_usage(command, "--from and --to are times in a log: which? give it with "
 				 "--open FILE");
@@ -233,6 +240,7 @@ static int start(const struct command *command, struct request *request)
 	if (r == 0)
 		r = request->once ? print_once(request) : show(command, request);
 	log_close(watch);
+	sites_close(watch);
 	monitor_sampler_free(watch->sampler);
 	free(watch->report.row);
 	model_done(&watch->model);

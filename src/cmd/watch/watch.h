@@ -10,6 +10,7 @@
 
 #include "cmd/alerts.h"
 #include "cmd/moment.h"
+#include "cmd/watch/arm.h"
 #include "cmd/watch/model.h"
 #include "cmd/watch/screen.h"
 #include "cmd/watch/window.h"
@@ -107,6 +108,34 @@ bool alert_holds_for(const struct watch *watch, const struct model_entry *entry)
 void alert_draw(struct watch *watch, int top, int rows);
 bool alert_key(struct watch *watch, uint32_t key);
 
+/* Sites: who opens the handles of the processes that are armed */
+
+struct sites_view {
+	struct arm *arm;          /* NULL: nothing was armed yet */
+	bool arms_by_itself;      /* --leaks */
+	bool is_shown;            /* the report of one, in place of the view */
+	pid_t pid;                /* of that one */
+	uint64_t start_ticks;
+	char *text;               /* NULL: it is not there yet */
+	int n_lines, top, left;   /* left: so many characters of each line are not shown */
+};
+
+/* A sample was taken.  Arms what leaks, where that is wanted. */
+void sites_take(struct watch *watch);
+/* -1, or what can be read from when there is something new; then sites_look() takes it. */
+int sites_fd(const struct watch *watch);
+void sites_look(struct watch *watch);
+/* Arm it, or disarm it. */
+void sites_toggle(struct watch *watch, struct model_entry *entry);
+/* Show its report. */
+void sites_show(struct watch *watch, const struct model_entry *entry);
+/* The last of the rows tells of what is armed, of entry rather than of another: entry may be NULL.
+ * Return: how many rows are left. */
+int sites_draw_line(struct watch *watch, const struct model_entry *entry, int top, int rows);
+void sites_draw(struct watch *watch, int top, int rows);
+void sites_key(struct watch *watch, uint32_t key);
+void sites_close(struct watch *watch);
+
 /* Logs */
 
 /* A log that is looked at. */
@@ -168,6 +197,7 @@ struct watch {
 	struct report report;
 	struct chart chart;
 	struct alert_view alert;
+	struct sites_view sites;
 	struct log_view log;
 	struct trend_table *trends;
 	struct monitor_sampler *sampler;
