@@ -90,6 +90,16 @@ static int translate_tid(struct operation *op, pid_t *ret_tid)
 	return r < 0 ? r : -ESRCH;
 }
 
+/* By its own impatience; and not with the whole process, of which it may be the first to die. */
+static bool has_left_alone(const struct operation *op)
+{
+	const struct mailbox *box = op->thread->box;
+
+	if (box && __atomic_load_n(&box->verdict, __ATOMIC_ACQUIRE) == AGENT_VERDICT_TOO_LATE)
+		return !target_has_ended(op->target);
+	return !target_is_ending(op->target);
+}
+
 int operation_attach(struct operation *op, struct tendril_error *error)
 {
 	struct tendril_thread *thread = op->thread;
@@ -108,8 +118,7 @@ int operation_attach(struct operation *op, struct tendril_error *error)
 	if (r == -EMFILE || r == -ENFILE)
 		return fail(error, r, TENDRIL_STAGE_ATTACH, TENDRIL_RULE_LIMIT,
 			    "no more handles may be opened here: %s (RLIMIT_NOFILE)", strerror(-r));
-	if ((r == -ESRCH || r == -EBADF) && !target_has_ended(op->target) &&
-	    target_is_same_image(op->target))
+	if ((r == -ESRCH || r == -EBADF) && target_is_same_image(op->target) && has_left_alone(op))
 		return fail(error, -ETIMEDOUT, TENDRIL_STAGE_ATTACH, TENDRIL_RULE_NONE,
 			    "the new thread had waited too long for its verdict, and left");
 	if (r < 0)

@@ -13,6 +13,7 @@
 
 #define DEFAULT_TIMEOUT_MS 5000
 #define DYING_MS           20
+#define ENDING_MS          1000 /* one thread is gone, the others follow: on a loaded machine not at once */
 #define TEXT_CHUNK_BYTES   (128 * 1024)
 #define TEXT_OVERLAP_BYTES 32
 #define DEFAULT_STACK_UNLIMITED_BYTES (2ul << 20) /* as glibc does on x86-64 */
@@ -39,6 +40,11 @@ static bool has_ended_within(const struct tendril_target *target, int ms)
 bool target_has_ended(const struct tendril_target *target)
 {
 	return has_ended_within(target, 0);
+}
+
+bool target_is_ending(const struct tendril_target *target)
+{
+	return has_ended_within(target, ENDING_MS);
 }
 
 int target_explain(const struct tendril_target *target, int code, enum tendril_stage stage,

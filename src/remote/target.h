@@ -64,6 +64,8 @@ int target_explain(const struct tendril_target *target, int code, enum tendril_s
 int descriptor_above_stdio(int fd);
 
 bool target_has_ended(const struct tendril_target *target);
+/* The same for one whose threads are being killed: it is waited for. */
+bool target_is_ending(const struct tendril_target *target);
 /* Does it still run the program that target->mem belongs to? */
 bool target_is_same_image(const struct tendril_target *target);
 
