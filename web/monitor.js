@@ -229,7 +229,8 @@ function describeLeak(leak) {
 	if (!leak || !leak.suspected)
 		return leak ? '' : '–';
 	const hours = leak.seconds_left === null ? null : leak.seconds_left / 3600;
-	return '+' + number(leak.handles_per_hour) + '/h' + (hours === null ? '' :
+	const low = Math.max(0, leak.low_per_hour);
+	return '+' + number(leak.handles_per_hour) + '/h (' + number(low) + '–' + number(leak.high_per_hour) + ')' + (hours === null ? '' :
 		', full in ' + (hours < 48 ? number(hours) + ' h' : number(Math.round(hours / 24)) + ' days'));
 }
 
