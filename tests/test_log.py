@@ -959,6 +959,20 @@ def alerts_of_a_full_disk_are_waited_for():
 
 
 @test
+def a_log_goes_on_when_nobody_listens_to_its_alerts():
+    with Victim('tl-deaf') as victim:
+        reader, writer = os.pipe()
+        os.close(reader)
+        with subprocess.Popen([TENDRIL, 'log', '-o', LOG, '--interval', '0.05', '--duration', '0.5', '--alert',
+                               'handles>1', str(victim.pid)], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=writer) as process:
+            os.close(writer)
+            out, _ = process.communicate(timeout=SECONDS)
+        same((process.returncode, out.endswith(b' samples\n')), (1, True))
+        assert len(lines()) > 1
+
+
+@test
 def bad_alerts_are_one_line():
     for args, part in ((['--alert', 'handles>'], 'no number'), (['--run', 'true'], 'behind an --alert'),
                        (['--alert', 'leak', '--call', 'gopher://x'], 'no http or https address'),
