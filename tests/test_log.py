@@ -946,6 +946,33 @@ def alerts_of_a_log_that_ends_are_waited_for():
 
 
 @test
+def alerts_of_a_full_disk_are_waited_for():
+    """And a bookmark that is asked for meanwhile ends none of them."""
+    with small_disk(600) as disk, Victim('tl-full') as victim, tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'done')
+        with open(disk + '/filler', 'wb') as file:
+            file.write(b'x' * 300000)
+        result = tendril('log', '-o', disk + '/a.tlog', '--interval', '0.001', '--alert', 'handles>1',
+                         '--run', 'sleep 2; kill -USR1 $PPID; sleep 0.3; echo >> ' + path, victim.pid)
+        assert result.code == 3 and 'a.tlog: database or disk is full' in result.err, result.err
+        assert os.path.exists(path)
+
+
+@test
+def a_log_goes_on_when_nobody_listens_to_its_alerts():
+    with Victim('tl-deaf') as victim:
+        reader, writer = os.pipe()
+        os.close(reader)
+        with subprocess.Popen([TENDRIL, 'log', '-o', LOG, '--interval', '0.05', '--duration', '0.5', '--alert',
+                               'handles>1', str(victim.pid)], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=writer) as process:
+            os.close(writer)
+            out, _ = process.communicate(timeout=SECONDS)
+        same((process.returncode, out.endswith(b' samples\n')), (1, True))
+        assert len(lines()) > 1
+
+
+@test
 def bad_alerts_are_one_line():
     for args, part in ((['--alert', 'handles>'], 'no number'), (['--run', 'true'], 'behind an --alert'),
                        (['--alert', 'leak', '--call', 'gopher://x'], 'no http or https address'),

@@ -32,6 +32,8 @@ static struct trend_verdict leak(double handles_per_hour, double seconds_left)
 {
 	return (struct trend_verdict){ .is_known = true, .is_leaking = true, .confidence = 0.75,
 				       .handles_per_hour = handles_per_hour,
+				       .low_per_hour = handles_per_hour - 1,
+				       .high_per_hour = handles_per_hour + 1,
 				       .seconds_left = seconds_left };
 }
 
@@ -187,8 +189,8 @@ static void test_json_of_a_verdict(void **state)
 	assert_non_null(out);
 	web_api_processes(out, &from, &users, &facts);
 	assert_int_equal(fclose(out), 0);
-	contains(text, "\"leak\":{\"suspected\":true,\"handles_per_hour\":1.500,\"confidence\":0.750,"
-		       "\"seconds_left\":null}}");
+	contains(text, "\"leak\":{\"suspected\":true,\"handles_per_hour\":1.500,\"low_per_hour\":0.500,"
+		       "\"high_per_hour\":2.500,\"confidence\":0.750,\"seconds_left\":null}}");
 	contains(text, "\"mappings\":null,\"resident_bytes\":null,\"cpu_s\":null,\"leak\":null}]}\n");
 	monitor_users_done(&users);
 	free(text);

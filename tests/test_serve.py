@@ -517,6 +517,16 @@ def many_clients_and_few_handles_miss_no_sample():
 
 
 @test
+def live_pages_keep_nobody_out_where_handles_are_few():
+    with Server('--interval', '0.5', os.getpid(), limit=256) as server, contextlib.ExitStack() as stack:
+        for _ in range(100):
+            connection = stack.enter_context(socket.create_connection(('127.0.0.1', server.port), SECONDS))
+            connection.sendall(b'GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n')
+        same(server.get('healthz').text, 'ok\n')
+        contains(server.get('metrics').text, 'tendril_samples_missed_total 0\n')
+
+
+@test
 def an_outcome_does_not_wait_for_the_next_sample():
     with Server('--interval', 3600, '--alert', 'handles>3', '--run', 'sleep 0.5; exit 5', os.getpid()) as server, \
             server.events() as stream:

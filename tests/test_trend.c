@@ -760,7 +760,7 @@ static void test_the_slope_is_where_it_is_said_to_be(void **state)
 
 static void test_every_interval_will_do(void **state)
 {
-	static const int intervals_s[] = { 1, 7, 30, 60 };
+	static const int intervals_s[] = { 1, 7, 30, 60, 300 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(intervals_s); i++) {
@@ -772,6 +772,26 @@ static void test_every_interval_will_do(void **state)
 		trend_verdict(trend, &verdict);
 		assert_true(verdict.is_leaking);
 		assert_true(fabs(verdict.handles_per_hour - 60) < 3);
+		trend_free(trend);
+	}
+}
+
+static void test_long_intervals_take_days(void **state)
+{
+	static const int intervals_s[] = { 600, 3600, 3 * 3600 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(intervals_s); i++) {
+		struct trend *trend = trend_new();
+		struct trend_verdict verdict;
+		int64_t t_s = 0;
+
+		feed(trend, &t_s, DAY_S, intervals_s[i], 100, 60);
+		trend_verdict(trend, &verdict);
+		assert_false(verdict.is_leaking);
+		feed(trend, &t_s, 3 * DAY_S, intervals_s[i], 100 + 24 * 60, 60);
+		trend_verdict(trend, &verdict);
+		assert_true(verdict.is_leaking);
 		trend_free(trend);
 	}
 }
@@ -909,6 +929,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slope_and_time_left),
 		cmocka_unit_test(test_every_interval_will_do),
+		cmocka_unit_test(test_long_intervals_take_days),
 		cmocka_unit_test(test_irregular_samples_with_a_gap),
 		cmocka_unit_test(test_a_leak_that_is_mended_is_forgotten),
 		cmocka_unit_test(test_very_slow_leaks_are_found_within_days),

@@ -7,6 +7,7 @@ Prints TAP.  Each test has a tmux server of its own.
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -837,6 +838,26 @@ def test_no_terminal():
 
 
 # The end
+
+@test
+def test_a_signal_ends_commands_of_alerts():
+    with Target('tw-left', 1) as target, \
+            Terminal('tw-left', '--interval', '0.1', '--view', 'alert', '--alert', 'processes>0',
+                     '--run', 'echo up > up; exec sleep 1000 > up') as terminal:
+        assert target.count
+        up = os.path.join(terminal.folder, 'up')
+        os.mkfifo(up)
+        reader = os.open(up, os.O_RDONLY)
+        try:
+            same(os.read(reader, 10), b'up\n')
+            os.kill(terminal.pid(), signal.SIGTERM)
+            terminal.ended(128 + signal.SIGTERM)
+            # All that hold its other end are gone.
+            assert select.select([reader], [], [], SECONDS)[0]
+            same(os.read(reader, 10), b'')
+        finally:
+            os.close(reader)
+
 
 @test
 def test_signals_give_the_terminal_back():

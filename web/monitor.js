@@ -229,7 +229,8 @@ function describeLeak(leak) {
 	if (!leak || !leak.suspected)
 		return leak ? '' : '–';
 	const hours = leak.seconds_left === null ? null : leak.seconds_left / 3600;
-	return '+' + number(leak.handles_per_hour) + '/h' + (hours === null ? '' :
+	const whole = value => number(value < 10 ? Math.max(0, value) : Math.round(value));
+	return '+' + whole(leak.handles_per_hour) + '/h (' + whole(leak.low_per_hour) + ' to ' + whole(leak.high_per_hour) + ')' + (hours === null ? '' :
 		', full in ' + (hours < 48 ? number(hours) + ' h' : number(Math.round(hours / 24)) + ' days'));
 }
 
@@ -240,7 +241,7 @@ function reportRow(process) {
 		const value = process[column.key];
 		const text = column.leak ? describeLeak(process.leak) : column.text ? value || '' : column.key === 'pid' ? value : number(value);
 		const cell = element('td', { textContent: text });
-		cell.className = [column.text && 'text', column.wide && 'wide',
+		cell.className = [column.text && 'text', column.wide && 'wide', column.leak && 'leak',
 				  (column.key === 'percent' && value >= 80 || column.leak && value !== null) && 'near'].filter(Boolean).join(' ');
 		if (column.key === 'name')
 			cell.title = value;

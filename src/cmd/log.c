@@ -182,6 +182,8 @@ static int catch_signals(const struct request *request, int *ret_signals)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
+	/* Who was told of alerts may go; the log goes on. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) == 0)
 		signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (signals < 0)
@@ -220,6 +222,17 @@ static int wait_ms(const struct logger *logger)
 	return left_ms < INT32_MAX ? (int)left_ms : INT32_MAX;
 }
 
+/* Who logs for a minute still wants to be told what fired at its end, and who logs until the disk is
+ * full, too. */
+static void finish_alerts(struct logger *logger)
+{
+	const struct cmd_alerts *alerts = &logger->request->alerts;
+
+	do
+		cmd_alerts_finish(alerts, logger->signals);
+	while (cmd_alerts_patience_ms(alerts) >= 0 && !take_signal(logger));
+}
+
 static int log_samples(struct logger *logger)
 {
 	struct pollfd fds[] = { { .fd = logger->signals, .events = POLLIN },
@@ -239,9 +252,7 @@ static int log_samples(struct logger *logger)
 		logger->n_missed += turns - 1;
 		r = take_sample(logger);
 	}
-	/* Who logs for a minute still wants to be told what fired at its end. */
-	if (r == CMD_DONE)
-		cmd_alerts_finish(&logger->request->alerts, logger->signals);
+	finish_alerts(logger);
 	return r;
 }
 

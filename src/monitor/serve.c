@@ -15,14 +15,15 @@
 #include "monitor/web_files.h"
 
 #define CONNECTIONS_MAX	   400
+#define CONNECTIONS_MIN	   4
 #define STREAMS_MAX	   128  /* of them, live pages */
 #define WAITING_MAX	   240  /* and others; beyond that the oldest is ended */
 #define REQUEST_BYTES_MAX  16384
 #define IDLE_SECONDS	   15
 #define PEM_BYTES_MAX	   (1 << 20)
 
-/* A document of one sample and of what the alerts said then, made when somebody first asks for it and shared by all who ask.  Touched
- * by the answering thread only. */
+/* A document of one sample and of what the alerts said then, made when somebody first asks for it and
+ * shared by all who ask.  Touched by the answering thread only. */
 struct document {
 	unsigned references;
 	uint64_t sequence, alerts; /* of the sample and of the alerts' report */
@@ -61,6 +62,8 @@ struct serve {
 	struct web_api_facts facts;
 	struct document *cached[DOCUMENTS];
 	struct clients clients; /* touched by the answering thread only */
+	unsigned connections_max;
+	size_t streams_max;
 	char url[LISTEN_TEXT_BYTES + 16];
 	char log[SERVE_WHY_BYTES]; /* the last that the library said while it started */
 	pthread_t starter;
@@ -369,7 +372,7 @@ static enum MHD_Result send_events(const struct request *request)
 
 	if (request->is_head)
 		return say(request, MHD_HTTP_OK, "");
-	if (request->serve->n_streams >= STREAMS_MAX) /* changed by this thread only */
+	if (request->serve->n_streams >= request->serve->streams_max) /* changed by this thread only */
 		return say(request, MHD_HTTP_SERVICE_UNAVAILABLE, "too many live pages\n");
 	stream = begin_stream(request->serve, request->connection);
 	if (!stream)
@@ -685,6 +688,16 @@ static unsigned connections_max(void)
 	return share < CONNECTIONS_MAX ? (unsigned)share : CONNECTIONS_MAX;
 }
 
+/* However few there may be, pages and those who wait leave room for one who asks. */
+static void share_connections(struct serve *serve)
+{
+	unsigned n = connections_max();
+
+	serve->connections_max = n < CONNECTIONS_MIN ? CONNECTIONS_MIN : n;
+	serve->streams_max = (size_t)serve->connections_max * STREAMS_MAX / CONNECTIONS_MAX;
+	serve->clients.n_max = (size_t)serve->connections_max * WAITING_MAX / CONNECTIONS_MAX;
+}
+
 static int start_daemon(struct serve *serve, int listen_fd, char *cert, char *key)
 {
 	struct MHD_OptionItem tls[] = {
@@ -704,7 +717,7 @@ static int start_daemon(struct serve *serve, int listen_fd, char *cert, char *ke
 		flags | (cert ? MHD_USE_TLS : 0), 0, NULL, NULL, answer, serve,
 		MHD_OPTION_EXTERNAL_LOGGER, keep_log, serve,
 		MHD_OPTION_LISTEN_SOCKET, listen_fd,
-		MHD_OPTION_CONNECTION_LIMIT, connections_max(),
+		MHD_OPTION_CONNECTION_LIMIT, serve->connections_max,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES_MAX,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
@@ -774,7 +787,7 @@ int serve_start(const struct serve_options *options, struct serve **ret_serve,
 	if (!serve)
 		return refuse(ret_why, -ENOMEM, "out of memory");
 	serve->options = *options;
-	serve->clients.n_max = WAITING_MAX;
+	share_connections(serve);
 	serve->starter = pthread_self();
 	pthread_mutex_init(&serve->lock, NULL);
 	r = read_credentials(serve, ret_why);

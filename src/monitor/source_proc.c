@@ -312,12 +312,17 @@ static int read_dear(const struct proc_state *state, struct watched *watched, bo
 }
 
 /* What is held is looked at last: if it is there still, then what was read before was its. */
-static int sample_again(const struct proc_state *state, struct watched *watched)
+static int sample_again(struct proc_state *state, struct watched *watched)
 {
-	bool is_new_size = wants(state->request->wanted, MONITOR_MAPPINGS) && has_new_sizes(watched);
-	int r = needs_all(state, watched) ? read_all(state, watched, watched->last.pid) :
-					    read_dear(state, watched, is_new_size);
+	bool all = needs_all(state, watched), is_new_size;
+	int r;
 
+	/* It was let go, or there was no room.  That it is still the same process, read_all() sees. */
+	if (watched->fd_dir < 0)
+		hold(state, watched, watched->last.pid);
+	is_new_size = wants(state->request->wanted, MONITOR_MAPPINGS) && has_new_sizes(watched);
+	r = all ? read_all(state, watched, watched->last.pid) :
+		  read_dear(state, watched, is_new_size);
 	if (r < 0 || watched->fd_dir < 0)
 		return r;
 	return look_at_held(watched);

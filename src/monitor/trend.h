@@ -2,8 +2,9 @@
 /*
  * trend.h - does a process lose handles, how fast, and how long until its limit?
  *
- * Pure logic: counts go in with the time they were taken at, a verdict comes out.  Any interval from a
- * second to a minute will do, also an irregular one; more than that works, only later.
+ * Pure logic: counts go in with the time they were taken at, a verdict comes out.  Any interval of up to
+ * five minutes will do, also an irregular one; of up to three hours it takes two and a half days, and with
+ * more than that nothing is found.
  *
  * What breathes with load comes back; what is lost does not.  So two windows of 24 spans (of 5 minutes:
  * 2 hours; of 3 hours: 3 days) keep the lowest count and the mean of each span.  Over the lows, and over

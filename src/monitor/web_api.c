@@ -27,6 +27,8 @@ static void write_verdict(struct json *json, const struct trend_verdict *verdict
 	json_object(json, "leak");
 	json_bool(json, "suspected", verdict->is_leaking);
 	json_real(json, "handles_per_hour", verdict->handles_per_hour);
+	json_real(json, "low_per_hour", verdict->low_per_hour);
+	json_real(json, "high_per_hour", verdict->high_per_hour);
 	json_real(json, "confidence", verdict->confidence);
 	json_real(json, "seconds_left", verdict->seconds_left);
 	json_end_object(json);

@@ -39,6 +39,7 @@ static const char *const examples[] = {
 
 struct request {
 	bool json, once;
+	int end_signal; /* 0: none has ended us */
 	const char *open; /* a log */
 	struct cmd_moment from, to;
 	struct watch watch;
@@ -177,14 +178,12 @@ static int open_screen(const struct command *command)
 
 static int show(const struct command *command, struct request *request)
 {
-	int end_signal = 0, r = open_screen(command);
+	int r = open_screen(command);
 
 	if (r)
 		return r;
-	r = watch_loop(&request->watch, &end_signal);
+	r = watch_loop(&request->watch, &request->end_signal);
 	screen_close();
-	if (end_signal)
-		die_of(end_signal);
 	return r < 0 ? cmd_fail_code(false, r, "watching") : cmd_alerts_exit(&request->watch.alert.alerts);
 }
 
@@ -266,6 +265,9 @@ static int run(const struct command *command, int argc, char **argv)
 	for (size_t i = 0; i < request->n_selectors; i++)
 		proc_selector_done(&selectors[i]);
 	alert_close(&request->watch);
+	/* Only now: what is recorded is whole, and no command of an alert runs on without us. */
+	if (request->end_signal)
+		die_of(request->end_signal);
 	return r;
 }
 
