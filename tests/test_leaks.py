@@ -584,6 +584,27 @@ def test_command_keeps_its_exit_and_its_output():
     assert code == 0, 'status %d: a command that fails is no leak' % code
 
 
+UNSHARING = '''
+import ctypes, os, threading
+def work():
+    assert ctypes.CDLL(None).unshare(0x400) == 0
+    os.open('/dev/zero', 0)
+for i in range(20):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+'''
+
+
+def test_what_a_thread_had_for_itself_ends_with_it():
+    """unshare(CLONE_FILES): its table is closed when it ends, and the process goes on."""
+    can_leak()
+    code, out, err = run_leaks(TENDRIL, '--json', '--', sys.executable, '-c', UNSHARING)
+    report = Report(code, out, err)
+    assert '/dev/zero' not in report.text, report.text
+    assert code == 0 and json.loads(out)['handles'] < 20, report.text
+
+
 # --- all together -------------------------------------------------------------------------------
 
 def cases():

@@ -874,6 +874,67 @@ int BPF_PROG(newtask, struct task_struct *child, unsigned long clone_flags)
 	return follow_process(child, parent, process->flags);
 }
 
+/* Giving pages back */
+
+static __always_inline void drop_slot(struct slot *slot)
+{
+	__u32 chunk = __sync_lock_test_and_set(&slot->chunk, 0);
+
+	if (chunk)
+		drop_chunk(chunk);
+}
+
+static long drop_slot_of(__u32 i, __u32 *number)
+{
+	struct page *page = bpf_map_lookup_elem(&pages, number);
+
+	if (page && i < PAGE_SLOTS)
+		drop_slot(&page->slot[i]);
+	return 0;
+}
+
+static __noinline int free_page(__u32 number)
+{
+	struct page *page = bpf_map_lookup_elem(&pages, &number);
+	struct page_key key;
+
+	if (!page)
+		return 0;
+	key.index = page->index;
+	key.table = __sync_lock_test_and_set(&page->table, 0);
+	if (!key.table)
+		return 0;
+	bpf_map_delete_elem(&page_numbers, &key);
+	bpf_loop(PAGE_SLOTS, drop_slot_of, &number, 0);
+	return (int)bpf_map_push_elem(&pages_free, &number, BPF_ANY);
+}
+
+struct closing {
+	__u32 table, page;
+	__u64 closed;
+};
+
+/* Those that came with the copy were not counted as opened. */
+static long count_closed(__u32 i, struct closing *closing)
+{
+	struct page *page = bpf_map_lookup_elem(&pages, &closing->page);
+
+	if (page && i < PAGE_SLOTS && page->present >> i & 1 &&
+	    !(page->slot[i].flags & SLOT_IN_PARENT))
+		closing->closed++;
+	return 0;
+}
+
+static long close_page(__u32 index, struct closing *closing)
+{
+	closing->page = find_page(closing->table, index);
+	if (closing->page < PAGES_MAX) {
+		bpf_loop(PAGE_SLOTS, count_closed, closing, 0);
+		free_page(closing->page);
+	}
+	return 0;
+}
+
 struct telling {
 	__u64 open_fds, fds;
 	__u32 table, index;
@@ -969,8 +1030,20 @@ static __noinline int tell_handles(struct files_struct *files, __u32 table)
 	return 0;
 }
 
+/* Of a thread that had a table to itself, and whose process goes on: all of it is closed. */
+static __noinline int close_table(struct files_struct *files, struct thread *thread)
+{
+	struct fdtable *fdt = BPF_CORE_READ(files, fdt);
+	__u32 words = BPF_CORE_READ(fdt, max_fds) / WORD_BITS;
+	struct closing closing = { .table = thread->table };
+
+	bpf_loop(words < WORDS_MAX ? words : WORDS_MAX, close_page, &closing, 0);
+	thread->closed += closing.closed;
+	return 0;
+}
+
 /* While it still has its handles: what is open now stays in the pages for the reader. */
-static __always_inline int end_table(struct files_struct *files, struct thread *thread)
+static __always_inline int end_table(struct files_struct *files, struct thread *thread, bool goes_on)
 {
 	struct call call = { .nr = CALL_UNKNOWN, .deep = 1, .decides = 1, .origin = SLOT_FOUND };
 	__u64 key = (__u64)files;
@@ -983,7 +1056,10 @@ static __always_inline int end_table(struct files_struct *files, struct thread *
 	call.now_ns = bpf_ktime_get_ns();
 	read_table(&call, files);
 	compare_table(&call);
-	tell_handles(files, thread->table);
+	if (goes_on)
+		close_table(files, thread);
+	else
+		tell_handles(files, thread->table);
 	return (int)bpf_map_delete_elem(&tables, &key);
 }
 
@@ -994,16 +1070,18 @@ int BPF_PROG(ended, struct task_struct *task)
 	struct files_struct *files = task->files;
 	struct process *process;
 	__u32 key = (__u32)task->tgid;
+	bool goes_on;
 
 	if (!thread)
 		return 0;
 	process = bpf_map_lookup_elem(&processes, &key);
 	if (!process)
 		return 0;
-	tell_counts(thread, process);
+	goes_on = BPF_CORE_READ(task, signal, live.counter) > 0;
 	if (files && thread->files == (__u64)files)
-		end_table(files, thread);
-	if (BPF_CORE_READ(task, signal, live.counter) == 0)
+		end_table(files, thread, goes_on);
+	tell_counts(thread, process);
+	if (!goes_on)
 		tell(EVENT_ENDED, key, process->pid, 0, (__u32)task->exit_code);
 	return 0;
 }
@@ -1091,36 +1169,13 @@ int know_self(struct bpf_iter__task *context)
 
 /* Giving back */
 
-static __always_inline void drop_slot(struct slot *slot)
+/* Unless it has been given back already, and may be another table's by now. */
+static __noinline int release_page(struct release *release)
 {
-	__u32 chunk = __sync_lock_test_and_set(&slot->chunk, 0);
-
-	if (chunk)
-		drop_chunk(chunk);
-}
-
-static long drop_slot_of(__u32 i, __u32 *number)
-{
-	struct page *page = bpf_map_lookup_elem(&pages, number);
-
-	if (page && i < PAGE_SLOTS)
-		drop_slot(&page->slot[i]);
-	return 0;
-}
-
-static __noinline int free_page(__u32 number)
-{
+	__u32 number = release->page;
 	struct page *page = bpf_map_lookup_elem(&pages, &number);
-	struct page_key key;
 
-	if (!page || !page->table)
-		return 0;
-	key.table = page->table;
-	key.index = page->index;
-	bpf_map_delete_elem(&page_numbers, &key);
-	page->table = 0;
-	bpf_loop(PAGE_SLOTS, drop_slot_of, &number, 0);
-	return (int)bpf_map_push_elem(&pages_free, &number, BPF_ANY);
+	return page && page->table == release->opened_ns ? free_page(number) : 0;
 }
 
 static long release_one(__u32 i, void *unused)
@@ -1132,7 +1187,7 @@ static long release_one(__u32 i, void *unused)
 	if (!release)
 		return 1;
 	if (release->number == RELEASE_PAGE)
-		return free_page(release->page), 0;
+		return release_page(release), 0;
 	page = bpf_map_lookup_elem(&pages, &release->page);
 	if (!page)
 		return 0;

@@ -122,7 +122,7 @@ struct handle_event {
 struct release {
 	__u32 page;      /* its number in `pages` */
 	__u32 number;    /* of the handle; RELEASE_PAGE: the page itself */
-	__u64 opened_ns; /* the stack of this opening, which has been unwound */
+	__u64 opened_ns; /* the stack of this opening, which has been unwound; of a page: its table */
 };
 
 #define RELEASE_PAGE 0xffffffffu
