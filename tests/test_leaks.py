@@ -605,6 +605,21 @@ def test_what_a_thread_had_for_itself_ends_with_it():
     assert code == 0 and json.loads(out)['handles'] < 20, report.text
 
 
+def test_threads_that_end_together():
+    """Of a process whose threads end on two processors at once, the end is told, and once."""
+    can_leak()
+    if len(os.sched_getaffinity(0)) < 2:
+        raise Skip('takes two processors')
+    n = 200
+    code, out, err = run_leaks(TENDRIL, '-f', '--json', '--', program('ending'), str(n))
+    report = Report(code, out, err)
+    leaks = [site for site in report.document['sites'] if site['leak']]
+    assert [site['count'] for site in leaks] == [n], report.text
+    assert leaks[0]['stack'][leaks[0]['look_at']]['function'] == 'work', report.text
+    assert leaks[0]['kinds'] == {'device': n}, report.text
+    assert all(p['ended'] for p in report.processes), report.text
+
+
 # --- all together -------------------------------------------------------------------------------
 
 def cases():

@@ -851,7 +851,10 @@ static __noinline int follow_process(struct task_struct *child, struct thread *p
 	}
 	name_thread(thread, child, made.pid);
 	inherit(thread, parent);
-	thread->table = find_table(files, parent->table, made.pid);
+	/* A table just made may be where another was, of which nobody saw the end. */
+	thread->table = files == bpf_get_current_task_btf()->files ?
+			find_table(files, parent->table, made.pid) :
+			make_table(files, parent->table, made.pid);
 	thread->files = thread->table ? (__u64)files : 0;
 	bpf_map_update_elem(&processes, &key, &made, BPF_ANY);
 	return tell(EVENT_PROCESS, key, made.pid, parent->pid, 0);
@@ -1048,8 +1051,6 @@ static __always_inline int end_table(struct files_struct *files, struct thread *
 	struct call call = { .nr = CALL_UNKNOWN, .deep = 1, .decides = 1, .origin = SLOT_FOUND };
 	__u64 key = (__u64)files;
 
-	if (BPF_CORE_READ(files, count.counter) > 1)
-		return 0;
 	call.table = thread->table;
 	call.tid = call.pid = thread->pid;
 	call.image = thread->image;
@@ -1061,6 +1062,14 @@ static __always_inline int end_table(struct files_struct *files, struct thread *
 	else
 		tell_handles(files, thread->table);
 	return (int)bpf_map_delete_elem(&tables, &key);
+}
+
+/* Its threads may be here all at once, and each has the table still. */
+static __always_inline bool is_last(struct task_struct *task, struct files_struct *files, bool goes_on)
+{
+	int users = BPF_CORE_READ(files, count.counter);
+
+	return users <= 1 || (!goes_on && users <= BPF_CORE_READ(task, signal, nr_threads));
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -1078,7 +1087,10 @@ int BPF_PROG(ended, struct task_struct *task)
 	if (!process)
 		return 0;
 	goes_on = BPF_CORE_READ(task, signal, live.counter) > 0;
-	if (files && thread->files == (__u64)files)
+	tell_counts(thread, process);
+	if (!goes_on && __sync_lock_test_and_set(&process->has_ended, 1))
+		return 0; /* another thread does it */
+	if (files && thread->files == (__u64)files && is_last(task, files, goes_on))
 		end_table(files, thread, goes_on);
 	tell_counts(thread, process);
 	if (!goes_on)

@@ -60,6 +60,8 @@ enum process_flag {
 struct process {
 	__u32 pid; /* in our own namespace */
 	__u32 flags;
+	__u32 has_ended; /* told by the first thread that finds all of them ending */
+	__u32 unused;
 	__u64 opened, closed, lost; /* as of the last look */
 };
 

@@ -108,6 +108,7 @@ struct files_struct {
 
 struct signal_struct {
 	atomic_t live;
+	int nr_threads;
 	int group_exit_code;
 	struct pid *pids[4];
 } KERNEL;
