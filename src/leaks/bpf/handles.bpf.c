@@ -34,6 +34,7 @@ const volatile bool all_processes = false;
 const volatile __u32 stack_bytes_max = CAPTURE_LARGE_BYTES - CAPTURE_HEADER;
 
 __u32 own_level;  /* of our own pid namespace: know_self() tells */
+__u64 own_namespace;
 __u32 own_tgid;
 __u32 look_mode;
 __u32 look_flags; /* of the processes added */
@@ -138,11 +139,16 @@ struct call {
 	__u8 unused;
 };
 
+/* Return: 0 for one that our pid namespace does not show. */
 static __always_inline __u32 number_of(struct pid *pid)
 {
+	struct pid_namespace *namespace = NULL;
 	int nr = 0;
 
-	if (pid)
+	if (!pid || BPF_CORE_READ(pid, level) < own_level)
+		return 0;
+	bpf_core_read(&namespace, sizeof(namespace), &pid->numbers[own_level].ns);
+	if ((__u64)namespace == own_namespace)
 		bpf_core_read(&nr, sizeof(nr), &pid->numbers[own_level].nr);
 	return (__u32)nr;
 }
@@ -651,7 +657,7 @@ static __noinline struct thread *meet(struct task_struct *task)
 	struct process made = { .pid = own_number_of_process(task) };
 	struct thread *thread;
 
-	if (key == own_tgid || task->flags & PF_KTHREAD)
+	if (key == own_tgid || task->flags & PF_KTHREAD || !made.pid)
 		return NULL;
 	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!thread)
@@ -1176,6 +1182,7 @@ int know_self(struct bpf_iter__task *context)
 
 	own_tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
 	own_level = BPF_CORE_READ(self, thread_pid, level);
+	own_namespace = (__u64)BPF_CORE_READ(self, thread_pid, numbers[own_level].ns);
 	return 0;
 }
 

@@ -49,8 +49,11 @@ struct bpf_iter_meta {
 	struct seq_file *seq;
 } KERNEL;
 
+struct pid_namespace;
+
 struct upid {
 	int nr;
+	struct pid_namespace *ns;
 } KERNEL;
 
 struct pid {
