@@ -255,7 +255,10 @@ static __always_inline int capture(struct slot *slot, struct call *call)
 	if (!chunk)
 		return -1;
 	fill_chunk(chunk, &filling);
-	*(volatile __u32 *)&slot->chunk = chunk;
+	/* Another thread may have been at the same number meanwhile. */
+	chunk = __sync_lock_test_and_set(&slot->chunk, chunk);
+	if (chunk)
+		drop_chunk(chunk);
 	return 0;
 }
 
