@@ -29,6 +29,7 @@
 #define STACK_RESERVE	 64    /* above mm->start_stack: argc, the first of argv */
 #define ERRNO_MAX	 4095
 #define CACHED_PAGES	 8
+#define EVENTS_BYTES	 (1 << 21)
 
 const volatile bool all_processes = false;
 const volatile __u32 stack_bytes_max = CAPTURE_LARGE_BYTES - CAPTURE_HEADER;
@@ -95,7 +96,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, EVENTS_BYTES);
 } events SEC(".maps");
 
 /* What is known of a thread that is watched: all that a call needs to find its slot. */
@@ -1006,7 +1007,9 @@ static long tell_handle(__u32 bit, struct telling *telling)
 		return 0;
 	bpf_probe_read_kernel(&file, sizeof(file),
 			      (void *)(telling->fds + 8ull * (telling->index * PAGE_SLOTS + bit)));
-	event = file ? bpf_ringbuf_reserve(&events, sizeof(*event), 0) : NULL;
+	if (!file || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > EVENTS_BYTES / 2)
+		return 0; /* names are dear, and the rest is for what must not be lost */
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event)
 		return 0;
 	event->type = EVENT_HANDLE;
