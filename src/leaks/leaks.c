@@ -501,7 +501,7 @@ static void link_from_names(unsigned int mode, const char *const *names, size_t 
 		return;
 	}
 	if (n == SOURCE_NAMES_MAX)
-		used = (size_t)snprintf(link, bytes, "...");
+		used = (size_t)snprintf(link, bytes, "/...");
 	while (n-- > 0 && used < bytes)
 		if (strcmp(names[n], "/") != 0)
 			used += (size_t)snprintf(link + used, bytes - used, "/%s", names[n]);

@@ -22,6 +22,8 @@
 #include "handles.skel.h"
 #pragma GCC diagnostic pop
 
+_Static_assert(NAMES_MAX == SOURCE_NAMES_MAX, "or a path that was cut looks whole");
+
 struct pool {
 	const unsigned char *chunks; /* the map itself, shared with the kernel */
 	size_t chunk_bytes, n;
