@@ -620,6 +620,43 @@ def test_threads_that_end_together():
     assert all(p['ended'] for p in report.processes), report.text
 
 
+WITHOUT_FIRST = '''
+import ctypes, os, threading, time
+def work():
+    while open('/proc/self/stat').read().split(')')[1].split()[0] != 'Z':
+        time.sleep(0.01)
+    print('begin', flush=True)
+    for i in range(10000):
+        os.open('/dev/zero', 0)
+        time.sleep(0.05)
+threading.Thread(target=work).start()
+ctypes.CDLL(None).syscall(60, 0)
+'''
+
+
+def without_first_thread(*options):
+    can_leak()
+    with subprocess.Popen([sys.executable, '-c', WITHOUT_FIRST], stdout=subprocess.PIPE) as target:
+        try:
+            assert target.stdout.readline() == b'begin\n'
+            code, out, err = run_leaks(TENDRIL, '--json', '-d', '3', '-o', '0', *options,
+                                       str(target.pid))
+        finally:
+            target.kill()
+    report = Report(code, out, err)
+    assert [s['leak'] for s in report.document['sites']] == [True], report.text
+    assert report.document['leaked'] > 5, report.text
+
+
+def test_without_first_thread():
+    """It has ended, and /proc/PID/fd is empty; the others go on."""
+    without_first_thread()
+
+
+def test_without_first_thread_by_ptrace():
+    without_first_thread('--ptrace')
+
+
 # --- all together -------------------------------------------------------------------------------
 
 def cases():
