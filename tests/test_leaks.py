@@ -581,6 +581,79 @@ def test_command_keeps_its_exit_and_its_output():
     assert code == 0, 'status %d: a command that fails is no leak' % code
 
 
+UNSHARING = '''
+import ctypes, os, threading
+def work():
+    assert ctypes.CDLL(None).unshare(0x400) == 0
+    os.open('/dev/zero', 0)
+for i in range(20):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+'''
+
+
+def test_what_a_thread_had_for_itself_ends_with_it():
+    """unshare(CLONE_FILES): its table is closed when it ends, and the process goes on."""
+    can_leak()
+    code, out, err = run_leaks(TENDRIL, '--json', '--', sys.executable, '-c', UNSHARING)
+    report = Report(code, out, err)
+    assert '/dev/zero' not in report.text, report.text
+    assert code == 0 and json.loads(out)['handles'] < 20, report.text
+
+
+def test_threads_that_end_together():
+    """Of a process whose threads end on two processors at once, the end is told, and once."""
+    can_leak()
+    if len(os.sched_getaffinity(0)) < 2:
+        raise Skip('takes two processors')
+    n = 200
+    code, out, err = run_leaks(TENDRIL, '-f', '--json', '--', program('ending'), str(n))
+    report = Report(code, out, err)
+    leaks = [site for site in report.document['sites'] if site['leak']]
+    assert [site['count'] for site in leaks] == [n], report.text
+    assert leaks[0]['stack'][leaks[0]['look_at']]['function'] == 'work', report.text
+    assert leaks[0]['kinds'] == {'device': n}, report.text
+    assert all(p['ended'] for p in report.processes), report.text
+
+
+WITHOUT_FIRST = '''
+import ctypes, os, threading, time
+def work():
+    while open('/proc/self/stat').read().split(')')[1].split()[0] != 'Z':
+        time.sleep(0.01)
+    print('begin', flush=True)
+    for i in range(10000):
+        os.open('/dev/zero', 0)
+        time.sleep(0.05)
+threading.Thread(target=work).start()
+ctypes.CDLL(None).syscall(60, 0)
+'''
+
+
+def without_first_thread(*options):
+    can_leak()
+    with subprocess.Popen([sys.executable, '-c', WITHOUT_FIRST], stdout=subprocess.PIPE) as target:
+        try:
+            assert target.stdout.readline() == b'begin\n'
+            code, out, err = run_leaks(TENDRIL, '--json', '-d', '3', '-o', '0', *options,
+                                       str(target.pid))
+        finally:
+            target.kill()
+    report = Report(code, out, err)
+    assert [s['leak'] for s in report.document['sites']] == [True], report.text
+    assert report.document['leaked'] > 5, report.text
+
+
+def test_without_first_thread():
+    """It has ended, and /proc/PID/fd is empty; the others go on."""
+    without_first_thread()
+
+
+def test_without_first_thread_by_ptrace():
+    without_first_thread('--ptrace')
+
+
 # --- all together -------------------------------------------------------------------------------
 
 def cases():

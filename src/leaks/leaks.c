@@ -21,6 +21,7 @@
 
 #define SURVIVOR_NS (1 * NS_PER_S) /* so old, and its stack is unwound and given back */
 #define WHAT_BYTES  512
+#define ENDED_MAX   1024 /* processes that have ended and have nothing to tell */
 
 /* A program in a process: what was mapped while it ran. */
 struct image {
@@ -34,6 +35,8 @@ struct watched {
 	uint64_t start_ticks;
 	char name[LEAKS_NAME_BYTES];
 	bool ended;
+	bool has_sites; /* which refer to its images */
+	bool is_dropped;
 	int status;
 	int64_t began_ns, ended_ns;
 	struct leaks_process counts; /* at its end */
@@ -71,6 +74,7 @@ struct leaks {
 	size_t n_held, held_room;
 	struct held *kept;   /* of those that ended */
 	size_t n_kept, kept_room;
+	struct leaks_counts dropped; /* of processes that are not kept any more */
 	uint64_t round;
 	bool unwind_all;     /* the young ones too */
 	bool is_short;       /* the source, of room: then, too, and give it back */
@@ -280,6 +284,7 @@ static struct space *space_for(struct leaks *leaks, const struct source_handle *
 					    read_image(leaks, watched, handle->image);
 	if (!image || !image->space)
 		return NULL;
+	watched->has_sites = true;
 	return image->space;
 }
 
@@ -372,12 +377,80 @@ static void forget_closed(struct leaks *leaks, const struct held *before, size_t
 	}
 }
 
-static int take_round(struct leaks *leaks)
+static void free_watched(struct watched *watched)
 {
-	struct held *before = leaks->held;
-	size_t n_before = leaks->n_held;
+	for (size_t i = 0; i < watched->n_images; i++)
+		space_free(watched->image[i].space);
+	free(watched->image);
+	free(watched);
+}
+
+/* Their handles are among those of the last round from now on, so that this one forgets them. */
+static int drop_handles(struct leaks *leaks)
+{
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < leaks->n_kept && r == 0; i++)
+		if (leaks->kept[i].watched->is_dropped)
+			r = add_held(&leaks->held, &leaks->n_held, &leaks->held_room,
+				     &leaks->kept[i]);
+	for (size_t i = 0; i < leaks->n_kept; i++)
+		if (!leaks->kept[i].watched->is_dropped)
+			leaks->kept[n++] = leaks->kept[i];
+	leaks->n_kept = n;
+	return r;
+}
+
+static void drop_watched(struct leaks *leaks)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < leaks->n_watched; i++) {
+		struct watched *watched = leaks->watched[i];
+
+		if (!watched->is_dropped) {
+			leaks->watched[n++] = watched;
+			continue;
+		}
+		leaks->dropped.opened += watched->counts.opened;
+		leaks->dropped.closed += watched->counts.closed;
+		leaks->dropped.lost += watched->counts.lost;
+		free_watched(watched);
+	}
+	leaks->n_watched = n;
+}
+
+/* Where processes come and go for hours, not each can be remembered: the oldest of those that left
+ * nothing which they had opened are forgotten. */
+static int drop_ended(struct leaks *leaks)
+{
+	size_t n = 0, excess;
 	int r;
 
+	for (size_t i = 0; i < leaks->n_watched; i++)
+		n += leaks->watched[i]->ended && !leaks->watched[i]->has_sites;
+	if (n <= ENDED_MAX)
+		return 0;
+	excess = n - ENDED_MAX / 2;
+	for (size_t i = 0; i < leaks->n_watched && excess > 0; i++)
+		if (leaks->watched[i]->ended && !leaks->watched[i]->has_sites) {
+			leaks->watched[i]->is_dropped = true;
+			excess--;
+		}
+	r = drop_handles(leaks);
+	drop_watched(leaks);
+	return r;
+}
+
+static int take_round(struct leaks *leaks)
+{
+	int r = drop_ended(leaks);
+	struct held *before = leaks->held;
+	size_t n_before = leaks->n_held;
+
+	if (r < 0)
+		return r;
 	leaks->held = NULL;
 	leaks->n_held = leaks->held_room = 0;
 	leaks->round++;
@@ -501,7 +574,7 @@ static void link_from_names(unsigned int mode, const char *const *names, size_t 
 		return;
 	}
 	if (n == SOURCE_NAMES_MAX)
-		used = (size_t)snprintf(link, bytes, "...");
+		used = (size_t)snprintf(link, bytes, "/...");
 	while (n-- > 0 && used < bytes)
 		if (strcmp(names[n], "/") != 0)
 			used += (size_t)snprintf(link + used, bytes - used, "/%s", names[n]);
@@ -738,6 +811,7 @@ int leaks_snapshot(struct leaks *leaks, struct leaks_snapshot **ret_snapshot)
 	kept->snapshot.began_ns = leaks->began_ns;
 	kept->snapshot.taken_ns = now_ns();
 	kept->snapshot.source = leaks->source->ops->name;
+	kept->snapshot.dropped = leaks->dropped;
 	if (r < 0) {
 		leaks_snapshot_free(&kept->snapshot);
 		return r;
@@ -867,7 +941,9 @@ size_t leaks_alive(const struct leaks *leaks)
 
 void leaks_count(const struct leaks *leaks, struct leaks_counts *ret_counts)
 {
-	struct leaks_counts counts = { .handles = leaks->n_held };
+	struct leaks_counts counts = leaks->dropped;
+
+	counts.handles = leaks->n_held;
 
 	for (size_t i = 0; i < leaks->n_watched; i++) {
 		struct leaks_process now = { 0 };
@@ -891,12 +967,8 @@ void leaks_close(struct leaks *leaks)
 		leaks->source->ops->close(leaks->source);
 	tdestroy(leaks->openings, free_opening);
 	sites_done(&leaks->sites);
-	for (size_t i = 0; i < leaks->n_watched; i++) {
-		for (size_t k = 0; k < leaks->watched[i]->n_images; k++)
-			space_free(leaks->watched[i]->image[k].space);
-		free(leaks->watched[i]->image);
-		free(leaks->watched[i]);
-	}
+	for (size_t i = 0; i < leaks->n_watched; i++)
+		free_watched(leaks->watched[i]);
 	free(leaks->watched);
 	free(leaks->held);
 	free(leaks->kept);

@@ -61,11 +61,16 @@ struct leaks_process {
 	int64_t ended_ns;           /* when it ended; 0: not known, or it has not */
 };
 
+struct leaks_counts {
+	uint64_t opened, closed, lost, handles; /* as in struct leaks_process */
+};
+
 struct leaks_snapshot {
 	int64_t began_ns, taken_ns; /* CLOCK_MONOTONIC */
 	const char *source;         /* "bpf" or "ptrace" */
 	const struct leaks_process *processes;
 	size_t n_processes;
+	struct leaks_counts dropped; /* of others that ended, and left nothing that they had opened */
 };
 
 struct leaks_options {
@@ -95,9 +100,6 @@ int leaks_step(struct leaks *leaks);
 /* How many of the processes watched have not ended. */
 size_t leaks_alive(const struct leaks *leaks);
 /* Of all processes together, cheap enough for each second. */
-struct leaks_counts {
-	uint64_t opened, closed, lost, handles; /* as in struct leaks_process */
-};
 void leaks_count(const struct leaks *leaks, struct leaks_counts *ret_counts);
 /* Everything in *ret_snapshot belongs to it, and is freed with it; before leaks_close(). */
 int leaks_snapshot(struct leaks *leaks, struct leaks_snapshot **ret_snapshot);

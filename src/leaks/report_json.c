@@ -210,7 +210,7 @@ static void print_process(struct json *json, const struct report *report,
 
 static void print_totals(struct json *json, const struct leaks_snapshot *snapshot)
 {
-	struct leaks_counts all = { 0 };
+	struct leaks_counts all = snapshot->dropped;
 
 	for (size_t i = 0; i < snapshot->n_processes; i++) {
 		all.opened += snapshot->processes[i].opened;

@@ -173,7 +173,7 @@ static struct leaks_counts counts_of(const struct leaks_process *process)
 static void print_processes(const struct printer *printer)
 {
 	const struct leaks_snapshot *snapshot = printer->report->snapshot;
-	struct leaks_counts all = { 0 };
+	struct leaks_counts all = snapshot->dropped;
 	struct text who;
 
 	for (size_t i = 0; i < snapshot->n_processes; i++) {

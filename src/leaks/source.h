@@ -12,7 +12,7 @@
 #include "leaks/mappings.h"
 
 #define SOURCE_STACK_MAX 65536
-#define SOURCE_NAMES_MAX 6
+#define SOURCE_NAMES_MAX 8
 
 /* One open handle.  opened_ns and tid together name the opening: the same after fork(2). */
 struct source_handle {

@@ -22,6 +22,8 @@
 #include "handles.skel.h"
 #pragma GCC diagnostic pop
 
+_Static_assert(NAMES_MAX == SOURCE_NAMES_MAX, "or a path that was cut looks whole");
+
 struct pool {
 	const unsigned char *chunks; /* the map itself, shared with the kernel */
 	size_t chunk_bytes, n;
@@ -369,7 +371,7 @@ static void bpf_forget(struct source *source, pid_t pid, uint32_t key)
 	(void)bpf_map_delete_elem(bpf_map__fd(self->skeleton->maps.processes), &key);
 	for (uint32_t i = 0; i < PAGES_MAX; i++)
 		if (self->pages[i].table && (pid_t)self->pages[i].owner == pid)
-			(void)release(self, i, RELEASE_PAGE, 0);
+			(void)release(self, i, RELEASE_PAGE, self->pages[i].table);
 	(void)bpf_flush_releases(source);
 }
 

@@ -200,12 +200,13 @@ static void capture_stack(struct ptrace_source *self, pid_t tid, struct entry *e
 	entry->handle.has_stack = true;
 }
 
-static bool is_open(pid_t pid, int number)
+/* A thread that lives: where the first one has ended, /proc shows no handles of the process. */
+static bool is_open(pid_t tid, int number)
 {
 	char name[64];
 	struct stat stat;
 
-	(void)snprintf(name, sizeof(name), "/proc/%d/fd/%d", (int)pid, number);
+	(void)snprintf(name, sizeof(name), "/proc/%d/fd/%d", (int)tid, number);
 	return lstat(name, &stat) == 0;
 }
 
@@ -244,15 +245,15 @@ static void record(struct ptrace_source *self, struct traced_process *process,
 	process->opened++;
 }
 
-/* Numbers in /proc/PID/fd, in a bitmap of as many as there are. */
-static unsigned char *read_numbers(pid_t pid, size_t *ret_n)
+/* Numbers in /proc/TID/fd, in a bitmap of as many as there are. */
+static unsigned char *read_numbers(pid_t tid, size_t *ret_n)
 {
 	char name[64];
 	unsigned char *map = NULL;
 	size_t n = 0;
 	DIR *dir;
 
-	(void)snprintf(name, sizeof(name), "/proc/%d/fd", (int)pid);
+	(void)snprintf(name, sizeof(name), "/proc/%d/fd", (int)tid);
 	dir = opendir(name);
 	if (!dir)
 		return NULL;
@@ -277,11 +278,12 @@ static unsigned char *read_numbers(pid_t pid, size_t *ret_n)
 	return map;
 }
 
-static void compare(struct ptrace_source *self, struct traced_process *process,
-		    struct traced_thread *thread, enum leaks_origin origin)
+/* tid: of a thread that has its handles still */
+static void compare_with(struct ptrace_source *self, struct traced_process *process, pid_t tid,
+			 struct traced_thread *thread, enum leaks_origin origin)
 {
 	size_t n = 0;
-	AUTO_FREE unsigned char *numbers = read_numbers(process->pid, &n);
+	AUTO_FREE unsigned char *numbers = read_numbers(tid, &n);
 
 	if (!numbers)
 		return;
@@ -294,6 +296,19 @@ static void compare(struct ptrace_source *self, struct traced_process *process,
 		else if (known && !open)
 			close_entry(process, &process->table.entry[i]);
 	}
+}
+
+static void compare(struct ptrace_source *self, struct traced_process *process,
+		    struct traced_thread *thread, enum leaks_origin origin)
+{
+	pid_t tid = thread ? thread->tid : process->pid;
+
+	for (size_t i = 0; i < self->n_threads && !thread; i++)
+		if (self->threads[i].process == process) {
+			tid = self->threads[i].tid;
+			break;
+		}
+	compare_with(self, process, tid, thread, origin);
 }
 
 /* System calls */
@@ -316,7 +331,7 @@ static void leave_call(struct ptrace_source *self, struct traced_thread *thread,
 	int number = (int)thread->args[0];
 
 	if (kind == CALL_CLOSES && (size_t)number < process->table.n &&
-	    process->table.entry[number].open && !is_open(process->pid, number))
+	    process->table.entry[number].open && !is_open(thread->tid, number))
 		close_entry(process, &process->table.entry[number]);
 	if (kind == CALL_NONE || kind == CALL_CLOSES || ret < 0)
 		return;
@@ -326,7 +341,7 @@ static void leave_call(struct ptrace_source *self, struct traced_thread *thread,
 		record(self, process, thread, (int)ret, LEAKS_OPENED);
 		break;
 	case CALL_MAY_OPEN:
-		if (is_open(process->pid, (int)ret) && (thread->nr == SYS_dup2 ?
+		if (is_open(thread->tid, (int)ret) && (thread->nr == SYS_dup2 ?
 		    thread->args[0] != thread->args[1] :
 		    ((size_t)ret >= process->table.n || !process->table.entry[ret].open)))
 			record(self, process, thread, (int)ret, LEAKS_OPENED);
@@ -448,6 +463,14 @@ static void end_process(struct ptrace_source *self, struct traced_process *proce
 static const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
 			    PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
 
+/* The first thread stays as a zombie until the others have ended. */
+static bool has_departed(pid_t tid)
+{
+	struct proc_process now;
+
+	return proc_process_read_stat(tid, &now) == 0 && (now.state == 'Z' || now.state == 'X');
+}
+
 /* Also those that come while we look: until a whole round finds none. */
 static int seize_threads(struct ptrace_source *self, struct traced_process *process)
 {
@@ -466,8 +489,10 @@ static int seize_threads(struct ptrace_source *self, struct traced_process *proc
 			if (find_thread(self, tids[i]))
 				continue;
 			if (ptrace(PTRACE_SEIZE, tids[i], NULL, options) < 0) {
-				if (errno != ESRCH)
-					r = -errno;
+				int code = errno;
+
+				if (code != ESRCH && !has_departed(tids[i]))
+					r = -code;
 				continue;
 			}
 			found = true;
@@ -557,7 +582,7 @@ static void ending(struct ptrace_source *self, struct traced_thread *thread)
 	(void)ptrace(PTRACE_GETEVENTMSG, tid, NULL, &status);
 	forget_thread(self, thread);
 	if (process && --process->n_threads == 0) {
-		compare(self, process, NULL, LEAKS_FOUND);
+		compare_with(self, process, tid, NULL, LEAKS_FOUND);
 		end_process(self, process, (int)status, tid);
 		return; /* it is let go when what it maps has been read */
 	}

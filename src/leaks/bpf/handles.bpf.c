@@ -29,11 +29,13 @@
 #define STACK_RESERVE	 64    /* above mm->start_stack: argc, the first of argv */
 #define ERRNO_MAX	 4095
 #define CACHED_PAGES	 8
+#define EVENTS_BYTES	 (1 << 21)
 
 const volatile bool all_processes = false;
 const volatile __u32 stack_bytes_max = CAPTURE_LARGE_BYTES - CAPTURE_HEADER;
 
 __u32 own_level;  /* of our own pid namespace: know_self() tells */
+__u64 own_namespace;
 __u32 own_tgid;
 __u32 look_mode;
 __u32 look_flags; /* of the processes added */
@@ -94,7 +96,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, EVENTS_BYTES);
 } events SEC(".maps");
 
 /* What is known of a thread that is watched: all that a call needs to find its slot. */
@@ -138,11 +140,16 @@ struct call {
 	__u8 unused;
 };
 
+/* Return: 0 for one that our pid namespace does not show. */
 static __always_inline __u32 number_of(struct pid *pid)
 {
+	struct pid_namespace *namespace = NULL;
 	int nr = 0;
 
-	if (pid)
+	if (!pid || BPF_CORE_READ(pid, level) < own_level)
+		return 0;
+	bpf_core_read(&namespace, sizeof(namespace), &pid->numbers[own_level].ns);
+	if ((__u64)namespace == own_namespace)
 		bpf_core_read(&nr, sizeof(nr), &pid->numbers[own_level].nr);
 	return (__u32)nr;
 }
@@ -249,7 +256,10 @@ static __always_inline int capture(struct slot *slot, struct call *call)
 	if (!chunk)
 		return -1;
 	fill_chunk(chunk, &filling);
-	*(volatile __u32 *)&slot->chunk = chunk;
+	/* Another thread may have been at the same number meanwhile. */
+	chunk = __sync_lock_test_and_set(&slot->chunk, chunk);
+	if (chunk)
+		drop_chunk(chunk);
 	return 0;
 }
 
@@ -651,7 +661,7 @@ static __noinline struct thread *meet(struct task_struct *task)
 	struct process made = { .pid = own_number_of_process(task) };
 	struct thread *thread;
 
-	if (key == own_tgid || task->flags & PF_KTHREAD)
+	if (key == own_tgid || task->flags & PF_KTHREAD || !made.pid)
 		return NULL;
 	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!thread)
@@ -851,7 +861,10 @@ static __noinline int follow_process(struct task_struct *child, struct thread *p
 	}
 	name_thread(thread, child, made.pid);
 	inherit(thread, parent);
-	thread->table = find_table(files, parent->table, made.pid);
+	/* A table just made may be where another was, of which nobody saw the end. */
+	thread->table = files == bpf_get_current_task_btf()->files ?
+			find_table(files, parent->table, made.pid) :
+			make_table(files, parent->table, made.pid);
 	thread->files = thread->table ? (__u64)files : 0;
 	bpf_map_update_elem(&processes, &key, &made, BPF_ANY);
 	return tell(EVENT_PROCESS, key, made.pid, parent->pid, 0);
@@ -872,6 +885,67 @@ int BPF_PROG(newtask, struct task_struct *child, unsigned long clone_flags)
 	if (!process || !(all_processes || process->flags & PROCESS_FOLLOW || clone_flags & CLONE_FILES))
 		return 0;
 	return follow_process(child, parent, process->flags);
+}
+
+/* Giving pages back */
+
+static __always_inline void drop_slot(struct slot *slot)
+{
+	__u32 chunk = __sync_lock_test_and_set(&slot->chunk, 0);
+
+	if (chunk)
+		drop_chunk(chunk);
+}
+
+static long drop_slot_of(__u32 i, __u32 *number)
+{
+	struct page *page = bpf_map_lookup_elem(&pages, number);
+
+	if (page && i < PAGE_SLOTS)
+		drop_slot(&page->slot[i]);
+	return 0;
+}
+
+static __noinline int free_page(__u32 number)
+{
+	struct page *page = bpf_map_lookup_elem(&pages, &number);
+	struct page_key key;
+
+	if (!page)
+		return 0;
+	key.index = page->index;
+	key.table = __sync_lock_test_and_set(&page->table, 0);
+	if (!key.table)
+		return 0;
+	bpf_map_delete_elem(&page_numbers, &key);
+	bpf_loop(PAGE_SLOTS, drop_slot_of, &number, 0);
+	return (int)bpf_map_push_elem(&pages_free, &number, BPF_ANY);
+}
+
+struct closing {
+	__u32 table, page;
+	__u64 closed;
+};
+
+/* Those that came with the copy were not counted as opened. */
+static long count_closed(__u32 i, struct closing *closing)
+{
+	struct page *page = bpf_map_lookup_elem(&pages, &closing->page);
+
+	if (page && i < PAGE_SLOTS && page->present >> i & 1 &&
+	    !(page->slot[i].flags & SLOT_IN_PARENT))
+		closing->closed++;
+	return 0;
+}
+
+static long close_page(__u32 index, struct closing *closing)
+{
+	closing->page = find_page(closing->table, index);
+	if (closing->page < PAGES_MAX) {
+		bpf_loop(PAGE_SLOTS, count_closed, closing, 0);
+		free_page(closing->page);
+	}
+	return 0;
 }
 
 struct telling {
@@ -933,7 +1007,9 @@ static long tell_handle(__u32 bit, struct telling *telling)
 		return 0;
 	bpf_probe_read_kernel(&file, sizeof(file),
 			      (void *)(telling->fds + 8ull * (telling->index * PAGE_SLOTS + bit)));
-	event = file ? bpf_ringbuf_reserve(&events, sizeof(*event), 0) : NULL;
+	if (!file || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > EVENTS_BYTES / 2)
+		return 0; /* names are dear, and the rest is for what must not be lost */
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event)
 		return 0;
 	event->type = EVENT_HANDLE;
@@ -969,22 +1045,43 @@ static __noinline int tell_handles(struct files_struct *files, __u32 table)
 	return 0;
 }
 
+/* Of a thread that had a table to itself, and whose process goes on: all of it is closed. */
+static __noinline int close_table(struct files_struct *files, struct thread *thread)
+{
+	struct fdtable *fdt = BPF_CORE_READ(files, fdt);
+	__u32 words = BPF_CORE_READ(fdt, max_fds) / WORD_BITS;
+	struct closing closing = { .table = thread->table };
+
+	bpf_loop(words < WORDS_MAX ? words : WORDS_MAX, close_page, &closing, 0);
+	thread->closed += closing.closed;
+	return 0;
+}
+
 /* While it still has its handles: what is open now stays in the pages for the reader. */
-static __always_inline int end_table(struct files_struct *files, struct thread *thread)
+static __always_inline int end_table(struct files_struct *files, struct thread *thread, bool goes_on)
 {
 	struct call call = { .nr = CALL_UNKNOWN, .deep = 1, .decides = 1, .origin = SLOT_FOUND };
 	__u64 key = (__u64)files;
 
-	if (BPF_CORE_READ(files, count.counter) > 1)
-		return 0;
 	call.table = thread->table;
 	call.tid = call.pid = thread->pid;
 	call.image = thread->image;
 	call.now_ns = bpf_ktime_get_ns();
 	read_table(&call, files);
 	compare_table(&call);
-	tell_handles(files, thread->table);
+	if (goes_on)
+		close_table(files, thread);
+	else
+		tell_handles(files, thread->table);
 	return (int)bpf_map_delete_elem(&tables, &key);
+}
+
+/* Its threads may be here all at once, and each has the table still. */
+static __always_inline bool is_last(struct task_struct *task, struct files_struct *files, bool goes_on)
+{
+	int users = BPF_CORE_READ(files, count.counter);
+
+	return users <= 1 || (!goes_on && users <= BPF_CORE_READ(task, signal, nr_threads));
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -994,16 +1091,21 @@ int BPF_PROG(ended, struct task_struct *task)
 	struct files_struct *files = task->files;
 	struct process *process;
 	__u32 key = (__u32)task->tgid;
+	bool goes_on;
 
 	if (!thread)
 		return 0;
 	process = bpf_map_lookup_elem(&processes, &key);
 	if (!process)
 		return 0;
+	goes_on = BPF_CORE_READ(task, signal, live.counter) > 0;
 	tell_counts(thread, process);
-	if (files && thread->files == (__u64)files)
-		end_table(files, thread);
-	if (BPF_CORE_READ(task, signal, live.counter) == 0)
+	if (!goes_on && __sync_lock_test_and_set(&process->has_ended, 1))
+		return 0; /* another thread does it */
+	if (files && thread->files == (__u64)files && is_last(task, files, goes_on))
+		end_table(files, thread, goes_on);
+	tell_counts(thread, process);
+	if (!goes_on)
 		tell(EVENT_ENDED, key, process->pid, 0, (__u32)task->exit_code);
 	return 0;
 }
@@ -1086,41 +1188,19 @@ int know_self(struct bpf_iter__task *context)
 
 	own_tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
 	own_level = BPF_CORE_READ(self, thread_pid, level);
+	own_namespace = (__u64)BPF_CORE_READ(self, thread_pid, numbers[own_level].ns);
 	return 0;
 }
 
 /* Giving back */
 
-static __always_inline void drop_slot(struct slot *slot)
+/* Unless it has been given back already, and may be another table's by now. */
+static __noinline int release_page(struct release *release)
 {
-	__u32 chunk = __sync_lock_test_and_set(&slot->chunk, 0);
-
-	if (chunk)
-		drop_chunk(chunk);
-}
-
-static long drop_slot_of(__u32 i, __u32 *number)
-{
-	struct page *page = bpf_map_lookup_elem(&pages, number);
-
-	if (page && i < PAGE_SLOTS)
-		drop_slot(&page->slot[i]);
-	return 0;
-}
-
-static __noinline int free_page(__u32 number)
-{
+	__u32 number = release->page;
 	struct page *page = bpf_map_lookup_elem(&pages, &number);
-	struct page_key key;
 
-	if (!page || !page->table)
-		return 0;
-	key.table = page->table;
-	key.index = page->index;
-	bpf_map_delete_elem(&page_numbers, &key);
-	page->table = 0;
-	bpf_loop(PAGE_SLOTS, drop_slot_of, &number, 0);
-	return (int)bpf_map_push_elem(&pages_free, &number, BPF_ANY);
+	return page && page->table == release->opened_ns ? free_page(number) : 0;
 }
 
 static long release_one(__u32 i, void *unused)
@@ -1132,7 +1212,7 @@ static long release_one(__u32 i, void *unused)
 	if (!release)
 		return 1;
 	if (release->number == RELEASE_PAGE)
-		return free_page(release->page), 0;
+		return release_page(release), 0;
 	page = bpf_map_lookup_elem(&pages, &release->page);
 	if (!page)
 		return 0;

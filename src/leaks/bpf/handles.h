@@ -60,6 +60,8 @@ enum process_flag {
 struct process {
 	__u32 pid; /* in our own namespace */
 	__u32 flags;
+	__u32 has_ended; /* told by the first thread that finds all of them ending */
+	__u32 unused;
 	__u64 opened, closed, lost; /* as of the last look */
 };
 
@@ -122,7 +124,7 @@ struct handle_event {
 struct release {
 	__u32 page;      /* its number in `pages` */
 	__u32 number;    /* of the handle; RELEASE_PAGE: the page itself */
-	__u64 opened_ns; /* the stack of this opening, which has been unwound */
+	__u64 opened_ns; /* the stack of this opening, which has been unwound; of a page: its table */
 };
 
 #define RELEASE_PAGE 0xffffffffu

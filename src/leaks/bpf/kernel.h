@@ -34,6 +34,7 @@ enum {
 	BPF_F_NO_PREALLOC = 1 << 0,
 	BPF_F_MMAPABLE = 1 << 10,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1 << 0,
+	BPF_RB_AVAIL_DATA = 0,
 };
 
 #define PF_KTHREAD    0x00200000
@@ -49,8 +50,11 @@ struct bpf_iter_meta {
 	struct seq_file *seq;
 } KERNEL;
 
+struct pid_namespace;
+
 struct upid {
 	int nr;
+	struct pid_namespace *ns;
 } KERNEL;
 
 struct pid {
@@ -108,6 +112,7 @@ struct files_struct {
 
 struct signal_struct {
 	atomic_t live;
+	int nr_threads;
 	int group_exit_code;
 	struct pid *pids[4];
 } KERNEL;
