@@ -641,7 +641,8 @@ def without_first_thread(*options):
         finally:
             target.kill()
     report = Report(code, out, err)
-    assert [s['leak'] for s in report.document['sites']] == [True], report.text
+    # Python comes to open() by another way once it has seen that code often.
+    assert report.document['sites'][0]['leak'], report.text
     assert report.document['leaked'] > 5, report.text
 
 
