@@ -111,7 +111,7 @@ def try_it(folder, command):
         if os.path.exists(folder + '/' + name):
             os.unlink(folder + '/' + name)  # of the example before: it would be taken for this one's
         run_until(folder, command, log_is_there(folder, name))
-    elif command.startswith('tendril watch') and '--open' in command:
+    elif command.startswith('tendril watch') and ('--open' in command or '--leaks' in command):
         run_on_screen(folder, command)
     elif command.startswith('tendril watch') and '--once' not in command:
         run(folder, command + ' --once')  # on screens there is test_watch.py
