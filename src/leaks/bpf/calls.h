@@ -19,6 +19,8 @@ enum call_kind {
 	CALL_READ,       /* of a fanotify group, or a userfaultfd */
 	CALL_RING,       /* io_uring_enter */
 	CALL_ANY,        /* whatever has changed since the last look at the table */
+	CALL_CLONE,      /* with CLONE_PIDFD */
+	CALL_CLONE3,
 	CALL_EXECUTES,
 };
 

@@ -137,7 +137,7 @@ struct call {
 	__u8 decides;   /* differences are true at once, not only at the second look */
 	__u8 deep;      /* another handle of the same number is a difference too */
 	__u8 flags;     /* of the slots */
-	__u8 unused;
+	__u8 guesses;   /* it compares: what it finds may be of another thread's call, which has not ended */
 };
 
 /* Return: 0 for one that our pid namespace does not show. */
@@ -347,17 +347,16 @@ static __always_inline void record_in(struct call *call, struct page *page, __u3
 {
 	__u64 file = file_at(call, number), bit = 1ull << (number % PAGE_SLOTS);
 	struct slot *slot;
+	bool is_guessed;
 
-	call->opened++;
-	if (!file) { /* closed already, by another thread */
-		call->closed++;
-		return;
-	}
-	if (!page) {
-		call->lost++;
+	if (!file || !page) { /* closed already, by another thread; or there is no memory */
+		call->opened += !call->guesses;
+		call->closed += !call->guesses && !file;
+		call->lost += file != 0;
 		return;
 	}
 	slot = &page->slot[number % PAGE_SLOTS];
+	is_guessed = call->guesses || (slot->flags & SLOT_GUESSED && slot->file == file);
 	slot->file = file;
 	slot->opened_ns = call->now_ns;
 	slot->tid = call->tid;
@@ -365,11 +364,17 @@ static __always_inline void record_in(struct call *call, struct page *page, __u3
 	slot->image = call->image;
 	slot->nr = call->nr;
 	slot->origin = call->origin;
-	slot->flags = call->flags;
+	slot->flags = call->flags | (call->guesses ? SLOT_GUESSED : 0);
 	if (call->captures && capture(slot, call) < 0)
 		slot->flags |= SLOT_NO_STACK;
-	if (__sync_fetch_and_or(&page->present, bit) & bit)
-		call->closed++; /* dup2() over it; or its close is under way */
+	/* A comparison of another thread may meet it before this call has come to its end.  Whoever of
+	 * the two sets the bit counts it. */
+	if (!(__sync_fetch_and_or(&page->present, bit) & bit)) {
+		call->opened++;
+	} else if (!is_guessed) { /* dup2() over it; or its close is under way */
+		call->opened++;
+		call->closed++;
+	}
 }
 
 static __always_inline bool is_known(struct call *call, struct page *page, __u32 number)
@@ -427,7 +432,7 @@ static __always_inline __u32 lowest(__u64 word)
 
 struct comparison {
 	struct call call;
-	__u64 difference;
+	__u64 difference, seen_before;
 	__u32 index;
 };
 
@@ -440,7 +445,7 @@ __noinline int settle(struct call *call, __u32 number)
 	page = page_of(call->table, number, call->pid);
 	if (!file_at(call, number)) {
 		forget_in(call, page, number);
-	} else if (!is_known(call, page, number)) {
+	} else if (!call->guesses || !is_known(call, page, number)) {
 		call->flags = call->deep && is_reader(file_at(call, number)) ? SLOT_READER : 0;
 		record_in(call, page, number);
 	}
@@ -475,17 +480,35 @@ static long find_replaced(__u32 i, struct comparison *comparison)
 	return 0;
 }
 
-/* A difference seen from outside may be a call that is under way: only the second look counts. */
-static __noinline __u64 seen_twice(struct call *call, __u32 index, __u64 difference)
+/* A difference seen from outside may be a call that is under way: only the second look counts, and
+ * only if nothing was opened at that number in between. */
+static long suspect(__u32 i, struct comparison *comparison)
 {
-	struct page *page = page_of(call->table, index * PAGE_SLOTS, difference ? call->pid : 0);
-	__u64 before;
+	struct page *page = page_of(comparison->call.table, comparison->index * PAGE_SLOTS, 0);
+	struct slot *slot;
 
+	if (!page || i >= PAGE_SLOTS)
+		return 1;
+	slot = &page->slot[i];
+	if (slot->suspected != (__u32)slot->opened_ns)
+		comparison->seen_before &= ~(1ull << i);
+	slot->suspected = (__u32)slot->opened_ns;
+	return 0;
+}
+
+static __always_inline void keep_seen_twice(struct comparison *comparison)
+{
+	struct call *call = &comparison->call;
+	struct page *page = page_of(call->table, comparison->index * PAGE_SLOTS,
+				    comparison->difference ? call->pid : 0);
+
+	comparison->seen_before = 0;
 	if (!page)
-		return 0;
-	before = page->suspected;
-	page->suspected = difference;
-	return before & difference;
+		return;
+	comparison->seen_before = page->suspected;
+	page->suspected = comparison->difference;
+	if (comparison->difference)
+		bpf_loop(PAGE_SLOTS, suspect, comparison, 0);
 }
 
 static long compare_word(__u32 index, struct comparison *comparison)
@@ -497,8 +520,10 @@ static long compare_word(__u32 index, struct comparison *comparison)
 	comparison->difference = open_word(call, index) ^ (page ? page->present : 0);
 	if (page && call->deep)
 		bpf_loop(PAGE_SLOTS, find_replaced, comparison, 0);
-	if (!call->decides)
-		comparison->difference = seen_twice(call, index, comparison->difference);
+	if (!call->decides) {
+		keep_seen_twice(comparison);
+		comparison->difference &= comparison->seen_before;
+	}
 	if (comparison->difference)
 		bpf_loop(PAGE_SLOTS, compare_bit, comparison, 0);
 	return 0;
@@ -512,6 +537,7 @@ __noinline int compare_table(struct call *call)
 	if (!call)
 		return 0;
 	comparison.call = *call;
+	comparison.call.guesses = 1;
 	words = call->max_fds / WORD_BITS;
 	bpf_loop(words < WORDS_MAX ? words : WORDS_MAX, compare_word, &comparison, 0);
 	call->opened = comparison.call.opened;
@@ -699,6 +725,14 @@ static __always_inline bool message_has_control(__u64 header)
 	return bytes != 0;
 }
 
+static __always_inline __u64 clone3_flags(__u64 arguments)
+{
+	__u64 flags = CLONE_PIDFD;
+
+	bpf_probe_read_user(&flags, sizeof(flags), (void *)arguments);
+	return flags;
+}
+
 static __always_inline bool is_reading_more(struct thread *thread, __u32 number)
 {
 	struct page *page = cached_page(thread, number, false);
@@ -747,6 +781,14 @@ static __always_inline void follow_call(struct call *call, struct thread *thread
 		break;
 	case CALL_MESSAGE:
 		if (message_has_control(regs->si))
+			compare_table(call);
+		break;
+	case CALL_CLONE:
+		if (regs->di & CLONE_PIDFD)
+			compare_table(call);
+		break;
+	case CALL_CLONE3:
+		if (clone3_flags(regs->di) & CLONE_PIDFD)
 			compare_table(call);
 		break;
 	case CALL_SOCKOPT:
@@ -1174,6 +1216,8 @@ int look(struct bpf_iter__task *context)
 	if (!thread || !process)
 		return 0;
 	tell_counts(thread, process);
+	if (look_mode == LOOK_COUNT)
+		return 0;
 	if (look_mode == LOOK_ADD || task->pid == task->tgid ||
 	    task->files != BPF_CORE_READ(task, group_leader, files))
 		look_at_table(task, thread);

@@ -24,6 +24,7 @@ enum slot_flag {
 	SLOT_NO_STACK = 1,  /* there was no room for it */
 	SLOT_IN_PARENT = 2, /* the handle came with fork(2) */
 	SLOT_READER = 4,    /* fanotify, userfaultfd: read(2) of it may bring others */
+	SLOT_GUESSED = 8,   /* met in a comparison: the call that opens it may not have ended yet */
 };
 
 struct slot {
@@ -36,7 +37,7 @@ struct slot {
 	__u16 nr;        /* of the system call; CALL_UNKNOWN */
 	__u8 origin;
 	__u8 flags;
-	__u32 unused;
+	__u32 suspected; /* low half of opened_ns when it was: another opening begins anew */
 };
 
 struct page {
@@ -133,6 +134,6 @@ struct release {
 #define CALL_UNKNOWN 0xffff
 
 /* What look() is to do with each task. */
-enum look_mode { LOOK_ADD, LOOK_RECONCILE };
+enum look_mode { LOOK_ADD, LOOK_RECONCILE, LOOK_COUNT };
 
 #endif /* LEAKS_BPF_HANDLES_H */

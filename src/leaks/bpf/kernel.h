@@ -40,6 +40,7 @@ enum {
 #define PF_KTHREAD    0x00200000
 #define CLONE_VM      0x00000100
 #define CLONE_FILES   0x00000400
+#define CLONE_PIDFD   0x00001000
 #define CLONE_THREAD  0x00010000
 #define TS_COMPAT     0x0002
 #define PIDTYPE_TGID  1
