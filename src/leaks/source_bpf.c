@@ -29,8 +29,6 @@ struct pool {
 	size_t chunk_bytes, n;
 };
 
-#define LOOK_NS (200 * NS_PER_MS)
-
 union any_event {
 	struct event event;
 	struct handle_event handle;
@@ -41,7 +39,6 @@ struct bpf_source {
 	struct handles *skeleton;
 	struct ring_buffer *ring;
 	struct bpf_link *look;
-	int64_t looked_ns;
 	struct pool pool[CAPTURE_CLASSES];
 	struct release *releases;
 	uint32_t n_releases;
@@ -407,12 +404,7 @@ static int bpf_look(struct source *source)
 	struct bpf_source *self = self_of(source);
 	int r;
 
-	/* Two looks are worth something when time goes by between them. */
-	self->skeleton->bss->look_mode = LOOK_COUNT;
-	if (now_ns() - self->looked_ns >= LOOK_NS) {
-		self->skeleton->bss->look_mode = LOOK_RECONCILE;
-		self->looked_ns = now_ns();
-	}
+	self->skeleton->bss->look_mode = LOOK_RECONCILE;
 	if (!self->look)
 		self->look = attach_iterator(self->skeleton->progs.look, -1);
 	if (!self->look)

@@ -1216,8 +1216,6 @@ int look(struct bpf_iter__task *context)
 	if (!thread || !process)
 		return 0;
 	tell_counts(thread, process);
-	if (look_mode == LOOK_COUNT)
-		return 0;
 	if (look_mode == LOOK_ADD || task->pid == task->tgid ||
 	    task->files != BPF_CORE_READ(task, group_leader, files))
 		look_at_table(task, thread);

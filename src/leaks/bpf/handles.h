@@ -134,6 +134,6 @@ struct release {
 #define CALL_UNKNOWN 0xffff
 
 /* What look() is to do with each task. */
-enum look_mode { LOOK_ADD, LOOK_RECONCILE, LOOK_COUNT };
+enum look_mode { LOOK_ADD, LOOK_RECONCILE };
 
 #endif /* LEAKS_BPF_HANDLES_H */
