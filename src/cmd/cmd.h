@@ -80,6 +80,9 @@ int cmd_printed(int r);
 int cmd_take_pid(const struct command *command, const char *text, pid_t *ret_pid);
 /* Seconds, as 1.5; returned in milliseconds. */
 int cmd_take_seconds(const struct command *command, const char *text, int64_t *ret_ms);
+/* The same, between two bounds that are possible. */
+int cmd_take_interval(const struct command *command, const char *text, int64_t min_ms,
+		      int64_t max_ms, int64_t *ret_ms);
 
 /* Which of names it is; what: what they are called ("column"), to say that there is none such. */
 int cmd_take_name(const struct command *command, const char *what, const char *word,

@@ -245,6 +245,21 @@ int cmd_take_seconds(const struct command *command, const char *text, int64_t *r
 	return 0;
 }
 
+int cmd_take_interval(const struct command *command, const char *text, int64_t min_ms,
+		      int64_t max_ms, int64_t *ret_ms)
+{
+	int64_t ms = 0;
+	int r = cmd_take_seconds(command, text, &ms);
+
+	if (r)
+		return r;
+	if (ms < min_ms || ms > max_ms)
+		return cmd_usage(command, "an interval of %s seconds: %g to %g are possible", text,
+				 (double)min_ms / 1000, (double)max_ms / 1000);
+	*ret_ms = ms;
+	return 0;
+}
+
 /* Mistakes */
 
 #define WORD_MAX 32

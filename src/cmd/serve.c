@@ -61,19 +61,6 @@ static int take_selector(const struct command *command, struct request *request,
 	return r;
 }
 
-static int take_interval(const struct command *command, const char *word, int64_t *ret_ms)
-{
-	int64_t ms = 0;
-	int r = cmd_take_seconds(command, word, &ms);
-
-	if (r)
-		return r;
-	if (ms < INTERVAL_MS_MIN || ms > INTERVAL_MS_MAX)
-		return cmd_usage(command, "an interval of %s seconds: 0.1 to 3600 are possible", word);
-	*ret_ms = ms;
-	return 0;
-}
-
 static int take_number(const struct command *command, const char *option, const char *word,
 		       uint64_t max, size_t *ret_number)
 {
@@ -100,7 +87,7 @@ static int take(const struct command *command, void *state, int option, const ch
 		serve->listen = value;
 		return 0;
 	case OPTION_INTERVAL:
-		return take_interval(command, value, &serve->feed.interval_ms);
+		return cmd_take_interval(command, value, INTERVAL_MS_MIN, INTERVAL_MS_MAX, &serve->feed.interval_ms);
 	case OPTION_PIDS:
 		serve->per_pid = true;
 		return 0;

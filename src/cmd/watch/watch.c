@@ -65,20 +65,6 @@ static int take_sort(const struct command *command, const char *word, enum repor
 	return r;
 }
 
-static int take_interval(const struct command *command, const char *word, int64_t *ret_ms)
-{
-	int64_t ms = 0;
-	int r = cmd_take_seconds(command, word, &ms);
-
-	if (r)
-		return r;
-	if (ms < WATCH_MIN_INTERVAL_MS || ms > WATCH_MAX_INTERVAL_MS)
-		return cmd_usage(command, "an interval of %s seconds: 0.05 to 86400 are possible",
-				 word);
-	*ret_ms = ms;
-	return 0;
-}
-
 static int take_view(const struct command *command, const char *word, enum watch_view *ret_view)
 {
 	static const char *const names[WATCH_VIEWS] = { "report", "chart", "alert", "log" };
@@ -100,7 +86,7 @@ static int take(const struct command *command, void *state, int option, const ch
 		request->json = true;
 		return 0;
 	case OPTION_INTERVAL:
-		return take_interval(command, value, &watch->interval_ms);
+		return cmd_take_interval(command, value, WATCH_MIN_INTERVAL_MS, WATCH_MAX_INTERVAL_MS, &watch->interval_ms);
 	case OPTION_SORT:
 		return take_sort(command, value, &watch->report.sort);
 	case OPTION_REVERSE:
