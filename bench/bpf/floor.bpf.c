@@ -4,15 +4,7 @@
  *
  * What tendril leaks costs more is its own doing; what this costs is the kernel's.
  */
-typedef unsigned int __u32;
-typedef unsigned long long __u64;
-typedef unsigned char __u8;
-typedef unsigned short __u16;
-typedef int __s32;
-typedef long long __s64;
-typedef __u16 __be16;
-typedef __u32 __be32;
-typedef __u32 __wsum;
+#include "base/bpf_types.h"
 
 #include <bpf/bpf_helpers.h>
 

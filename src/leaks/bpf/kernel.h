@@ -4,20 +4,7 @@
 #ifndef LEAKS_BPF_KERNEL_H
 #define LEAKS_BPF_KERNEL_H
 
-typedef unsigned char __u8;
-typedef unsigned short __u16;
-typedef unsigned int __u32;
-typedef unsigned long long __u64;
-typedef int __s32;
-typedef long long __s64;
-typedef __u16 __be16;
-typedef __u32 __be32;
-typedef __u32 __wsum;
-
-#include <stdbool.h>
-
-#define NULL ((void *)0)
-#define KERNEL __attribute__((preserve_access_index))
+#include "base/bpf_types.h"
 
 /* Of <linux/bpf.h>, which needs the headers of a machine that the BPF target is not. */
 enum {
@@ -38,7 +25,6 @@ enum {
 };
 
 #define PF_KTHREAD    0x00200000
-#define CLONE_VM      0x00000100
 #define CLONE_FILES   0x00000400
 #define CLONE_PIDFD   0x00001000
 #define CLONE_THREAD  0x00010000
@@ -114,7 +100,6 @@ struct files_struct {
 struct signal_struct {
 	atomic_t live;
 	int nr_threads;
-	int group_exit_code;
 	struct pid *pids[4];
 } KERNEL;
 
@@ -146,7 +131,7 @@ struct task_struct {
 	unsigned int flags;
 	int pid, tgid;
 	int exit_code;
-	struct task_struct *group_leader, *real_parent;
+	struct task_struct *group_leader;
 	struct signal_struct *signal;
 	struct files_struct *files;
 	struct mm_struct *mm;

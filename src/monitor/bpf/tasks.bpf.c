@@ -5,25 +5,12 @@
  * Runs in the kernel, once for each task.  The structures name only the members that are used: where
  * those are in this kernel is found out when the program is loaded.
  */
-typedef unsigned char __u8;
-typedef unsigned short __u16;
-typedef unsigned int __u32;
-typedef unsigned long long __u64;
-typedef int __s32;
-typedef long long __s64;
-typedef __u16 __be16;
-typedef __u32 __be32;
-typedef __u32 __wsum;
-
-#include <stdbool.h>
+#include "base/bpf_types.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
 #include "tasks.h"
-
-#define NULL ((void *)0)
-#define KERNEL __attribute__((preserve_access_index))
 
 enum { RLIMIT_NOFILE = 7, PIDTYPE_SID = 3 };
 enum { MM_FILE = 0, MM_ANONYMOUS = 1, MM_SHARED = 3 };
