@@ -807,6 +807,19 @@ static void test_text_fits_the_terminal(void **state)
 	free(text);
 }
 
+static void test_a_short_name_is_not_marked_as_cut(void **state)
+{
+	const struct leaks_snapshot snapshot =
+		SNAPSHOT(60, PROCESS(12, { STACK(stack), HANDLES(4, 1, 50) }));
+
+	for (size_t width = 16; width < 60; width++) {
+		char *text = printed(&snapshot, &(struct report_style){ .width = width });
+
+		assert_null(strstr(text, "..."));
+		free(text);
+	}
+}
+
 static void test_colours(void **state)
 {
 	const struct report_style plain = { .colour = false }, coloured = { .colour = true };
@@ -930,6 +943,7 @@ int main(void)
 		cmocka_unit_test(test_text_of_ends_and_inlined_frames),
 		cmocka_unit_test(test_text_of_hostile_names),
 		cmocka_unit_test(test_text_fits_the_terminal),
+		cmocka_unit_test(test_a_short_name_is_not_marked_as_cut),
 		cmocka_unit_test(test_colours),
 		cmocka_unit_test(test_top),
 		cmocka_unit_test(test_folded),

@@ -14,6 +14,7 @@
 #define PROCESSES_MAX 10   /* with a line of their own */
 #define KINDS_MAX     32
 #define KINDS_SHOWN   4
+#define NAME_LEAST    20 /* characters of a function's name */
 
 #define BOLD "\x1b[1m"
 #define RED  "\x1b[1;31m"
@@ -316,9 +317,13 @@ static struct text function_of(const struct frame *frame)
 /* A long name (C++) gives way to the place behind it, which is what is looked for. */
 static void shorten(struct text *function, size_t room)
 {
+	const size_t least = NAME_LEAST + 3; /* where the terminal is narrow the line is cut instead */
+
+	if (room < least)
+		room = least;
 	if (output_text_width(function->s) <= room)
 		return;
-	cut_to(function->s, room > 23 ? room - 3 : 20);
+	cut_to(function->s, room - 3);
 	(void)strncat(function->s, "...", sizeof(function->s) - strlen(function->s) - 1);
 }
 
