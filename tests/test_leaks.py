@@ -235,6 +235,14 @@ def test_counts_are_exact():
     assert (told['opened'], told['closed'], told['lost']) == (opened, opened - 3, 0), told
 
 
+def test_a_stack_that_was_copied_in_part_is_told_as_cut():
+    can_leak()
+    code, out, err = run_leaks(TENDRIL, '--json', '--stack-size', '1K', '--', program('plant'),
+                               'deep', 'leak')
+    sites = Report(code, out, err).sites()
+    assert [s['stack_end'] for s in sites] == ['cut'], sites
+
+
 BURST = 12000  # as in files.c
 
 

@@ -152,7 +152,7 @@ struct filling {
 	__u64 opened_ns;
 	__u64 from, wanted;
 	__u32 tid;
-	__u32 unused;
+	__u32 is_cut; /* the stack goes on above what is wanted */
 };
 
 static __always_inline void fill(struct capture *capture, unsigned char *stack, __u32 room,
@@ -170,7 +170,7 @@ static __always_inline void fill(struct capture *capture, unsigned char *stack, 
 	if (bpf_probe_read_user(stack, (__u32)bytes, (void *)from) < 0)
 		bytes = copy_pages(stack, room, from, (__u32)bytes);
 	capture->bytes = (__u32)bytes;
-	capture->whole = bytes == filling->wanted;
+	capture->whole = bytes == filling->wanted && !filling->is_cut;
 	capture->tid = filling->tid;
 	capture->refs = 1;
 	barrier();

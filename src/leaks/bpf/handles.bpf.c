@@ -240,7 +240,8 @@ static __noinline int tell_short(void)
 /* The slot's chunk is taken out of it while it is written. */
 static __always_inline int capture(struct slot *slot, struct call *call)
 {
-	struct filling filling = { call->now_ns, call->stack_from, call->stack_wanted, call->tid, 0 };
+	struct filling filling = { call->now_ns, call->stack_from, call->stack_wanted, call->tid,
+				   call->stack_wanted >= stack_bytes_max };
 	__u32 class = class_for(call->stack_wanted);
 	__u32 chunk = __sync_lock_test_and_set(&slot->chunk, 0);
 
