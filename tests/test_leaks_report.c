@@ -820,6 +820,20 @@ static void test_a_short_name_is_not_marked_as_cut(void **state)
 	}
 }
 
+static void test_a_guessed_frame_is_marked(void **state)
+{
+	struct frame frames[] = { stack[0], stack[1], stack[2] };
+	const struct leaks_snapshot snapshot =
+		SNAPSHOT(60, PROCESS(12, { STACK(frames), HANDLES(4, 1, 50) }));
+	char *text;
+
+	frames[1].is_guessed = true;
+	text = printed(&snapshot, &(struct report_style){ 0 });
+	assert_non_null(strstr(text, "read_config (config.c:42) [guessed] in server\n"));
+	assert_non_null(strstr(text, "main (main.c:7) in server\n"));
+	free(text);
+}
+
 static void test_colours(void **state)
 {
 	const struct report_style plain = { .colour = false }, coloured = { .colour = true };
@@ -944,6 +958,7 @@ int main(void)
 		cmocka_unit_test(test_text_of_hostile_names),
 		cmocka_unit_test(test_text_fits_the_terminal),
 		cmocka_unit_test(test_a_short_name_is_not_marked_as_cut),
+		cmocka_unit_test(test_a_guessed_frame_is_marked),
 		cmocka_unit_test(test_colours),
 		cmocka_unit_test(test_top),
 		cmocka_unit_test(test_folded),

@@ -281,8 +281,23 @@ static void every_frame_is_found_by_debug_frame(void **state)
 
 static void every_frame_is_found_by_frame_pointers_where_there_are_no_rules(void **state)
 {
+	struct subject s;
+
 	(void)state;
-	expect_in("stacks_frame_pointer", "deep", DEEP_CHAIN);
+	assert_true(start_at(&s, "stacks_frame_pointer", "deep"));
+	capture_and_unwind(&s);
+	expect_chain(DEEP_CHAIN, UNWIND_COMPLETE);
+	for (size_t i = find_from(0, "deep10"); i < find_from(0, "run"); i++)
+		assert_true(unwound.is_guessed[i]); /* one ip each: nothing is inlined */
+	end(&s);
+}
+
+static void what_rules_led_to_is_no_guess(void **state)
+{
+	(void)state;
+	expect_in("stacks", "deep", DEEP_CHAIN);
+	for (size_t i = 0; i < unwound.n; i++)
+		assert_false(unwound.is_guessed[i]);
 }
 
 static void every_frame_is_found_with_musl(void **state)
@@ -334,7 +349,7 @@ static void a_signal_handler_leads_on_in_a_musl_program(void **state)
 	end(&s);
 }
 
-static void a_handler_on_a_stack_of_its_own_is_cut_there(void **state)
+static void a_handler_on_a_stack_of_its_own_is_told(void **state)
 {
 	struct subject s;
 
@@ -342,7 +357,8 @@ static void a_handler_on_a_stack_of_its_own_is_cut_there(void **state)
 	assert_true(start_at(&s, "stacks", "altstack"));
 	capture(&s, 8192);
 	unwind(&s);
-	expect_chain(CHAIN("stop_here", "handler"), UNWIND_CUT);
+	expect_chain(CHAIN("stop_here", "handler"), UNWIND_OTHER_STACK);
+	assert_true(n_frames > 2 && frames[n_frames - 2].is_signal); /* and behind it who was interrupted */
 	end(&s);
 }
 
@@ -1715,11 +1731,12 @@ int main(void)
 		cmocka_unit_test(every_frame_is_found_with_dynamic_symbols_alone),
 		cmocka_unit_test(every_frame_is_found_by_debug_frame),
 		cmocka_unit_test(every_frame_is_found_by_frame_pointers_where_there_are_no_rules),
+		cmocka_unit_test(what_rules_led_to_is_no_guess),
 		cmocka_unit_test(every_frame_is_found_with_musl),
 		cmocka_unit_test(every_frame_is_found_with_musl_in_a_static_program),
 		cmocka_unit_test(a_signal_handler_leads_to_what_it_interrupted),
 		cmocka_unit_test(a_signal_handler_leads_on_in_a_musl_program),
-		cmocka_unit_test(a_handler_on_a_stack_of_its_own_is_cut_there),
+		cmocka_unit_test(a_handler_on_a_stack_of_its_own_is_told),
 		cmocka_unit_test(a_thread_is_unwound_to_its_beginning),
 		cmocka_unit_test(a_thread_of_musl_is_unwound_to_its_beginning),
 		cmocka_unit_test(inlined_calls_are_frames_with_their_lines),

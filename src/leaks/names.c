@@ -20,7 +20,7 @@ const char *report_end_name(enum unwind_end end)
 	static const char *const names[] = {
 		[UNWIND_COMPLETE] = "complete", [UNWIND_CUT] = "cut",
 		[UNWIND_NO_RULES] = "no-rules", [UNWIND_TOO_DEEP] = "too-deep",
-		[UNWIND_BROKEN] = "broken",
+		[UNWIND_BROKEN] = "broken",     [UNWIND_OTHER_STACK] = "other-stack",
 	};
 
 	return (size_t)end < ARRAY_SIZE(names) ? names[end] : "unknown";

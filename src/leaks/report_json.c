@@ -74,6 +74,7 @@ static void print_frame(struct json *json, const struct frame *frame)
 	json_unsigned(json, "module_offset", frame->module_offset);
 	json_bool(json, "inlined", frame->inlined);
 	json_bool(json, "signal_frame", frame->is_signal);
+	json_bool(json, "guessed", frame->is_guessed);
 	json_end_object(json);
 }
 

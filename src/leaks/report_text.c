@@ -337,12 +337,12 @@ static void print_frame(const struct printer *printer, const struct report_site 
 	if (frame->module && frame->function)
 		module = escaped(base_name(frame->module));
 	others = 9 + output_text_width(place.s) + output_text_width(module.s) +
-		 (*module.s ? 4 : 0) + (frame->inlined ? 10 : 0);
+		 (*module.s ? 4 : 0) + (frame->inlined ? 10 : 0) + (frame->is_guessed ? 10 : 0);
 	if (width)
 		shorten(&function, width > others ? width - others : 0);
-	print_line(printer, is_marked ? BOLD : NULL, "  %s #%-3zu%s%s%s%s%s",
+	print_line(printer, is_marked ? BOLD : NULL, "  %s #%-3zu%s%s%s%s%s%s",
 		   is_marked ? ">" : " ", i, function.s, place.s, frame->inlined ? " [inlined]" : "",
-		   *module.s ? " in " : "", module.s);
+		   frame->is_guessed ? " [guessed]" : "", *module.s ? " in " : "", module.s);
 }
 
 static void print_stack(const struct printer *printer, const struct report_site *site)
@@ -352,6 +352,8 @@ static void print_stack(const struct printer *printer, const struct report_site 
 		[UNWIND_NO_RULES] = "nothing tells how to go on from here",
 		[UNWIND_TOO_DEEP] = "too many frames to go on",
 		[UNWIND_BROKEN] = "the stack makes no sense from here on",
+		[UNWIND_OTHER_STACK] = "the handler ran on a stack of its own: what was interrupted is on "
+				       "another, which was not copied",
 	};
 	size_t n = site->site->n_frames;
 

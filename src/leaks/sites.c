@@ -90,6 +90,8 @@ int site_describe(struct site *site)
 		if (!grown)
 			return -ENOMEM;
 		site->frames = grown;
+		for (size_t k = 0; k < n; k++)
+			some[k].is_guessed = site->stack.is_guessed[i];
 		memcpy(site->frames + site->n_frames, some, n * sizeof(*some));
 		site->n_frames += n;
 	}

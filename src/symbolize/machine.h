@@ -18,6 +18,8 @@ struct machine {
 	/* Where in its frame the kernel keeps each register while a handler runs, counted from the
 	 * stack pointer that the trampoline sees. */
 	const int *in_signal_frame;
+	/* and the beginning and the size of the stack that handlers run on, where there is one */
+	int signal_stack_at, signal_stack_bytes_at;
 	/* Is code[] the C library's call of rt_sigreturn(2)? */
 	bool (*is_signal_return)(const unsigned char *code, size_t bytes);
 	/* Does a function in code[] begin by keeping a frame pointer? */

@@ -31,11 +31,13 @@ enum unwind_end {
 	UNWIND_NO_RULES,  /* no unwind information, and no frame pointer that leads on */
 	UNWIND_TOO_DEEP,  /* UNWIND_MAX frames */
 	UNWIND_BROKEN,    /* contradictory: a stack that does not move on, an address that is mapped nowhere */
+	UNWIND_OTHER_STACK, /* a signal handler on a stack of its own: what it interrupted was not copied */
 };
 
 struct unwound {
 	uint64_t ip[UNWIND_MAX];      /* innermost first */
 	bool is_return[UNWIND_MAX];   /* ip is behind a call: the call itself is at ip - 1 */
+	bool is_guessed[UNWIND_MAX];  /* no rules led there: a frame pointer, or what looks like a caller */
 	size_t n;
 	enum unwind_end end;
 };
@@ -52,6 +54,7 @@ struct frame {
 	const char *module;      /* path as mapped; "[vdso]"; "[jit]" for /tmp/perf-PID.map */
 	bool inlined;            /* into the frame that follows */
 	bool is_signal;          /* the kernel's signal trampoline */
+	bool is_guessed;         /* as in struct unwound, which whoever describes has */
 };
 
 /* Shared by all spaces: files opened and debug information read once. */

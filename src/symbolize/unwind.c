@@ -24,6 +24,8 @@ struct walk {
 	uint32_t known;	  /* which of them, a bit each */
 	bool is_return;	  /* value[ip] is behind a call */
 	bool wanted_more; /* something above the copy was looked for */
+	bool is_guess;	  /* the last step was one */
+	bool has_left;	  /* a handler's own stack, for another that was not copied */
 };
 
 /* What is where the walk is. */
@@ -160,6 +162,22 @@ static enum step step_by_rules(struct walk *walk, const struct cfi_rules *rules)
 	return STEP_ON;
 }
 
+/* Is the signal frame on the stack that the frame itself names as the one for handlers? */
+static bool is_on_signal_stack(struct walk *walk, uint64_t frame)
+{
+	uint64_t low, bytes;
+
+	return read_stack(walk, frame + (uint64_t)machine_here.signal_stack_at, WORD, &low) == 0 &&
+	       read_stack(walk, frame + (uint64_t)machine_here.signal_stack_bytes_at, WORD,
+			  &bytes) == 0 &&
+	       frame - low < bytes;
+}
+
+static bool is_copied(const struct walk *walk, uint64_t address)
+{
+	return address >= walk->bottom && address < walk->top;
+}
+
 static enum step step_out_of_signal(struct walk *walk)
 {
 	uint64_t frame = walk->value[machine_here.sp];
@@ -169,6 +187,7 @@ static enum step step_out_of_signal(struct walk *walk)
 		if (read_stack(walk, frame + (uint64_t)machine_here.in_signal_frame[i], WORD,
 			       &value[i]) < 0)
 			return STEP_FAILED;
+	walk->has_left = is_on_signal_stack(walk, frame) && !is_copied(walk, value[machine_here.sp]);
 	memcpy(walk->value, value, sizeof(value));
 	walk->known = UINT32_MAX;
 	walk->is_return = false;
@@ -264,6 +283,7 @@ static enum step take_guess(struct walk *walk, uint64_t at, uint64_t ip)
 	set(walk->value, &walk->known, machine_here.sp, at + WORD);
 	set(walk->value, &walk->known, machine_here.ip, ip);
 	walk->is_return = true;
+	walk->is_guess = true;
 	return STEP_ON;
 }
 
@@ -367,6 +387,8 @@ static enum unwind_end end_of(const struct walk *walk, enum step step)
 {
 	if (step == STEP_OUTERMOST)
 		return UNWIND_COMPLETE;
+	if (walk->has_left)
+		return UNWIND_OTHER_STACK;
 	if (walk->wanted_more && !walk->stack->whole)
 		return UNWIND_CUT;
 	return step == STEP_NO_RULES ? UNWIND_NO_RULES : UNWIND_BROKEN;
@@ -389,6 +411,7 @@ static bool note_frame(const struct walk *walk, const struct place *place, struc
 
 	if (unwound->n == 0 || place->mapping) {
 		unwound->ip[unwound->n] = ip;
+		unwound->is_guessed[unwound->n] = walk->is_guess;
 		unwound->is_return[unwound->n++] = walk->is_return;
 	}
 	if (!place->mapping)
@@ -411,7 +434,7 @@ static int walk_on(struct walk *walk, struct unwound *unwound)
 			return r;
 		if (!note_frame(walk, &place, unwound))
 			return 0;
-		walk->wanted_more = false;
+		walk->wanted_more = walk->is_guess = false;
 		how = step(walk, &place);
 		if (how != STEP_ON) {
 			unwound->end = end_of(walk, how);
