@@ -540,6 +540,24 @@ def test_ordinary_user_is_told_what_was_used_instead():
         target.hear('ready')
 
 
+def test_too_few_descriptors_for_us():
+    """The limit is what is named, not the kernel."""
+    can_leak()
+    for limit in (12, 30):
+        code, out, err = run_as(['prlimit', '--nofile=%d' % limit], '--json', '-a', '-d', '0.1')
+        refused(code, out, err, 'ulimit -n')
+
+
+def test_few_descriptors_are_enough():
+    """64, for us and for COMMAND."""
+    can_leak()
+    code, out, err = run_as(['prlimit', '--nofile=64:64'], '--json', '--', program('plant'),
+                            'in_loaded', 'leak')
+    report = Report(code, out, err)
+    assert report.document['source'] == 'bpf', report.text
+    check_sites(report, CATALOG['in_loaded'])
+
+
 def test_no_such_process():
     can_leak()
     process = subprocess.Popen(['true'])

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 
 #include "base/output.h"
+#include "leaks/load_log.h"
 #include "leaks/report.h"
 
 #include <cmocka.h> /* behind base.h: its macro fail() is not our function */
@@ -834,6 +835,29 @@ static void test_a_guessed_frame_is_marked(void **state)
 	free(text);
 }
 
+static void test_of_a_refusal_the_reason_is_kept(void **state)
+{
+	struct load_log log = { "", "" };
+	char message[4096];
+
+	load_log_add(&log, "libbpf: prog 'leave': BPF program load failed: Permission denied\n");
+	load_log_add(&log, "libbpf: prog 'leave': -- BEGIN PROG LOAD LOG --\n"
+			   "0: R1=ctx() R10=fp0\n; int BPF_PROG(leave)\n"
+			   "5: (61) r2 = *(u32 *)(r3 +0)\nR3 invalid mem access '\033scalar'\n"
+			   "processed 5 insns (limit 1000000)\n-- END PROG LOAD LOG --\n");
+	load_log_add(&log, "libbpf: failed to load object 'handles'\n");
+	assert_string_equal(log.complaint, "prog 'leave': BPF program load failed: Permission denied");
+	assert_string_equal(log.verdict, "R3 invalid mem access '\\x1bscalar'");
+
+	log = (struct load_log){ "", "" };
+	memset(message, 'x', sizeof(message) - 1);
+	message[sizeof(message) - 1] = '\0';
+	load_log_add(&log, message);
+	assert_int_equal(strlen(log.complaint), sizeof(log.complaint) - 1);
+	load_log_add(&log, "-- BEGIN PROG LOAD LOG --\n"); /* cut short */
+	assert_string_equal(log.verdict, "");
+}
+
 static void test_colours(void **state)
 {
 	const struct report_style plain = { .colour = false }, coloured = { .colour = true };
@@ -959,6 +983,7 @@ int main(void)
 		cmocka_unit_test(test_text_fits_the_terminal),
 		cmocka_unit_test(test_a_short_name_is_not_marked_as_cut),
 		cmocka_unit_test(test_a_guessed_frame_is_marked),
+		cmocka_unit_test(test_of_a_refusal_the_reason_is_kept),
 		cmocka_unit_test(test_colours),
 		cmocka_unit_test(test_top),
 		cmocka_unit_test(test_folded),

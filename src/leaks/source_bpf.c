@@ -14,6 +14,7 @@
 
 #include "leaks/bpf/handles.h"
 #include "leaks/calls.h"
+#include "leaks/load_log.h"
 #include "leaks/source.h"
 #include "proc/proc.h"
 
@@ -102,6 +103,9 @@ static int bpf_add(struct source *source, pid_t pid, bool follow, struct tendril
 	self->skeleton->bss->look_mode = LOOK_ADD;
 	self->skeleton->bss->look_flags = follow ? PROCESS_FOLLOW : 0;
 	r = iterate(self->skeleton->progs.look, pidfd);
+	if (r < 0 && !pid)
+		return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
+			    "the kernel does not tell the handles of all processes: %s", strerror(-r));
 	if (r < 0)
 		return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
 			    "the kernel does not tell the handles of process %d: %s", (int)pid,
@@ -512,9 +516,17 @@ static int make_buffers(struct bpf_source *self)
 	return self->releases ? 0 : -ENOMEM;
 }
 
-/* libbpf would print to stderr. */
-static int say_nothing(enum libbpf_print_level level, const char *format, va_list args)
+/* libbpf would print to stderr, and tells only a function, of the whole program. */
+static _Thread_local struct load_log *said;
+
+static int keep_message(enum libbpf_print_level level, const char *format, va_list args)
 {
+	char *message = NULL;
+
+	if (!said || level != LIBBPF_WARN || vasprintf(&message, format, args) < 0)
+		return 0;
+	load_log_add(said, message);
+	free(message);
 	return 0;
 }
 
@@ -522,7 +534,7 @@ static int load(struct bpf_source *self, const struct leaks_options *options)
 {
 	int r;
 
-	(void)libbpf_set_print(say_nothing);
+	(void)libbpf_set_print(keep_message);
 	self->skeleton = handles__open();
 	if (!self->skeleton)
 		return -errno;
@@ -553,37 +565,49 @@ static int attach(struct bpf_source *self)
 	return self->ring ? 0 : -errno;
 }
 
-static int refused(int r, struct tendril_error *error)
+static int refused(int r, const struct load_log *log, struct tendril_error *error)
 {
-	if (r == -EPERM || r == -EACCES)
+	/* The verifier's own refusal is -EACCES, too. */
+	if (r == -EPERM || (r == -EACCES && !log->verdict[0]))
 		return fail(error, -EPERM, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
 			    "the kernel does not let us load BPF programs: that takes CAP_BPF and "
 			    "CAP_PERFMON (or root)");
 	if (r == -ENOMEM)
 		return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "out of memory");
+	if (r == -EMFILE || r == -ENFILE)
+		return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_LIMIT,
+			    "our BPF programs take some 40 descriptors, and we may not have so many "
+			    "(ulimit -n): %s", strerror(-r));
+	if (log->verdict[0])
+		return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
+			    "this kernel's verifier refuses our BPF programs (%s): %s", log->complaint,
+			    log->verdict);
 	return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
-		    "this kernel cannot run our BPF programs (%s): Linux 6.1 with BTF is needed",
-		    strerror(-r));
+		    "our BPF programs, which need Linux 6.1 with BTF, cannot be loaded: %s%s%s",
+		    strerror(-r), *log->complaint ? ": " : "", log->complaint);
 }
 
 int source_bpf_open(const struct leaks_options *options, struct source **ret_source,
 		    struct tendril_error *error)
 {
 	struct bpf_source *self = calloc(1, sizeof(*self));
+	struct load_log log = { "", "" };
 	int r;
 
 	if (!self)
-		return refused(-ENOMEM, error);
+		return refused(-ENOMEM, &log, error);
 	self->base.ops = &bpf_ops;
+	said = &log;
 	/* Without it, what is mapped is read from /proc, while the process lives. */
 	if (mappings_open(&self->mappings) < 0)
 		self->mappings = NULL;
 	r = load(self, options);
 	if (r == 0)
 		r = attach(self);
+	said = NULL;
 	if (r < 0) {
 		bpf_close(&self->base);
-		return refused(r, error);
+		return refused(r, &log, error);
 	}
 	*ret_source = &self->base;
 	return 0;
