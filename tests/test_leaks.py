@@ -643,6 +643,38 @@ def test_threads_that_end_together():
     assert all(p['ended'] for p in report.processes), report.text
 
 
+def test_a_thread_that_executes_has_the_first_ones_number():
+    can_leak()
+    code, out, err = run_leaks(TENDRIL, '--json', '--', program('plant'), 'thread_exec', 'leak')
+    report = Report(code, out, err)
+    execed = [s for s in report.sites()
+              if any(f.get('function') == 'plant_thread_execed' for f in s['stack'])]
+    assert [s['tid'] for s in execed] == [report.document['pid']], report.text
+
+
+# The first thread waits in a call that would return a handle, and never returns.
+EXECUTING = '''
+import os, sys, threading
+def work():
+    while open('/proc/%d/syscall' % os.getpid()).read().split()[0] != '257':
+        pass
+    os.execv('/bin/true', ['true'])
+threading.Thread(target=work).start()
+os.open(sys.argv[1], os.O_RDONLY)
+'''
+
+
+def test_call_that_execve_ended_opened_nothing():
+    can_leak()
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkfifo(folder + '/fifo')
+        for options in ([], ['--ptrace']):
+            code, out, err = run_leaks(TENDRIL, '--json', *options, '--', sys.executable, '-c',
+                                       EXECUTING, folder + '/fifo')
+            report = Report(code, out, err)
+            assert not report.sites() and report.document['leaks'] == 0, report.text
+
+
 WITHOUT_FIRST = '''
 import ctypes, os, threading, time
 def work():

@@ -742,9 +742,11 @@ static __always_inline bool is_reading_more(struct thread *thread, __u32 number)
 }
 
 /* Those that close at execve(2) are gone, and the rest belongs to another program. */
-static __always_inline void execute(struct call *call, struct thread *thread)
+static __always_inline void execute(struct call *call, struct thread *thread, struct task_struct *task)
 {
 	call->captures = 0;
+	/* Whichever thread it was, it has the first one's number from now on. */
+	call->tid = thread->tid = own_number_of_thread(task);
 	compare_table(call);
 	thread->image++;
 	thread->stack_low = thread->stack_high = 0;
@@ -807,7 +809,7 @@ static __always_inline void follow_call(struct call *call, struct thread *thread
 		compare_table(call);
 		break;
 	case CALL_EXECUTES:
-		execute(call, thread);
+		execute(call, thread, task);
 		break;
 	default:
 		compare_table(call);
