@@ -164,6 +164,14 @@ class Target:
                 raise Skip('not permitted here: ' + why.strip())
             raise AssertionError('it says %r, not %r; status %d: %s' % (line, wanted, code, why))
 
+    def hear_word(self, wanted):
+        """What it says behind a word."""
+        ready = select.select([self.process.stdout], [], [], SECONDS)[0]
+        assert ready, 'it does not say %r' % wanted
+        line = self.process.stdout.readline().decode()
+        assert line.startswith(wanted + ' '), 'it says %r, not %r' % (line, wanted)
+        return line.split()[1]
+
     def say(self, text='\n'):
         self.process.stdin.write(text.encode())
         self.process.stdin.flush()

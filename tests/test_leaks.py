@@ -675,6 +675,56 @@ def test_call_that_execve_ended_opened_nothing():
             assert not report.sites() and report.document['leaks'] == 0, report.text
 
 
+def with_events(words, tendril_waits, work):
+    """(report, PID of the one that stays) of program events; tendril_waits: stopped meanwhile."""
+    can_leak()
+    with Target(program('events'), *words) as target:
+        target.hear('begin')
+        stays = 0
+        try:
+            with Leaks(TENDRIL, '--json', '-f', target.pid) as leaks:
+                leaks.wait_until_watching()
+                if tendril_waits:
+                    leaks.process.send_signal(signal.SIGSTOP)
+                    until('tendril is stopped', lambda: state_of(leaks.process.pid) == 'T')
+                target.say()
+                stays = int(target.hear_word('ready'))
+                work(target)
+                if tendril_waits:
+                    leaks.process.send_signal(signal.SIGCONT)
+                report = leaks.end()
+        finally:
+            if stays:
+                os.kill(stays, signal.SIGKILL)
+        target.say()
+    assert report.document['source'] == 'bpf', report.text
+    return report, target.pid, stays
+
+
+def three_of(report, pid):
+    return [s for s in report.sites(pid) if any(f['function'] == 'open_three' for f in s.get('stack', []))]
+
+
+def test_events_that_were_lost_are_told_and_made_good():
+    """More than the kernel keeps for us: no process is missing, and none stays that has ended."""
+    report, pid, stays = with_events(['storm', '25000'], True, lambda target: None)
+    assert report.lost() > 0, report.text[:300]
+    alive = {p['pid'] for p in report.processes if not p['ended']}
+    assert alive == {pid, stays}, alive
+    sites = three_of(report, stays)
+    assert sum(s['count'] for s in sites) == 3, report.show()
+    assert all(s['uncertain'] == s['count'] for s in sites), sites
+
+
+def test_number_of_a_process_that_has_ended_is_used_again():
+    """Before we have heard of the end: the two are not taken for one."""
+    report, pid, stays = with_events(['same-number'], True, lambda target: None)
+    assert [p['ended'] for p in report.processes if p['pid'] == stays] == [True, False], report.text
+    assert sum(s['count'] for s in three_of(report, stays)) == 3, report.show()
+    assert report.lost() == 0, report.text
+    assert {p['pid'] for p in report.processes} == {pid, stays}, report.text
+
+
 WITHOUT_FIRST = '''
 import ctypes, os, threading, time
 def work():

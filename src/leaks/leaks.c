@@ -37,6 +37,7 @@ struct watched {
 	bool ended;
 	bool has_sites; /* which refer to its images */
 	bool is_dropped;
+	bool is_uncertain; /* an event about it was lost */
 	int status;
 	int64_t began_ns, ended_ns;
 	struct leaks_process counts; /* at its end */
@@ -89,6 +90,14 @@ static struct watched *find_watched(const struct leaks *leaks, pid_t pid)
 {
 	for (size_t i = leaks->n_watched; i-- > 0;)
 		if (leaks->watched[i]->pid == pid && !leaks->watched[i]->ended)
+			return leaks->watched[i];
+	return NULL;
+}
+
+static struct watched *find_key(const struct leaks *leaks, uint32_t key)
+{
+	for (size_t i = leaks->n_watched; i-- > 0;)
+		if (leaks->watched[i]->key == key && !leaks->watched[i]->ended)
 			return leaks->watched[i];
 	return NULL;
 }
@@ -177,7 +186,7 @@ static void copy_image(struct watched *watched, const struct image *from)
 static void on_process(void *context, pid_t pid, pid_t parent, uint32_t key, const char *name)
 {
 	struct leaks *leaks = context;
-	struct watched *watched = find_watched(leaks, pid);
+	struct watched *watched = find_key(leaks, key);
 	struct watched *from = parent ? find_latest(leaks, parent) : NULL;
 
 	if (watched)
@@ -215,10 +224,10 @@ static void on_mapped(void *context, const struct mapping_event *event)
 	}
 }
 
-static void on_executed(void *context, pid_t pid, uint32_t number, const char *name)
+static void on_executed(void *context, uint32_t key, uint32_t number, const char *name)
 {
 	struct leaks *leaks = context;
-	struct watched *watched = find_watched(leaks, pid);
+	struct watched *watched = find_key(leaks, key);
 
 	if (!watched)
 		return;
@@ -228,6 +237,14 @@ static void on_executed(void *context, pid_t pid, uint32_t number, const char *n
 		read_name(watched);
 	if (!find_image(watched, number) && !read_image(leaks, watched, number))
 		leaks->error = -ENOMEM;
+}
+
+static void on_uncertain(void *context, uint32_t key)
+{
+	struct watched *watched = find_key(context, key);
+
+	if (watched)
+		watched->is_uncertain = true;
 }
 
 /* Openings */
@@ -331,7 +348,7 @@ static int add_held(struct held **held, size_t *n, size_t *room, const struct he
 static int take_handle(void *context, const struct source_handle *handle)
 {
 	struct leaks *leaks = context;
-	struct held held = { .handle = *handle, .watched = find_watched(leaks, handle->owner) };
+	struct held held = { .handle = *handle, .watched = find_key(leaks, handle->owner) };
 	bool is_old = leaks->is_short || now_ns() - handle->opened_ns >= SURVIVOR_NS;
 	int r = 0;
 
@@ -487,7 +504,7 @@ static const struct proc_handle *find_number(const struct proc_handles *handles,
 static int keep_handle(void *context, const struct source_handle *handle)
 {
 	struct leaks *leaks = context;
-	struct held held = { .handle = *handle, .watched = find_watched(leaks, handle->owner) };
+	struct held held = { .handle = *handle, .watched = find_key(leaks, handle->owner) };
 	int r;
 
 	if (!held.watched)
@@ -534,24 +551,24 @@ static void look_at_the_end(struct watched *watched)
 		(void)space_update(last->space);
 }
 
-static void on_ended(void *context, pid_t pid, uint32_t key, int status)
+static void on_ended(void *context, uint32_t key, int status)
 {
 	struct leaks *leaks = context;
 	const struct source_ops *ops = leaks->source->ops;
-	struct watched *watched = find_watched(leaks, pid);
+	struct watched *watched = find_key(leaks, key);
 	int r;
 
 	if (!watched)
 		return;
 	look_at_the_end(watched);
 	(void)ops->counts(leaks->source, key, &watched->counts);
-	r = ops->each_handle(leaks->source, pid, keep_handle, leaks);
+	r = ops->each_handle(leaks->source, key, keep_handle, leaks);
 	if (r == 0)
 		r = ops->flush_releases(leaks->source);
 	if (r < 0)
 		leaks->error = r;
 	describe_last(leaks, watched);
-	ops->forget(leaks->source, pid, key);
+	ops->forget(leaks->source, key);
 	watched->ended = true;
 	watched->ended_ns = now_ns();
 	watched->status = status;
@@ -658,7 +675,7 @@ static void describe_handle(struct kept_snapshot *kept, const struct held *held,
 	handle->tid = from->tid;
 	handle->origin = from->origin;
 	handle->syscall = from->syscall;
-	handle->uncertain = from->no_stack;
+	handle->uncertain = from->no_stack || held->watched->is_uncertain;
 	handle->opened_ns = from->opened_ns;
 	handle->kind = held->opening->kind ? held->opening->kind :
 					     proc_handle_kind_name(PROC_HANDLE_OTHER);
@@ -812,6 +829,7 @@ int leaks_snapshot(struct leaks *leaks, struct leaks_snapshot **ret_snapshot)
 	kept->snapshot.taken_ns = now_ns();
 	kept->snapshot.source = leaks->source->ops->name;
 	kept->snapshot.dropped = leaks->dropped;
+	kept->snapshot.dropped.lost += leaks->source->ops->unkept(leaks->source);
 	if (r < 0) {
 		leaks_snapshot_free(&kept->snapshot);
 		return r;
@@ -828,6 +846,7 @@ static const struct source_callbacks callbacks = {
 	.executed = on_executed,
 	.description = on_description,
 	.ended = on_ended,
+	.uncertain = on_uncertain,
 };
 
 int leaks_add(struct leaks *leaks, pid_t pid, struct tendril_error *error)
@@ -944,7 +963,7 @@ void leaks_count(const struct leaks *leaks, struct leaks_counts *ret_counts)
 	struct leaks_counts counts = leaks->dropped;
 
 	counts.handles = leaks->n_held;
-
+	counts.lost += leaks->source->ops->unkept(leaks->source);
 	for (size_t i = 0; i < leaks->n_watched; i++) {
 		struct leaks_process now = { 0 };
 

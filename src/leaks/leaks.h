@@ -70,7 +70,9 @@ struct leaks_snapshot {
 	const char *source;         /* "bpf" or "ptrace" */
 	const struct leaks_process *processes;
 	size_t n_processes;
-	struct leaks_counts dropped; /* of others that ended, and left nothing that they had opened */
+	/* Of others that ended, and left nothing that they had opened; and lost events of which it
+	 * is not known whose they were. */
+	struct leaks_counts dropped;
 };
 
 struct leaks_options {

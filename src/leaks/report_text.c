@@ -150,6 +150,12 @@ static struct text ending(const struct printer *printer, const struct leaks_proc
 	return text;
 }
 
+static void print_lost(const struct printer *printer, uint64_t lost)
+{
+	print_line(printer, RED, "  %" PRIu64 " event%s lost: handles that they may concern are marked "
+		   "uncertain", lost, lost == 1 ? " was" : "s were");
+}
+
 static void print_counts(const struct printer *printer, const char *who, const char *ended,
 			 const struct leaks_counts *counts)
 {
@@ -160,9 +166,7 @@ static void print_counts(const struct printer *printer, const char *who, const c
 		   *ended ? " when it ended" : "", counts->opened, counts->closed,
 		   duration(snapshot->taken_ns - snapshot->began_ns).s);
 	if (counts->lost)
-		print_line(printer, RED, "  %" PRIu64 " event%s lost: handles that they may "
-			   "concern are marked uncertain", counts->lost,
-			   counts->lost == 1 ? " was" : "s were");
+		print_lost(printer, counts->lost);
 }
 
 static struct leaks_counts counts_of(const struct leaks_process *process)
@@ -192,6 +196,8 @@ static void print_processes(const struct printer *printer)
 	if (snapshot->n_processes > PROCESSES_MAX || snapshot->n_processes == 0) {
 		(void)snprintf(who.s, sizeof(who.s), "%zu processes", snapshot->n_processes);
 		print_counts(printer, who.s, "", &all);
+	} else if (snapshot->dropped.lost) {
+		print_lost(printer, snapshot->dropped.lost);
 	}
 	if (snapshot->source && !strcmp(snapshot->source, "ptrace"))
 		print_line(printer, DIM, "  by ptrace: slower, and the processes were slowed down");

@@ -16,7 +16,7 @@
 
 /* One open handle.  opened_ns and tid together name the opening: the same after fork(2). */
 struct source_handle {
-	pid_t owner;         /* whose table it is in */
+	uint32_t owner;      /* key of the process whose table it is in */
 	pid_t pid, tid;      /* who opened it */
 	int number;
 	int syscall;         /* -1: not known */
@@ -28,19 +28,22 @@ struct source_handle {
 	uint32_t page, chunk; /* the source's own */
 };
 
+/* key: of one process, and never of another, as its pid may be. */
 struct source_callbacks {
 	/* parent: 0 unless it was forked while we watched */
 	void (*process)(void *context, pid_t pid, pid_t parent, uint32_t key, const char *name);
 	/* A program begins, and is mapped; of every process, also those not watched. */
 	void (*mapped)(void *context, const struct mapping_event *event);
-	void (*executed)(void *context, pid_t pid, uint32_t image, const char *name);
+	void (*executed)(void *context, uint32_t key, uint32_t image, const char *name);
 	/* What a handle was that was open at its process's end (number, tid and opened_ns tell
 	 * which): names from the file upwards. */
 	void (*description)(void *context, const struct source_handle *handle, unsigned int mode,
 			    const char *const *names, size_t n_names);
 	/* No more handles of it will come; they are told by each_handle() once more.  Where the
 	 * source can, it holds the process at its very end until this returns. */
-	void (*ended)(void *context, pid_t pid, uint32_t key, int status);
+	void (*ended)(void *context, uint32_t key, int status);
+	/* Something of it was not told when it happened: it is told late, in another order. */
+	void (*uncertain)(void *context, uint32_t key);
 };
 
 struct source;
@@ -57,7 +60,7 @@ struct source_ops {
 	/* Of room for stacks: those of young handles should be unwound and released as well. */
 	bool (*is_short)(const struct source *source);
 	/* owner 0: of all */
-	int (*each_handle)(struct source *source, pid_t owner,
+	int (*each_handle)(struct source *source, uint32_t owner,
 			   int (*tell)(void *context, const struct source_handle *handle), void *context);
 	/* buffer: SOURCE_STACK_MAX.  Return: 0, or -ENOENT (closed, and the stack gone). */
 	int (*capture)(struct source *source, const struct source_handle *handle,
@@ -66,8 +69,10 @@ struct source_ops {
 	int (*release)(struct source *source, const struct source_handle *handle);
 	int (*flush_releases)(struct source *source);
 	int (*counts)(struct source *source, uint32_t key, struct leaks_process *process);
+	/* Events that there was no room for, of whatever process. */
+	uint64_t (*unkept)(const struct source *source);
 	/* Everything kept of a process that has ended. */
-	void (*forget)(struct source *source, pid_t pid, uint32_t key);
+	void (*forget)(struct source *source, uint32_t key);
 	void (*close)(struct source *source);
 };
 

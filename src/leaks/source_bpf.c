@@ -47,6 +47,7 @@ struct bpf_source {
 	struct mappings *mappings; /* NULL: not permitted */
 	union any_event *events;
 	size_t n_events, events_room;
+	uint64_t unkept; /* events that were not told, when we last looked for what they were about */
 };
 
 static struct bpf_source *self_of(struct source *source)
@@ -141,13 +142,13 @@ static void tell_event(struct bpf_source *self, const struct event *event)
 		tell->process(self->base.context, pid, (pid_t)event->parent, event->key, event->name);
 		break;
 	case EVENT_EXECUTED:
-		tell->executed(self->base.context, pid, event->image, event->name);
+		tell->executed(self->base.context, event->key, event->image, event->name);
 		break;
 	case EVENT_HANDLE:
 		tell_description(self, (const struct handle_event *)event);
 		break;
 	case EVENT_ENDED:
-		tell->ended(self->base.context, pid, event->key, (int)event->status);
+		tell->ended(self->base.context, event->key, (int)event->status);
 		break;
 	default:
 		break;
@@ -191,6 +192,57 @@ static void tell_in_order(struct bpf_source *self, const struct mapping_event *m
 		self->base.callbacks->mapped(self->base.context, &mapped[at++]);
 }
 
+/* What the ring had no room for is told from the table of processes. */
+static void tell_untold(struct bpf_source *self, uint32_t key)
+{
+	const struct source_callbacks *tell = self->base.callbacks;
+	void *context = self->base.context;
+	struct process process;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(self->skeleton->maps.processes), &key, &process) < 0 ||
+	    !process.untold)
+		return;
+	process.name[sizeof(process.name) - 1] = '\0';
+	tell->process(context, (pid_t)process.pid, (pid_t)process.parent, key, process.name);
+	tell->uncertain(context, key);
+	if (process.untold & UNTOLD_EXECUTED)
+		tell->executed(context, key, process.image, process.name);
+	if (process.untold & UNTOLD_ENDED)
+		tell->ended(context, key, (int)process.status);
+}
+
+static int list_processes(const struct bpf_source *self, uint32_t **ret_keys, size_t *ret_n)
+{
+	const struct bpf_map *map = self->skeleton->maps.processes;
+	size_t max = bpf_map__max_entries(map), n = 0;
+	uint32_t *keys = calloc(max, sizeof(*keys)), *last = NULL;
+
+	if (!keys)
+		return -ENOMEM;
+	for (; n < max && bpf_map_get_next_key(bpf_map__fd(map), last, &keys[n]) == 0; n++)
+		last = &keys[n];
+	*ret_keys = keys;
+	*ret_n = n;
+	return 0;
+}
+
+static int tell_what_was_not(struct bpf_source *self)
+{
+	uint64_t unkept = __atomic_load_n(&self->skeleton->bss->unkept_events, __ATOMIC_ACQUIRE);
+	AUTO_FREE uint32_t *keys = NULL;
+	size_t n;
+	int r;
+
+	if (unkept == self->unkept)
+		return 0;
+	r = list_processes(self, &keys, &n);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		tell_untold(self, keys[i]);
+	if (r == 0)
+		self->unkept = unkept;
+	return r;
+}
+
 /* The ring is read first: all that was mapped before an event in it is there by then. */
 static int bpf_events(struct source *source)
 {
@@ -207,7 +259,7 @@ static int bpf_events(struct source *source)
 		return r;
 	tell_in_order(self, mapped, n_mapped);
 	mappings_free_events(mapped, n_mapped);
-	return 0;
+	return tell_what_was_not(self);
 }
 
 static int bpf_poll_fd(const struct source *source)
@@ -258,7 +310,7 @@ static int tell_page(const struct page *page, uint32_t page_number,
 		if (!(present >> i & 1) || !copy_slot(page, i, &slot))
 			continue;
 		handle = (struct source_handle){
-			.owner = (pid_t)page->owner,
+			.owner = page->owner,
 			.pid = (pid_t)slot.pid,
 			.tid = (pid_t)slot.tid,
 			.number = (int)(page->index * PAGE_SLOTS + i),
@@ -278,14 +330,14 @@ static int tell_page(const struct page *page, uint32_t page_number,
 	return 0;
 }
 
-static int bpf_each_handle(struct source *source, pid_t owner,
+static int bpf_each_handle(struct source *source, uint32_t owner,
 			   int (*tell)(void *, const struct source_handle *), void *context)
 {
 	struct bpf_source *self = self_of(source);
 	int r = 0;
 
 	for (uint32_t i = 0; i < PAGES_MAX && r == 0; i++)
-		if (self->pages[i].table && (!owner || (pid_t)self->pages[i].owner == owner))
+		if (self->pages[i].table && (!owner || self->pages[i].owner == owner))
 			r = tell_page(&self->pages[i], i, tell, context);
 	return r;
 }
@@ -368,13 +420,19 @@ static int bpf_counts(struct source *source, uint32_t key, struct leaks_process 
 	return 0;
 }
 
-static void bpf_forget(struct source *source, pid_t pid, uint32_t key)
+static uint64_t bpf_unkept(const struct source *source)
+{
+	return __atomic_load_n(&((const struct bpf_source *)source)->skeleton->bss->unkept_events,
+			       __ATOMIC_RELAXED);
+}
+
+static void bpf_forget(struct source *source, uint32_t key)
 {
 	struct bpf_source *self = self_of(source);
 
 	(void)bpf_map_delete_elem(bpf_map__fd(self->skeleton->maps.processes), &key);
 	for (uint32_t i = 0; i < PAGES_MAX; i++)
-		if (self->pages[i].table && (pid_t)self->pages[i].owner == pid)
+		if (self->pages[i].table && self->pages[i].owner == key)
 			(void)release(self, i, RELEASE_PAGE, self->pages[i].table);
 	(void)bpf_flush_releases(source);
 }
@@ -452,6 +510,7 @@ static const struct source_ops bpf_ops = {
 	.release = bpf_release,
 	.flush_releases = bpf_flush_releases,
 	.counts = bpf_counts,
+	.unkept = bpf_unkept,
 	.forget = bpf_forget,
 	.close = bpf_close,
 };

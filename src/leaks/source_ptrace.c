@@ -42,6 +42,7 @@ struct table {
 
 struct traced_process {
 	pid_t pid;
+	uint32_t key; /* from 1: which of all that there ever were */
 	bool follow, ended;
 	uint32_t image;
 	size_t n_threads;
@@ -62,6 +63,7 @@ enum news_type { NEWS_PROCESS, NEWS_EXECUTED, NEWS_ENDED };
 struct news {
 	enum news_type type;
 	pid_t pid, parent;
+	uint32_t key;
 	uint32_t image;
 	int status;
 	pid_t held; /* this thread is stopped at its end until the news has been told */
@@ -87,6 +89,7 @@ struct ptrace_source {
 	size_t n_threads, threads_room;
 	struct news *news;
 	size_t n_news, news_room;
+	uint64_t unkept; /* for which there was no memory */
 };
 
 static struct ptrace_source *self_of(struct source *source)
@@ -102,8 +105,12 @@ static void tell_news(struct ptrace_source *self, const struct news *news)
 		size_t room = self->news_room ? self->news_room * 2 : 16;
 		struct news *grown = realloc(self->news, room * sizeof(*grown));
 
-		if (!grown)
+		if (!grown) {
+			self->unkept++;
+			if (news->held)
+				(void)ptrace(PTRACE_DETACH, news->held, NULL, NULL);
 			return;
+		}
 		self->news = grown;
 		self->news_room = room;
 	}
@@ -163,7 +170,7 @@ static void copy_table(struct traced_process *child, const struct traced_process
 		if (!to)
 			continue;
 		*to = *from;
-		to->handle.owner = child->pid;
+		to->handle.owner = child->key;
 		to->handle.origin = LEAKS_INHERITED;
 		to->stack = from->stack ? malloc(from->stack_bytes) : NULL;
 		to->handle.has_stack = to->stack != NULL;
@@ -226,7 +233,7 @@ static void record(struct ptrace_source *self, struct traced_process *process,
 	drop_stack(entry);
 	entry->open = true;
 	entry->handle = (struct source_handle){
-		.owner = process->pid,
+		.owner = process->key,
 		.pid = process->pid,
 		.tid = thread ? thread->tid : process->pid,
 		.number = number,
@@ -446,6 +453,7 @@ static struct traced_process *add_process(struct ptrace_source *self, pid_t pid,
 	self->process = grown;
 	self->process[self->n_processes++] = process;
 	process->pid = pid;
+	process->key = news.key = (uint32_t)self->n_processes;
 	process->follow = follow;
 	tell_news(self, &news);
 	return process;
@@ -454,7 +462,7 @@ static struct traced_process *add_process(struct ptrace_source *self, pid_t pid,
 static void end_process(struct ptrace_source *self, struct traced_process *process, int status,
 			pid_t held)
 {
-	struct news news = { .type = NEWS_ENDED, .pid = process->pid, .status = status, .held = held };
+	struct news news = { .type = NEWS_ENDED, .key = process->key, .status = status, .held = held };
 
 	process->ended = true;
 	tell_news(self, &news);
@@ -557,7 +565,7 @@ static bool place_thread(struct ptrace_source *self, pid_t tid)
 static void executed(struct ptrace_source *self, pid_t tid)
 {
 	struct traced_thread *thread = find_thread(self, tid);
-	struct news news = { .type = NEWS_EXECUTED, .pid = tid };
+	struct news news = { .type = NEWS_EXECUTED };
 
 	if (!thread || !thread->process)
 		return;
@@ -567,6 +575,7 @@ static void executed(struct ptrace_source *self, pid_t tid)
 			thread = find_thread(self, tid);
 		}
 	thread->process->n_threads = 1;
+	news.key = thread->process->key;
 	news.image = ++thread->process->image;
 	tell_news(self, &news);
 	compare(self, thread->process, NULL, LEAKS_FOUND);
@@ -779,14 +788,14 @@ static int ptrace_events(struct source *source)
 	self->n_news = self->news_room = 0;
 	pthread_mutex_unlock(&self->lock);
 	for (size_t i = 0; i < n; i++) {
-		uint32_t key = (uint32_t)news[i].pid;
+		uint32_t key = news[i].key;
 
 		if (news[i].type == NEWS_PROCESS)
 			source->callbacks->process(source->context, news[i].pid, news[i].parent, key, "");
 		else if (news[i].type == NEWS_EXECUTED)
-			source->callbacks->executed(source->context, news[i].pid, news[i].image, "");
+			source->callbacks->executed(source->context, key, news[i].image, "");
 		else
-			source->callbacks->ended(source->context, news[i].pid, key, news[i].status);
+			source->callbacks->ended(source->context, key, news[i].status);
 		if (news[i].held)
 			let_end(self, news[i].held);
 	}
@@ -813,7 +822,7 @@ static bool ptrace_is_short(const struct source *source)
 	return false;
 }
 
-static int ptrace_each_handle(struct source *source, pid_t owner,
+static int ptrace_each_handle(struct source *source, uint32_t owner,
 			      int (*tell)(void *, const struct source_handle *), void *context)
 {
 	struct ptrace_source *self = self_of(source);
@@ -823,7 +832,7 @@ static int ptrace_each_handle(struct source *source, pid_t owner,
 	for (size_t i = 0; i < self->n_processes && r == 0; i++) {
 		struct traced_process *process = self->process[i];
 
-		if (owner && process->pid != owner)
+		if (owner && process->key != owner)
 			continue;
 		for (size_t k = 0; k < process->table.n && r == 0; k++)
 			if (process->table.entry[k].open) {
@@ -878,30 +887,28 @@ static int ptrace_flush_releases(struct source *source)
 static int ptrace_counts(struct source *source, uint32_t key, struct leaks_process *process)
 {
 	struct ptrace_source *self = self_of(source);
-	int r = -ESRCH;
+	const struct traced_process *traced;
 
 	pthread_mutex_lock(&self->lock);
-	for (size_t i = self->n_processes; i-- > 0 && r < 0;)
-		if (self->process[i]->pid == (pid_t)key) {
-			process->opened = self->process[i]->opened;
-			process->closed = self->process[i]->closed;
-			process->lost = self->process[i]->lost;
-			r = 0;
-		}
+	traced = self->process[key - 1];
+	process->opened = traced->opened;
+	process->closed = traced->closed;
+	process->lost = traced->lost;
 	pthread_mutex_unlock(&self->lock);
-	return r;
+	return 0;
 }
 
-static void ptrace_forget(struct source *source, pid_t pid, uint32_t key)
+static uint64_t ptrace_unkept(const struct source *source)
+{
+	return __atomic_load_n(&((const struct ptrace_source *)source)->unkept, __ATOMIC_RELAXED);
+}
+
+static void ptrace_forget(struct source *source, uint32_t key)
 {
 	struct ptrace_source *self = self_of(source);
 
 	pthread_mutex_lock(&self->lock);
-	for (size_t i = 0; i < self->n_processes; i++)
-		if (self->process[i]->pid == pid && self->process[i]->ended) {
-			free_table(&self->process[i]->table);
-			self->process[i]->pid = 0;
-		}
+	free_table(&self->process[key - 1]->table);
 	pthread_mutex_unlock(&self->lock);
 }
 
@@ -944,6 +951,7 @@ static const struct source_ops ptrace_ops = {
 	.release = ptrace_release,
 	.flush_releases = ptrace_flush_releases,
 	.counts = ptrace_counts,
+	.unkept = ptrace_unkept,
 	.forget = ptrace_forget,
 	.close = ptrace_close,
 };

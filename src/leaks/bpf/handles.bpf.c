@@ -39,7 +39,7 @@ __u64 own_namespace;
 __u32 own_tgid;
 __u32 look_mode;
 __u32 look_flags; /* of the processes added */
-__u32 last_table;
+__u32 last_table, last_process;
 __u64 unkept_events; /* for which the ring had no room */
 
 struct {
@@ -53,9 +53,19 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1 << 17);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32); /* tgid, in the first pid namespace */
+	__type(key, __u32); /* a number that no other ever has: a pid may be another's before the reader
+			     * has heard of the end */
 	__type(value, struct process);
 } processes SEC(".maps");
+
+/* Of those that have not ended. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 17);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32); /* tgid, in the first pid namespace */
+	__type(value, __u32); /* in `processes` */
+} process_numbers SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -107,7 +117,7 @@ struct thread {
 	__u64 opened, closed, lost;
 	__u64 told_opened, told_closed, told_lost; /* added to the process's */
 	__u32 table;
-	__u32 key;                   /* of the process */
+	__u32 key;                   /* number of the process */
 	__u32 tid, pid;
 	__u32 image;
 	__u32 pages[CACHED_PAGES];
@@ -128,6 +138,7 @@ struct call {
 	__u64 stack_from, stack_wanted; /* 0: not looked for yet */
 	__u32 max_fds;
 	__u32 table;
+	__u32 owner;    /* of pages that are made: number of the process */
 	__u32 tid, pid;
 	__u32 image;
 	__u32 opened, closed, lost;
@@ -317,7 +328,7 @@ static __always_inline struct page *cached_page(struct thread *thread, __u32 num
 		return page;
 	found = find_page(thread->table, index);
 	if (found == PAGES_MAX && make)
-		found = (__u32)make_page(thread->table, index, thread->pid);
+		found = (__u32)make_page(thread->table, index, thread->key);
 	if (found < PAGES_MAX)
 		*cached = found;
 	return bpf_map_lookup_elem(&pages, &found);
@@ -443,7 +454,7 @@ __noinline int settle(struct call *call, __u32 number)
 
 	if (!call)
 		return 0;
-	page = page_of(call->table, number, call->pid);
+	page = page_of(call->table, number, call->owner);
 	if (!file_at(call, number)) {
 		forget_in(call, page, number);
 	} else if (!call->guesses || !is_known(call, page, number)) {
@@ -501,7 +512,7 @@ static __always_inline void keep_seen_twice(struct comparison *comparison)
 {
 	struct call *call = &comparison->call;
 	struct page *page = page_of(call->table, comparison->index * PAGE_SLOTS,
-				    comparison->difference ? call->pid : 0);
+				    comparison->difference ? call->owner : 0);
 
 	comparison->seen_before = 0;
 	if (!page)
@@ -651,9 +662,10 @@ static __noinline int tell_counts(struct thread *thread, struct process *process
 	return 0;
 }
 
-static __always_inline void name_thread(struct thread *thread, struct task_struct *task, __u32 pid)
+static __always_inline void name_thread(struct thread *thread, struct task_struct *task, __u32 pid,
+					__u32 key)
 {
-	thread->key = (__u32)task->tgid;
+	thread->key = key;
 	thread->tid = own_number_of_thread(task);
 	thread->pid = pid;
 }
@@ -665,10 +677,8 @@ static __noinline int tell(__u32 type, __u32 key, __u32 pid, __u32 other, __u32 
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 
-	if (!event) {
-		__sync_fetch_and_add(&unkept_events, 1);
+	if (!event)
 		return -1;
-	}
 	event->type = type;
 	event->key = key;
 	event->pid = pid;
@@ -681,21 +691,69 @@ static __noinline int tell(__u32 type, __u32 key, __u32 pid, __u32 other, __u32 
 	return 0;
 }
 
+/* The ring had no room: the reader takes it from `processes`. */
+static __noinline int note_untold(__u32 key, __u32 what)
+{
+	struct process *process = bpf_map_lookup_elem(&processes, &key);
+
+	if (process)
+		__sync_fetch_and_or(&process->untold, what);
+	__sync_fetch_and_add(&unkept_events, 1);
+	return 0;
+}
+
+static __noinline __u32 known_process(struct task_struct *task)
+{
+	__u32 tgid = (__u32)task->tgid, *known = bpf_map_lookup_elem(&process_numbers, &tgid);
+
+	return known ? *known : 0;
+}
+
+/* how: BPF_ANY where no other can have the same pid.  Return: its number; 0 when there is no memory. */
+static __noinline __u32 make_process(struct task_struct *task, struct process *made, __u64 how)
+{
+	__u32 tgid = (__u32)task->tgid, number = __sync_fetch_and_add(&last_process, 1) + 1;
+
+	bpf_core_read(made->name, sizeof(made->name), &task->comm);
+	if (bpf_map_update_elem(&processes, &number, made, BPF_ANY) < 0) {
+		__sync_fetch_and_add(&unkept_events, 1);
+		return 0;
+	}
+	if (bpf_map_update_elem(&process_numbers, &tgid, &number, how) < 0) {
+		bpf_map_delete_elem(&processes, &number);
+		return known_process(task); /* another thread was first */
+	}
+	if (tell(EVENT_PROCESS, number, made->pid, made->parent, 0) < 0)
+		note_untold(number, UNTOLD_PROCESS);
+	return number;
+}
+
+static __noinline __u32 find_process(struct task_struct *task, __u32 flags)
+{
+	struct process made = { .flags = flags };
+	__u32 known = known_process(task);
+
+	if (known)
+		return known;
+	made.pid = own_number_of_process(task);
+	return make_process(task, &made, BPF_NOEXIST);
+}
+
 /* With all processes watched, one is met at its first call. */
 static __noinline struct thread *meet(struct task_struct *task)
 {
-	__u32 key = (__u32)task->tgid;
-	struct process made = { .pid = own_number_of_process(task) };
+	__u32 pid = own_number_of_process(task), key;
 	struct thread *thread;
 
-	if (key == own_tgid || task->flags & PF_KTHREAD || !made.pid)
+	if ((__u32)task->tgid == own_tgid || task->flags & PF_KTHREAD || !pid)
+		return NULL;
+	key = find_process(task, 0);
+	if (!key)
 		return NULL;
 	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!thread)
 		return NULL;
-	name_thread(thread, task, made.pid);
-	if (bpf_map_update_elem(&processes, &key, &made, BPF_NOEXIST) == 0)
-		tell(EVENT_PROCESS, key, made.pid, 0, 0);
+	name_thread(thread, task, pid, key);
 	return thread;
 }
 
@@ -744,13 +802,20 @@ static __always_inline bool is_reading_more(struct thread *thread, __u32 number)
 /* Those that close at execve(2) are gone, and the rest belongs to another program. */
 static __always_inline void execute(struct call *call, struct thread *thread, struct task_struct *task)
 {
+	struct process *process = bpf_map_lookup_elem(&processes, &thread->key);
+
 	call->captures = 0;
 	/* Whichever thread it was, it has the first one's number from now on. */
 	call->tid = thread->tid = own_number_of_thread(task);
 	compare_table(call);
 	thread->image++;
 	thread->stack_low = thread->stack_high = 0;
-	tell(EVENT_EXECUTED, thread->key, thread->pid, thread->image, 0);
+	if (process) {
+		process->image = thread->image;
+		bpf_core_read(process->name, sizeof(process->name), &task->comm);
+	}
+	if (tell(EVENT_EXECUTED, thread->key, thread->pid, thread->image, 0) < 0)
+		note_untold(thread->key, UNTOLD_EXECUTED);
 }
 
 static __always_inline void follow_call(struct call *call, struct thread *thread,
@@ -827,7 +892,7 @@ static __always_inline int leave_call(struct task_struct *task, struct pt_regs *
 	if (!thread || !files)
 		return 0;
 	if (thread->files != (__u64)files) {
-		__u32 table = find_table(files, thread->table, thread->pid);
+		__u32 table = find_table(files, thread->table, thread->key);
 
 		if (!table) {
 			thread->lost++;
@@ -837,6 +902,7 @@ static __always_inline int leave_call(struct task_struct *task, struct pt_regs *
 		thread->files = (__u64)files;
 	}
 	call.table = thread->table;
+	call.owner = thread->key;
 	call.tid = thread->tid;
 	call.pid = thread->pid;
 	call.image = thread->image;
@@ -886,7 +952,7 @@ static __noinline int follow_thread(struct task_struct *child, struct thread *pa
 		parent->lost++;
 		return 0;
 	}
-	name_thread(thread, child, parent->pid);
+	name_thread(thread, child, parent->pid, parent->key);
 	inherit(thread, parent);
 	return 0;
 }
@@ -894,25 +960,26 @@ static __noinline int follow_thread(struct task_struct *child, struct thread *pa
 /* Its table is a copy of its parent's, or the same. */
 static __noinline int follow_process(struct task_struct *child, struct thread *parent, __u32 flags)
 {
-	struct process made = { .flags = flags, .pid = own_number_of_process(child) };
+	struct process made = { .flags = flags, .pid = own_number_of_process(child),
+				.parent = parent->pid, .image = parent->image };
 	struct thread *thread = bpf_task_storage_get(&threads, child, NULL,
 						     BPF_LOCAL_STORAGE_GET_F_CREATE);
 	struct files_struct *files = child->files;
-	__u32 key = (__u32)child->tgid;
+	__u32 key = thread && files ? make_process(child, &made, BPF_ANY) : 0;
 
-	if (!thread || !files) {
+	if (!key) {
 		parent->lost++;
+		bpf_task_storage_delete(&threads, child);
 		return 0;
 	}
-	name_thread(thread, child, made.pid);
+	name_thread(thread, child, made.pid, key);
 	inherit(thread, parent);
 	/* A table just made may be where another was, of which nobody saw the end. */
 	thread->table = files == bpf_get_current_task_btf()->files ?
-			find_table(files, parent->table, made.pid) :
-			make_table(files, parent->table, made.pid);
+			find_table(files, parent->table, key) :
+			make_table(files, parent->table, key);
 	thread->files = thread->table ? (__u64)files : 0;
-	bpf_map_update_elem(&processes, &key, &made, BPF_ANY);
-	return tell(EVENT_PROCESS, key, made.pid, parent->pid, 0);
+	return 0;
 }
 
 SEC("tp_btf/task_newtask")
@@ -1109,6 +1176,7 @@ static __always_inline int end_table(struct files_struct *files, struct thread *
 	__u64 key = (__u64)files;
 
 	call.table = thread->table;
+	call.owner = thread->key;
 	call.tid = call.pid = thread->pid;
 	call.image = thread->image;
 	call.now_ns = bpf_ktime_get_ns();
@@ -1129,29 +1197,39 @@ static __always_inline bool is_last(struct task_struct *task, struct files_struc
 	return users <= 1 || (!goes_on && users <= BPF_CORE_READ(task, signal, nr_threads));
 }
 
+/* Before the kernel gives its pid to another. */
+static __always_inline void end_process(struct task_struct *task, struct process *process, __u32 key)
+{
+	__u32 tgid = (__u32)task->tgid, status = (__u32)task->exit_code;
+
+	bpf_map_delete_elem(&process_numbers, &tgid);
+	process->status = status;
+	if (tell(EVENT_ENDED, key, process->pid, 0, status) < 0)
+		note_untold(key, UNTOLD_ENDED);
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(ended, struct task_struct *task)
 {
 	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
 	struct files_struct *files = task->files;
-	struct process *process;
-	__u32 key = (__u32)task->tgid;
-	bool goes_on;
+	bool goes_on = BPF_CORE_READ(task, signal, live.counter) > 0;
+	__u32 key = thread ? thread->key : goes_on ? 0 : known_process(task);
+	struct process *process = bpf_map_lookup_elem(&processes, &key);
 
-	if (!thread)
-		return 0;
-	process = bpf_map_lookup_elem(&processes, &key);
 	if (!process)
 		return 0;
-	goes_on = BPF_CORE_READ(task, signal, live.counter) > 0;
-	tell_counts(thread, process);
+	if (thread)
+		tell_counts(thread, process);
 	if (!goes_on && __sync_lock_test_and_set(&process->has_ended, 1))
 		return 0; /* another thread does it */
-	if (files && thread->files == (__u64)files && is_last(task, files, goes_on))
-		end_table(files, thread, goes_on);
-	tell_counts(thread, process);
+	if (thread && files && thread->files == (__u64)files) {
+		if (is_last(task, files, goes_on))
+			end_table(files, thread, goes_on);
+		tell_counts(thread, process);
+	}
 	if (!goes_on)
-		tell(EVENT_ENDED, key, process->pid, 0, (__u32)task->exit_code);
+		end_process(task, process, key);
 	return 0;
 }
 
@@ -1167,12 +1245,13 @@ static __always_inline int look_at_table(struct task_struct *task, struct thread
 	if (look_mode == LOOK_ADD) {
 		call.origin = SLOT_BEFORE;
 		call.decides = 1;
-		thread->table = find_table(files, 0, thread->pid);
+		thread->table = find_table(files, 0, thread->key);
 		thread->files = (__u64)files;
 	}
 	if (thread->files != (__u64)files || !thread->table)
 		return 0; /* it is copied at the thread's next call */
 	call.table = thread->table;
+	call.owner = thread->key;
 	call.tid = thread->tid;
 	call.pid = thread->pid;
 	call.image = thread->image;
@@ -1186,16 +1265,17 @@ static __always_inline int look_at_table(struct task_struct *task, struct thread
 
 static __always_inline int add_thread(struct task_struct *task)
 {
-	struct process made = { .flags = look_flags, .pid = own_number_of_process(task) };
-	__u32 key = (__u32)task->tgid;
-	struct thread *thread = bpf_task_storage_get(&threads, task, NULL,
-						     BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct thread *thread;
+	__u32 key;
 
+	if (task->flags & PF_EXITING)
+		return 0; /* it may have told its end */
+	key = find_process(task, look_flags);
+	thread = key ? bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE) :
+		       NULL;
 	if (!thread)
 		return 0;
-	name_thread(thread, task, made.pid);
-	if (bpf_map_update_elem(&processes, &key, &made, BPF_NOEXIST) == 0)
-		tell(EVENT_PROCESS, key, made.pid, 0, 0);
+	name_thread(thread, task, own_number_of_process(task), key);
 	return 0;
 }
 
@@ -1205,18 +1285,14 @@ int look(struct bpf_iter__task *context)
 	struct task_struct *task = context->task;
 	struct process *process;
 	struct thread *thread;
-	__u32 key;
 
-	if (!task)
-		return 0;
-	key = (__u32)task->tgid;
-	if (task->flags & PF_KTHREAD || key == own_tgid)
+	if (!task || task->flags & PF_KTHREAD || (__u32)task->tgid == own_tgid)
 		return 0;
 	if (look_mode == LOOK_ADD)
 		add_thread(task);
 	thread = bpf_task_storage_get(&threads, task, NULL, 0);
-	process = bpf_map_lookup_elem(&processes, &key);
-	if (!thread || !process)
+	process = thread ? bpf_map_lookup_elem(&processes, &thread->key) : NULL;
+	if (!process)
 		return 0;
 	tell_counts(thread, process);
 	if (look_mode == LOOK_ADD || task->pid == task->tgid ||

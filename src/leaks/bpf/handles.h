@@ -44,7 +44,7 @@ struct page {
 	__u64 present;
 	__u64 suspected; /* differed from the table at the last look: another look decides */
 	__u32 table, index; /* table 0: free */
-	__u32 owner;     /* pid, in our own namespace, of who has the table */
+	__u32 owner;     /* number of the process that has the table; 0: it has ended, and the next has it */
 	__u32 unused;
 	struct slot slot[PAGE_SLOTS];
 };
@@ -58,12 +58,23 @@ enum process_flag {
 	PROCESS_FOLLOW = 1, /* its children too */
 };
 
+/* What the ring had no room to tell: the reader looks here when something was not. */
+enum process_untold {
+	UNTOLD_PROCESS = 1,
+	UNTOLD_EXECUTED = 2,
+	UNTOLD_ENDED = 4,
+};
+
 struct process {
-	__u32 pid; /* in our own namespace */
+	__u32 pid, parent; /* in our own namespace; parent 0: it was there before */
 	__u32 flags;
 	__u32 has_ended; /* told by the first thread that finds all of them ending */
+	__u32 status;    /* as of wait(2), once it has */
+	__u32 image;     /* how many programs it has executed */
+	__u32 untold;
 	__u32 unused;
 	__u64 opened, closed, lost; /* as of the last look */
+	char name[16];
 };
 
 #define CAPTURE_REGISTERS 17 /* in DWARF's order */
@@ -100,7 +111,7 @@ enum event_type {
 struct event {
 	__u32 type;
 	__u32 pid;    /* in our own namespace */
-	__u32 key;    /* of the process in `processes` */
+	__u32 key;    /* number of the process, in `processes` */
 	__u32 parent; /* EVENT_PROCESS: pid of the one that forked it, 0 otherwise */
 	__u32 image;
 	__u32 status;

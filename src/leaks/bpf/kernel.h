@@ -25,6 +25,7 @@ enum {
 };
 
 #define PF_KTHREAD    0x00200000
+#define PF_EXITING    0x00000004
 #define CLONE_FILES   0x00000400
 #define CLONE_PIDFD   0x00001000
 #define CLONE_THREAD  0x00010000
