@@ -725,6 +725,18 @@ def test_number_of_a_process_that_has_ended_is_used_again():
     assert {p['pid'] for p in report.processes} == {pid, stays}, report.text
 
 
+def first_ends(target):
+    target.say()
+    target.hear('over')
+
+
+def test_table_outlives_the_process_that_made_it():
+    """clone(CLONE_FILES): what was opened stays known, and is the other's."""
+    report, _, stays = with_events(['sharing'], False, first_ends)
+    assert sum(s['count'] for s in three_of(report, stays)) == 6, report.show()
+    assert all(s['origin'] == 'opened' for s in three_of(report, stays)), report.show()
+
+
 WITHOUT_FIRST = '''
 import ctypes, os, threading, time
 def work():

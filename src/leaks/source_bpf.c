@@ -44,6 +44,7 @@ struct bpf_source {
 	struct release *releases;
 	uint32_t n_releases;
 	const struct page *pages; /* shared with the kernel, as the pools are */
+	uint32_t *left;           /* of each page: its table, when that was nobody's at the last look */
 	struct mappings *mappings; /* NULL: not permitted */
 	union any_event *events;
 	size_t n_events, events_room;
@@ -461,6 +462,22 @@ static int reclaim(struct bpf_source *self)
 	return r < 0 ? r : bpf_flush_releases(&self->base);
 }
 
+/* Pages that a process left to those who share its table with it, and that none of them has taken
+ * over in a whole look, are nobody's: the others have ended, too. */
+static int reclaim_left(struct bpf_source *self)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < PAGES_MAX; i++) {
+		uint32_t table = self->pages[i].owner ? 0 : self->pages[i].table;
+
+		if (table && self->left[i] == table)
+			r = release(self, i, RELEASE_PAGE, table);
+		self->left[i] = table;
+	}
+	return r < 0 ? r : bpf_flush_releases(&self->base);
+}
+
 static int bpf_look(struct source *source)
 {
 	struct bpf_source *self = self_of(source);
@@ -473,6 +490,8 @@ static int bpf_look(struct source *source)
 		return -errno;
 	self->skeleton->bss->told_short = 0;
 	r = run_iterator(self->look);
+	if (r == 0)
+		r = reclaim_left(self);
 	return r == 0 && bpf_is_short(source) ? reclaim(self) : r;
 }
 
@@ -495,6 +514,7 @@ static void bpf_close(struct source *source)
 	mappings_close(self->mappings);
 	free(self->events);
 	free(self->releases);
+	free(self->left);
 	free(self);
 }
 
@@ -572,7 +592,8 @@ static int fill_maps(struct bpf_source *self)
 static int make_buffers(struct bpf_source *self)
 {
 	self->releases = calloc(RELEASES_MAX, sizeof(*self->releases));
-	return self->releases ? 0 : -ENOMEM;
+	self->left = calloc(PAGES_MAX, sizeof(*self->left));
+	return self->releases && self->left ? 0 : -ENOMEM;
 }
 
 /* libbpf would print to stderr, and tells only a function, of the whole program. */

@@ -528,6 +528,8 @@ static long compare_word(__u32 index, struct comparison *comparison)
 	struct call *call = &comparison->call;
 	struct page *page = page_of(call->table, index * PAGE_SLOTS, 0);
 
+	if (page && !page->owner)
+		page->owner = call->owner;
 	comparison->index = index;
 	comparison->difference = open_word(call, index) ^ (page ? page->present : 0);
 	if (page && call->deep)
@@ -1189,6 +1191,26 @@ static __always_inline int end_table(struct files_struct *files, struct thread *
 	return (int)bpf_map_delete_elem(&tables, &key);
 }
 
+static long leave_page(__u32 index, struct call *call)
+{
+	struct page *page = page_of(call->table, index * PAGE_SLOTS, 0);
+
+	if (page && page->owner == call->owner)
+		page->owner = 0;
+	return 0;
+}
+
+/* Another process has it too (CLONE_FILES): what is in it is that one's when it looks next. */
+static __noinline int leave_table(struct files_struct *files, struct thread *thread)
+{
+	struct call call = { .table = thread->table, .owner = thread->key };
+	struct fdtable *fdt = BPF_CORE_READ(files, fdt);
+	__u32 words = BPF_CORE_READ(fdt, max_fds) / WORD_BITS;
+
+	bpf_loop(words < WORDS_MAX ? words : WORDS_MAX, leave_page, &call, 0);
+	return 0;
+}
+
 /* Its threads may be here all at once, and each has the table still. */
 static __always_inline bool is_last(struct task_struct *task, struct files_struct *files, bool goes_on)
 {
@@ -1226,6 +1248,8 @@ int BPF_PROG(ended, struct task_struct *task)
 	if (thread && files && thread->files == (__u64)files) {
 		if (is_last(task, files, goes_on))
 			end_table(files, thread, goes_on);
+		else if (!goes_on)
+			leave_table(files, thread);
 		tell_counts(thread, process);
 	}
 	if (!goes_on)
