@@ -725,6 +725,16 @@ def test_number_of_a_process_that_has_ended_is_used_again():
     assert {p['pid'] for p in report.processes} == {pid, stays}, report.text
 
 
+def test_forks_while_other_threads_open_and_close():
+    """The copies that are made of what is known then do not take away what others use."""
+    report, pid, _ = with_events(['forks', '2000'], False, lambda target: None)
+    assert report.lost() == 0, report.text[:300]
+    sites = report.sites(pid)
+    assert [s['count'] for s in sites] == [3] and three_of(report, pid) == sites, report.show()
+    assert sites[0]['uncertain'] == 0, report.show()
+    assert report.of(pid)['opened'] == report.of(pid)['closed'] + 3, report.text[:300]
+
+
 def first_ends(target):
     target.say()
     target.hear('over')

@@ -83,8 +83,22 @@ static __always_inline long pop(__u32 class, __u32 *index)
 	return r;
 }
 
-/* Of the class wanted, or a larger one, or else a smaller one, where the stack will be cut. */
-__noinline int take_chunk(__u32 class)
+/* One more slot refers to it, unless none does: then it is free, or will be in a moment.  What is in
+ * it may have been overwritten before: the caller compares the stamp afterwards. */
+static __always_inline bool share_chunk(struct capture *capture)
+{
+	for (int tries = 0; tries < 4; tries++) {
+		__u32 refs = *(volatile __u32 *)&capture->refs;
+
+		if (refs == 0)
+			return false;
+		if (__sync_val_compare_and_swap(&capture->refs, refs, refs + 1) == refs)
+			return true;
+	}
+	return false;
+}
+
+static __noinline int find_chunk(__u32 class)
 {
 	__u32 index = 0;
 
@@ -96,6 +110,17 @@ __noinline int take_chunk(__u32 class)
 	if (class > CAPTURE_SMALL && pop(CAPTURE_SMALL, &index) == 0)
 		return CAPTURE_SMALL << 24 | (index + 1);
 	return 0;
+}
+
+/* Of the class wanted, or a larger one, or else a smaller one, where the stack will be cut. */
+__noinline int take_chunk(__u32 class)
+{
+	__u32 chunk = (__u32)find_chunk(class);
+	struct capture *capture = chunk ? chunk_at(chunk) : NULL;
+
+	if (capture)
+		capture->refs = 1;
+	return (int)chunk;
 }
 
 __noinline int drop_chunk(__u32 chunk)
@@ -171,8 +196,7 @@ static __always_inline void fill(struct capture *capture, unsigned char *stack, 
 		bytes = copy_pages(stack, room, from, (__u32)bytes);
 	capture->bytes = (__u32)bytes;
 	capture->whole = bytes == filling->wanted && !filling->is_cut;
-	capture->tid = filling->tid;
-	capture->refs = 1;
+	capture->tid = filling->tid; /* refs stays: fork(2) may have shared it at this moment */
 	barrier();
 	*(volatile __u64 *)&capture->opened_ns = filling->opened_ns;
 }

@@ -572,29 +572,59 @@ static __always_inline void read_table(struct call *call, struct files_struct *f
 }
 
 struct copying {
-	__u64 open_fds;
+	__u64 open_fds, fds;
+	__u64 known; /* numbers of the page that the original knew */
 	__u32 from, to, owner;
-	__u32 page; /* of the copy */
+	__u32 page;  /* of the copy */
 };
 
-/* Both refer to the same chunk from now on, unless it is being written. */
+/* Both refer to the same chunk from now on.  Other threads of the parent go on meanwhile: the chunk
+ * may be free by now, or another opening's. */
+static __always_inline void share_stack(struct slot *slot)
+{
+	struct capture *capture = slot->chunk ? chunk_at(slot->chunk) : NULL;
+
+	if (!capture || !share_chunk(capture)) {
+		slot->chunk = 0;
+	} else if (capture->opened_ns != slot->opened_ns || capture->tid != slot->tid) {
+		drop_chunk(slot->chunk);
+		slot->chunk = 0;
+	}
+}
+
+/* Another thread of the parent has been at this number since the table was copied: what the copy has
+ * there is not what the slot tells. */
+static __always_inline void forget_opener(struct slot *slot, __u64 file)
+{
+	slot->file = file;
+	slot->opened_ns = bpf_ktime_get_ns();
+	slot->pid = slot->tid = own_number_of_process(bpf_get_current_task_btf());
+	slot->chunk = 0;
+	slot->nr = CALL_UNKNOWN;
+	slot->origin = SLOT_FOUND;
+	slot->flags |= SLOT_NO_STACK;
+}
+
 static long copy_slot(__u32 i, struct copying *copying)
 {
 	struct page *page = bpf_map_lookup_elem(&pages, &copying->page);
-	struct capture *capture;
 	struct slot *slot;
+	__u64 file = 0;
 
 	if (!page || i >= PAGE_SLOTS)
 		return 1;
 	slot = &page->slot[i];
-	slot->flags |= SLOT_IN_PARENT;
-	if (!slot->chunk)
-		return 0;
-	capture = page->present >> i & 1 ? chunk_at(slot->chunk) : NULL;
-	if (capture && capture->opened_ns == slot->opened_ns)
-		__sync_fetch_and_add(&capture->refs, 1);
-	else
+	if (!(page->present >> i & 1)) {
 		slot->chunk = 0;
+		return 0;
+	}
+	slot->flags |= SLOT_IN_PARENT;
+	bpf_probe_read_kernel(&file, sizeof(file),
+			      (void *)(copying->fds + 8ull * (page->index * PAGE_SLOTS + i)));
+	if (slot->file == file && copying->known >> i & 1)
+		share_stack(slot);
+	else
+		forget_opener(slot, file);
 	return 0;
 }
 
@@ -613,7 +643,8 @@ static long copy_page(__u32 index, struct copying *copying)
 	if (!to)
 		return 0;
 	bpf_probe_read_kernel(to->slot, sizeof(to->slot), from->slot);
-	to->present = from->present & word;
+	copying->known = from->present;
+	to->present = word;
 	bpf_loop(PAGE_SLOTS, copy_slot, copying, 0);
 	return 0;
 }
@@ -629,6 +660,7 @@ static __noinline __u32 make_table(struct files_struct *files, __u32 from, __u32
 
 	copying.to = __sync_fetch_and_add(&last_table, 1) + 1;
 	copying.open_fds = (__u64)fdt->open_fds;
+	copying.fds = (__u64)fdt->fd;
 	if (from)
 		bpf_loop(words < WORDS_MAX ? words : WORDS_MAX, copy_page, &copying, 0);
 	return bpf_map_update_elem(&tables, &key, &copying.to, BPF_ANY) < 0 ? 0 : copying.to;

@@ -7,10 +7,13 @@
  *     events sharing      one opens three handles; a child that shares its table opens three more and
  *                         stays; at the next line the first one ends
  *
+ *     events forks N      N children end, while two threads open and close; then it opens three
+ *
  * Says "begin", waits for a line, works, says "ready PID" of the one that stays, and waits again.
  */
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -124,6 +127,36 @@ static pid_t sharing(void)
 	return 0;
 }
 
+static volatile int is_over;
+
+static void *open_and_close(void *unused)
+{
+	while (!is_over)
+		(void)close(open("/dev/null", O_RDONLY));
+	return unused;
+}
+
+static void forks(int n)
+{
+	pthread_t thread[2];
+
+	for (int i = 0; i < 2; i++)
+		if (pthread_create(&thread[i], NULL, open_and_close, NULL) != 0)
+			exit(1);
+	for (int i = 0; i < n; i++) {
+		pid_t pid = fork_as(0);
+
+		if (pid == 0)
+			_exit(0);
+		(void)waitpid(pid, NULL, 0);
+	}
+	is_over = 1;
+	for (int i = 0; i < 2; i++)
+		(void)pthread_join(thread[i], NULL);
+	open_three();
+	say(0);
+}
+
 int main(int argc, char **argv)
 {
 	pid_t pid = 0;
@@ -137,6 +170,8 @@ int main(int argc, char **argv)
 		pid = same_number();
 	else if (argc > 1 && !strcmp(argv[1], "sharing"))
 		pid = sharing();
+	else if (argc > 2 && !strcmp(argv[1], "forks"))
+		forks(atoi(argv[2]));
 	else
 		return 2;
 	hear();
