@@ -88,6 +88,17 @@ int leaks_add(struct leaks *leaks, pid_t pid, struct tendril_error *error)
 	return 0;
 }
 
+int leaks_remove(struct leaks *leaks, pid_t pid)
+{
+	for (size_t i = 0; i < leaks->n; i++)
+		if (leaks->watched[i].pid == pid) {
+			(void)close(leaks->watched[i].pidfd);
+			leaks->watched[i] = leaks->watched[--leaks->n];
+			return 0;
+		}
+	return -ESRCH;
+}
+
 int leaks_open(const struct leaks_options *options, struct leaks **ret_leaks,
 	       struct tendril_error *error)
 {

@@ -22,6 +22,7 @@
 #define SURVIVOR_NS (1 * NS_PER_S) /* so old, and its stack is unwound and given back */
 #define WHAT_BYTES  512
 #define ENDED_MAX   1024 /* processes that have ended and have nothing to tell */
+#define LEFT_MAX    1024 /* and those that left a stack */
 
 /* A program in a process: what was mapped while it ran. */
 struct image {
@@ -36,7 +37,7 @@ struct watched {
 	char name[LEAKS_NAME_BYTES];
 	bool ended;
 	bool has_sites; /* which refer to its images */
-	bool is_dropped;
+	bool is_dropped, is_removed;
 	bool is_uncertain; /* an event about it was lost */
 	int status;
 	int64_t began_ns, ended_ns;
@@ -69,6 +70,9 @@ struct leaks {
 	struct leaks_options options;
 	struct watched **watched;
 	size_t n_watched, n_alive;
+	struct watched **retired; /* dropped, but handles are known still that they opened */
+	size_t n_retired;
+	size_t n_snapshots; /* that somebody has: they point into sites */
 	void *openings; /* tree */
 	struct sites sites;
 	struct held *held;   /* of the living, by the last round */
@@ -419,10 +423,15 @@ static int drop_handles(struct leaks *leaks)
 	return r;
 }
 
-static void drop_watched(struct leaks *leaks)
+static int drop_watched(struct leaks *leaks)
 {
+	struct watched **retired =
+		reallocarray(leaks->retired, leaks->n_retired + leaks->n_watched + 1, sizeof(*retired));
 	size_t n = 0;
 
+	if (!retired)
+		return -ENOMEM;
+	leaks->retired = retired;
 	for (size_t i = 0; i < leaks->n_watched; i++) {
 		struct watched *watched = leaks->watched[i];
 
@@ -430,34 +439,79 @@ static void drop_watched(struct leaks *leaks)
 			leaks->watched[n++] = watched;
 			continue;
 		}
-		leaks->dropped.opened += watched->counts.opened;
-		leaks->dropped.closed += watched->counts.closed;
-		leaks->dropped.lost += watched->counts.lost;
-		free_watched(watched);
+		if (!watched->is_removed) {
+			leaks->dropped.opened += watched->counts.opened;
+			leaks->dropped.closed += watched->counts.closed;
+			leaks->dropped.lost += watched->counts.lost;
+		}
+		retired[leaks->n_retired++] = watched;
 	}
 	leaks->n_watched = n;
+	return 0;
 }
 
-/* Where processes come and go for hours, not each can be remembered: the oldest of those that left
- * nothing which they had opened are forgotten. */
-static int drop_ended(struct leaks *leaks)
+static void mark_oldest(struct leaks *leaks, bool has_sites, size_t max)
 {
 	size_t n = 0, excess;
-	int r;
 
 	for (size_t i = 0; i < leaks->n_watched; i++)
-		n += leaks->watched[i]->ended && !leaks->watched[i]->has_sites;
-	if (n <= ENDED_MAX)
-		return 0;
-	excess = n - ENDED_MAX / 2;
+		n += leaks->watched[i]->ended && leaks->watched[i]->has_sites == has_sites;
+	if (n <= max)
+		return;
+	excess = n - max / 2;
 	for (size_t i = 0; i < leaks->n_watched && excess > 0; i++)
-		if (leaks->watched[i]->ended && !leaks->watched[i]->has_sites) {
+		if (leaks->watched[i]->ended && leaks->watched[i]->has_sites == has_sites) {
 			leaks->watched[i]->is_dropped = true;
 			excess--;
 		}
-	r = drop_handles(leaks);
-	drop_watched(leaks);
-	return r;
+}
+
+/* Where processes come and go for hours, not each can be remembered: the oldest are forgotten. */
+static int drop_ended(struct leaks *leaks)
+{
+	bool any = false;
+	int r = 0;
+
+	mark_oldest(leaks, false, ENDED_MAX);
+	mark_oldest(leaks, true, LEFT_MAX);
+	for (size_t i = 0; i < leaks->n_watched; i++)
+		any = any || leaks->watched[i]->is_dropped;
+	if (any)
+		r = drop_handles(leaks);
+	return any && r == 0 ? drop_watched(leaks) : r;
+}
+
+static void see_site(const void *node, VISIT visit, void *context)
+{
+	const struct opening *opening = *(struct opening *const *)node;
+
+	if (opening->site && (visit == preorder || visit == leaf))
+		opening->site->seen = *(const uint64_t *)context;
+}
+
+/* A child may have what a process opened that is dropped: its sites stay as long, and what they are
+ * described from. */
+static void free_retired(struct leaks *leaks)
+{
+	size_t n = 0;
+
+	if (leaks->n_retired == 0 || leaks->n_snapshots > 0)
+		return;
+	twalk_r(leaks->openings, see_site, &leaks->round);
+	for (size_t i = 0; i < leaks->n_retired; i++) {
+		struct watched *watched = leaks->retired[i];
+		bool is_free = true;
+
+		for (size_t k = 0; k < watched->n_images; k++)
+			if (watched->image[k].space && watched->has_sites)
+				is_free &= sites_forget(&leaks->sites, watched->image[k].space,
+							leaks->round);
+		if (is_free)
+			free_watched(watched);
+		else
+			leaks->retired[n++] = watched;
+	}
+	leaks->n_retired = n;
 }
 
 static int take_round(struct leaks *leaks)
@@ -475,6 +529,7 @@ static int take_round(struct leaks *leaks)
 	r = leaks->source->ops->each_handle(leaks->source, 0, take_handle, leaks);
 	if (r == 0) {
 		forget_closed(leaks, before, n_before);
+		free_retired(leaks);
 		r = leaks->source->ops->flush_releases(leaks->source);
 	}
 	free(before);
@@ -615,6 +670,7 @@ static void on_description(void *context, const struct source_handle *handle, un
 
 struct kept_snapshot {
 	struct leaks_snapshot snapshot;
+	struct leaks *leaks; /* NULL: it was never handed out */
 	struct leaks_process *processes;
 	struct leaks_site *sites;
 	struct leaks_handle *handles;
@@ -791,6 +847,8 @@ void leaks_snapshot_free(struct leaks_snapshot *snapshot)
 
 	if (!kept)
 		return;
+	if (kept->leaks)
+		kept->leaks->n_snapshots--;
 	for (size_t i = 0; i < kept->n_strings; i++)
 		free(kept->strings[i]);
 	free(kept->strings);
@@ -834,6 +892,8 @@ int leaks_snapshot(struct leaks *leaks, struct leaks_snapshot **ret_snapshot)
 		leaks_snapshot_free(&kept->snapshot);
 		return r;
 	}
+	kept->leaks = leaks;
+	leaks->n_snapshots++;
 	*ret_snapshot = &kept->snapshot;
 	return 0;
 }
@@ -856,6 +916,26 @@ int leaks_add(struct leaks *leaks, pid_t pid, struct tendril_error *error)
 	if (r == 0)
 		r = leaks->source->ops->events(leaks->source);
 	return r < 0 ? r : leaks->error;
+}
+
+int leaks_remove(struct leaks *leaks, pid_t pid)
+{
+	struct watched *watched = find_latest(leaks, pid);
+	int r = 0;
+
+	if (!watched)
+		return -ESRCH;
+	if (leaks->options.all)
+		return -ENOTSUP;
+	if (!watched->ended) {
+		r = leaks->source->ops->remove(leaks->source, pid, watched->key);
+		if (r < 0)
+			return r;
+		leaks->source->ops->forget(leaks->source, watched->key);
+		leaks->n_alive--;
+	}
+	watched->ended = watched->is_dropped = watched->is_removed = true;
+	return 0;
 }
 
 static int add_asked(struct leaks *leaks, struct tendril_error *error)
@@ -988,6 +1068,9 @@ void leaks_close(struct leaks *leaks)
 	sites_done(&leaks->sites);
 	for (size_t i = 0; i < leaks->n_watched; i++)
 		free_watched(leaks->watched[i]);
+	for (size_t i = 0; i < leaks->n_retired; i++)
+		free_watched(leaks->retired[i]);
+	free(leaks->retired);
 	free(leaks->watched);
 	free(leaks->held);
 	free(leaks->kept);

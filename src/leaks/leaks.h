@@ -70,8 +70,8 @@ struct leaks_snapshot {
 	const char *source;         /* "bpf" or "ptrace" */
 	const struct leaks_process *processes;
 	size_t n_processes;
-	/* Of others that ended, and left nothing that they had opened; and lost events of which it
-	 * is not known whose they were. */
+	/* Of others that ended: those that left nothing which they had opened, and where there are
+	 * very many, the oldest that did; and lost events of which it is not known whose they were. */
 	struct leaks_counts dropped;
 };
 
@@ -96,6 +96,11 @@ int leaks_open(const struct leaks_options *options, struct leaks **ret_leaks,
 	       struct tendril_error *error);
 /* One that already runs, or that is stopped at its very beginning, also later. */
 int leaks_add(struct leaks *leaks, pid_t pid, struct tendril_error *error);
+/*
+ * Neither watched nor told of any more, and no part of any count; also one that has ended.  Return: 0,
+ * -ESRCH (it was not watched), -ENOTSUP (by ptrace, or where all processes are watched).
+ */
+int leaks_remove(struct leaks *leaks, pid_t pid);
 /* Becomes readable when leaks_step() should be called; call it every second anyway. */
 int leaks_poll_fd(const struct leaks *leaks);
 int leaks_step(struct leaks *leaks);

@@ -98,6 +98,31 @@ int site_describe(struct site *site)
 	return 0;
 }
 
+static void free_site(struct site *site)
+{
+	free(site->frames);
+	free(site);
+}
+
+bool sites_forget(struct sites *sites, const struct space *space, uint64_t round)
+{
+	size_t n = 0, n_left = 0;
+
+	for (size_t i = 0; i < sites->n; i++) {
+		struct site *site = sites->site[i];
+
+		if (site->space == space && site->seen != round) {
+			(void)tdelete(site, &sites->tree, compare_sites);
+			free_site(site);
+			continue;
+		}
+		n_left += site->space == space;
+		sites->site[n++] = site;
+	}
+	sites->n = n;
+	return n_left == 0;
+}
+
 static void keep_nothing(void *node)
 {
 }
@@ -105,9 +130,7 @@ static void keep_nothing(void *node)
 void sites_done(struct sites *sites)
 {
 	tdestroy(sites->tree, keep_nothing);
-	for (size_t i = 0; i < sites->n; i++) {
-		free(sites->site[i]->frames);
-		free(sites->site[i]);
-	}
+	for (size_t i = 0; i < sites->n; i++)
+		free_site(sites->site[i]);
 	free(sites->site);
 }

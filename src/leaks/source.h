@@ -71,7 +71,9 @@ struct source_ops {
 	int (*counts)(struct source *source, uint32_t key, struct leaks_process *process);
 	/* Events that there was no room for, of whatever process. */
 	uint64_t (*unkept)(const struct source *source);
-	/* Everything kept of a process that has ended. */
+	/* Look at it no longer; forget() follows.  -ENOTSUP: the source cannot stop that.  */
+	int (*remove)(struct source *source, pid_t pid, uint32_t key);
+	/* Everything kept of a process that has ended, or was removed. */
 	void (*forget)(struct source *source, uint32_t key);
 	void (*close)(struct source *source);
 };

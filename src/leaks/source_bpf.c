@@ -427,6 +427,21 @@ static uint64_t bpf_unkept(const struct source *source)
 			       __ATOMIC_RELAXED);
 }
 
+/* A thread that begins meanwhile is followed only by one that is still watched. */
+static int bpf_remove(struct source *source, pid_t pid, uint32_t key)
+{
+	struct bpf_source *self = self_of(source);
+	AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	int r = 0;
+
+	if (pidfd < 0)
+		return errno == ESRCH ? 0 : -errno; /* its end is in the ring */
+	self->skeleton->bss->look_mode = LOOK_REMOVE;
+	for (int i = 0; i < 2 && r == 0; i++)
+		r = iterate(self->skeleton->progs.look, pidfd);
+	return r;
+}
+
 static void bpf_forget(struct source *source, uint32_t key)
 {
 	struct bpf_source *self = self_of(source);
@@ -531,6 +546,7 @@ static const struct source_ops bpf_ops = {
 	.flush_releases = bpf_flush_releases,
 	.counts = bpf_counts,
 	.unkept = bpf_unkept,
+	.remove = bpf_remove,
 	.forget = bpf_forget,
 	.close = bpf_close,
 };

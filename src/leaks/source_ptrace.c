@@ -903,6 +903,11 @@ static uint64_t ptrace_unkept(const struct source *source)
 	return __atomic_load_n(&((const struct ptrace_source *)source)->unkept, __ATOMIC_RELAXED);
 }
 
+static int ptrace_remove(struct source *source, pid_t pid, uint32_t key)
+{
+	return -ENOTSUP;
+}
+
 static void ptrace_forget(struct source *source, uint32_t key)
 {
 	struct ptrace_source *self = self_of(source);
@@ -952,6 +957,7 @@ static const struct source_ops ptrace_ops = {
 	.flush_releases = ptrace_flush_releases,
 	.counts = ptrace_counts,
 	.unkept = ptrace_unkept,
+	.remove = ptrace_remove,
 	.forget = ptrace_forget,
 	.close = ptrace_close,
 };

@@ -1335,6 +1335,23 @@ static __always_inline int add_thread(struct task_struct *task)
 	return 0;
 }
 
+/* Its pages are the reader's to free, but for those of a table that another process has, too. */
+static __noinline int remove_thread(struct task_struct *task, struct thread *thread)
+{
+	struct files_struct *files = task->files;
+	__u64 table = (__u64)files;
+	__u32 tgid = (__u32)task->tgid;
+
+	if (files && thread->files == table) {
+		if (is_last(task, files, false))
+			bpf_map_delete_elem(&tables, &table);
+		else
+			leave_table(files, thread);
+	}
+	bpf_map_delete_elem(&process_numbers, &tgid);
+	return (int)bpf_task_storage_delete(&threads, task);
+}
+
 SEC("iter/task")
 int look(struct bpf_iter__task *context)
 {
@@ -1347,6 +1364,8 @@ int look(struct bpf_iter__task *context)
 	if (look_mode == LOOK_ADD)
 		add_thread(task);
 	thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	if (thread && look_mode == LOOK_REMOVE)
+		return remove_thread(task, thread), 0;
 	process = thread ? bpf_map_lookup_elem(&processes, &thread->key) : NULL;
 	if (!process)
 		return 0;

@@ -145,6 +145,6 @@ struct release {
 #define CALL_UNKNOWN 0xffff
 
 /* What look() is to do with each task. */
-enum look_mode { LOOK_ADD, LOOK_RECONCILE };
+enum look_mode { LOOK_ADD, LOOK_RECONCILE, LOOK_REMOVE };
 
 #endif /* LEAKS_BPF_HANDLES_H */
