@@ -323,6 +323,39 @@ def test_armed_by_a_key():
         terminal.ended(0)
 
 
+def processes_in_kernel(pid):
+    """How many the engine of this process watches, by the kernel's own map."""
+    for name in os.listdir('/proc/%d/fdinfo' % pid):
+        with open('/proc/%d/fdinfo/%s' % (pid, name), encoding='ascii') as file:
+            number = re.search(r'^map_id:\s*(\d+)', file.read(), re.M)
+        if not number:
+            continue
+        command = [shutil.which('bpftool') or '/usr/sbin/bpftool', '-j', 'map']
+        told = json.loads(subprocess.check_output(command + ['show', 'id', number.group(1)]))
+        if told.get('name') == 'processes':
+            return len(json.loads(subprocess.check_output(command + ['dump', 'id', number.group(1)])))
+    return 0
+
+
+@test
+def test_disarmed_one_is_watched_no_more():
+    """While another one still is."""
+    needs_bpf()
+    if not shutil.which('bpftool') and not os.path.exists('/usr/sbin/bpftool'):
+        raise Skip('bpftool is not installed')
+    with Leaky() as first, Leaky() as second, \
+            Terminal(first.pid, second.pid, '--interval', '0.1', '--sort', 'pid') as terminal:
+        terminal.until(row_of(first.pid))
+        terminal.keys('Home', 'l')
+        wait_until('one is watched', lambda: processes_in_kernel(terminal.pid()) == 1)
+        terminal.keys('Down', 'l')
+        wait_until('two are watched', lambda: processes_in_kernel(terminal.pid()) == 2)
+        terminal.keys('l')
+        wait_until('one is watched', lambda: processes_in_kernel(terminal.pid()) == 1)
+        terminal.keys('q')
+        terminal.ended(0)
+
+
 @test
 def test_report_of_an_armed_process():
     needs_bpf()

@@ -33,7 +33,7 @@ struct arm {
 	char refusal[ARM_TEXT_BYTES];
 
 	struct leaks *leaks;     /* the thread's own; NULL: nothing is armed */
-	struct arm_process *has; /* what the engine is at, also those that were disarmed */
+	struct arm_process *has; /* what the engine is at */
 	size_t n_has;
 	int64_t rest_until_ns;
 };
@@ -114,6 +114,26 @@ static int attach(struct arm *arm, const struct arm_process *process, struct ten
 	if (r == 0)
 		arm->has[arm->n_has++] = *process;
 	return r;
+}
+
+/* Those that were disarmed cost nothing any more. */
+static void detach_disarmed(struct arm *arm)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < arm->n_has; i++) {
+		struct arm_process *process = &arm->has[i];
+		bool is_armed;
+
+		(void)pthread_mutex_lock(&arm->lock);
+		is_armed = find(arm, process->pid, process->start_ticks);
+		(void)pthread_mutex_unlock(&arm->lock);
+		if (is_armed)
+			arm->has[n++] = *process;
+		else
+			(void)leaks_remove(arm->leaks, process->pid);
+	}
+	arm->n_has = n;
 }
 
 /* Attach to one that was asked for.  Return: was there one? */
@@ -302,6 +322,7 @@ static int step(struct arm *arm)
 		close_engine(arm);
 		return 0;
 	}
+	detach_disarmed(arm);
 	if (!is_new && began_ns < arm->rest_until_ns)
 		return leaks_step(arm->leaks);
 	r = look(arm, &shown);
