@@ -261,6 +261,17 @@ def test_more_than_there_is_room_for_is_told():
     check_sites(attached([program('plant')], 'burst', 'repaired'), [])
 
 
+def test_kinds_are_known_when_the_process_is_gone():
+    """Of more than the ring has room for with their paths, too."""
+    can_leak()
+    for plant, kind in (('burst', 'device'), ('inotify', 'inotify'), ('bpf_map', 'bpf'),
+                        ('pidfd_open', 'pidfd'), ('opendir', 'directory'), ('memfd', 'memfd'),
+                        ('eventfd', 'eventfd'), ('pipe2', 'pipe'), ('socket', 'socket')):
+        report = started([program('plant')], plant, 'leak')
+        kinds = [s['kinds'] for s in report.sites()]
+        assert kinds and all(list(k) == [kind] for k in kinds), (plant, kinds)
+
+
 def test_most_handles_first():
     can_leak()
     with steps() as target:

@@ -8,6 +8,7 @@
 #include "leaks/leaks.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <search.h>
 #include <stdio.h>
 #include <string.h>
@@ -630,30 +631,44 @@ static void on_ended(void *context, uint32_t key, int status)
 	leaks->n_alive--;
 }
 
-/* As the link in /proc/PID/fd would have read, but for mount points. */
-static void link_from_names(unsigned int mode, const char *const *names, size_t n, char *link,
-			    size_t bytes)
-{
-	size_t used = 0;
+#define MAGIC_PIPE 0x50495045
+#define MAGIC_PID  0x50494446
 
-	link[0] = '\0';
-	if (S_ISSOCK(mode) || (S_ISFIFO(mode) && (n == 0 || !names[0][0]))) {
-		(void)snprintf(link, bytes, "%s", S_ISSOCK(mode) ? "socket:[?]" : "pipe:[?]");
+/* What has no path. */
+static bool link_of_nameless(const struct source_file *file, char *link, size_t bytes)
+{
+	const char *name = file->n_names ? file->names[0] : "";
+
+	if (S_ISSOCK(file->mode))
+		(void)snprintf(link, bytes, "socket:[?]");
+	else if (file->magic == MAGIC_PIPE)
+		(void)snprintf(link, bytes, "pipe:[?]");
+	else if (file->magic == MAGIC_PID)
+		(void)snprintf(link, bytes, "anon_inode:[pidfd]");
+	else if (file->magic == ANON_INODE_FS_MAGIC)
+		(void)snprintf(link, bytes, "anon_inode:%s", name);
+	else
+		return false;
+	return true;
+}
+
+/* As the link in /proc/PID/fd would have read, but for mount points. */
+static void link_from_names(const struct source_file *file, char *link, size_t bytes)
+{
+	size_t n = file->n_names, used = 0;
+
+	if (link_of_nameless(file, link, bytes))
 		return;
-	}
-	if (n > 0 && names[0][0] == '[') {
-		(void)snprintf(link, bytes, "anon_inode:%s", names[0]);
-		return;
-	}
+	(void)snprintf(link, bytes, "/"); /* the root itself has no name */
 	if (n == SOURCE_NAMES_MAX)
 		used = (size_t)snprintf(link, bytes, "/...");
 	while (n-- > 0 && used < bytes)
-		if (strcmp(names[n], "/") != 0)
-			used += (size_t)snprintf(link + used, bytes - used, "/%s", names[n]);
+		if (strcmp(file->names[n], "/") != 0)
+			used += (size_t)snprintf(link + used, bytes - used, "/%s", file->names[n]);
 }
 
-static void on_description(void *context, const struct source_handle *handle, unsigned int mode,
-			   const char *const *names, size_t n_names)
+static void on_description(void *context, const struct source_handle *handle,
+			   const struct source_file *file)
 {
 	struct leaks *leaks = context;
 	struct opening *opening = find_opening(leaks, handle);
@@ -661,9 +676,10 @@ static void on_description(void *context, const struct source_handle *handle, un
 
 	if (!opening || opening->what)
 		return;
-	link_from_names(mode, names, n_names, link, sizeof(link));
-	opening->what = strdup(link);
-	opening->kind = proc_handle_kind_name(proc_classify(link, mode, 0));
+	link_from_names(file, link, sizeof(link));
+	if (!file->is_short || link[0] != '/')
+		opening->what = strdup(link);
+	opening->kind = proc_handle_kind_name(proc_classify(link, file->mode, 0));
 }
 
 /* Snapshots */

@@ -28,6 +28,13 @@ struct source_handle {
 	uint32_t page, chunk; /* the source's own */
 };
 
+struct source_file {
+	unsigned int mode, magic;  /* of its inode, and of its file system */
+	const char *const *names;  /* from the file upwards */
+	size_t n_names;
+	bool is_short;             /* only the beginning of the first of them */
+};
+
 /* key: of one process, and never of another, as its pid may be. */
 struct source_callbacks {
 	/* parent: 0 unless it was forked while we watched */
@@ -36,9 +43,9 @@ struct source_callbacks {
 	void (*mapped)(void *context, const struct mapping_event *event);
 	void (*executed)(void *context, uint32_t key, uint32_t image, const char *name);
 	/* What a handle was that was open at its process's end (number, tid and opened_ns tell
-	 * which): names from the file upwards. */
-	void (*description)(void *context, const struct source_handle *handle, unsigned int mode,
-			    const char *const *names, size_t n_names);
+	 * which). */
+	void (*description)(void *context, const struct source_handle *handle,
+			    const struct source_file *file);
 	/* No more handles of it will come; they are told by each_handle() once more.  Where the
 	 * source can, it holds the process at its very end until this returns. */
 	void (*ended)(void *context, uint32_t key, int status);

@@ -33,6 +33,7 @@ struct pool {
 union any_event {
 	struct event event;
 	struct handle_event handle;
+	struct kind_event kind;
 };
 
 struct bpf_source {
@@ -117,20 +118,35 @@ static int bpf_add(struct source *source, pid_t pid, bool follow, struct tendril
 
 /* Events */
 
+static void tell_file(struct bpf_source *self, const struct handle_head *head, struct source_file *file)
+{
+	const struct source_handle handle = {
+		.number = (int)head->number,
+		.tid = (pid_t)head->tid,
+		.opened_ns = (int64_t)head->opened_ns,
+	};
+
+	file->mode = head->mode;
+	file->magic = head->magic;
+	self->base.callbacks->description(self->base.context, &handle, file);
+}
+
 static void tell_description(struct bpf_source *self, const struct handle_event *event)
 {
 	const char *names[NAMES_MAX];
-	struct source_handle handle = { 0 };
-	size_t n = 0;
+	struct source_file file = { .names = names };
 
-	while (n < NAMES_MAX && event->names[n][0]) {
-		names[n] = event->names[n];
-		n++;
-	}
-	handle.number = (int)event->number;
-	handle.tid = (pid_t)event->tid;
-	handle.opened_ns = (int64_t)event->opened_ns;
-	self->base.callbacks->description(self->base.context, &handle, event->mode, names, n);
+	for (; file.n_names < NAMES_MAX && event->names[file.n_names][0]; file.n_names++)
+		names[file.n_names] = event->names[file.n_names];
+	tell_file(self, &event->head, &file);
+}
+
+static void tell_kind(struct bpf_source *self, const struct kind_event *event)
+{
+	const char *name = event->name;
+	struct source_file file = { .names = &name, .n_names = 1, .is_short = true };
+
+	tell_file(self, &event->head, &file);
 }
 
 static void tell_event(struct bpf_source *self, const struct event *event)
@@ -147,6 +163,9 @@ static void tell_event(struct bpf_source *self, const struct event *event)
 		break;
 	case EVENT_HANDLE:
 		tell_description(self, (const struct handle_event *)event);
+		break;
+	case EVENT_KIND:
+		tell_kind(self, (const struct kind_event *)event);
 		break;
 	case EVENT_ENDED:
 		tell->ended(self->base.context, event->key, (int)event->status);
@@ -184,7 +203,7 @@ static void tell_in_order(struct bpf_source *self, const struct mapping_event *m
 	for (size_t i = 0; i < self->n_events; i++) {
 		const struct event *event = &self->events[i].event;
 
-		while (event->type != EVENT_HANDLE && at < n_mapped &&
+		while (event->type != EVENT_HANDLE && event->type != EVENT_KIND && at < n_mapped &&
 		       mapped[at].ns <= (int64_t)event->ns)
 			self->base.callbacks->mapped(self->base.context, &mapped[at++]);
 		tell_event(self, event);

@@ -1141,6 +1141,35 @@ static __noinline int name_file(struct handle_event *event, struct file *file)
 	return 0;
 }
 
+static __always_inline void fill_head(struct handle_head *head, __u32 type, struct telling *telling,
+				      struct slot *slot, __u32 bit, struct file *file)
+{
+	head->type = type;
+	head->number = telling->index * PAGE_SLOTS + bit;
+	head->tid = slot->tid;
+	head->opened_ns = slot->opened_ns;
+	head->mode = BPF_CORE_READ(file, f_inode, i_mode);
+	head->magic = (__u32)BPF_CORE_READ(file, f_inode, i_sb, s_magic);
+	head->unused = 0;
+}
+
+/* Paths are dear; the rest of the ring is for what must not be lost. */
+static __noinline int tell_kind(struct telling *telling, struct slot *slot, __u32 bit, struct file *file)
+{
+	struct kind_event *event;
+
+	if (!telling || !slot || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > EVENTS_BYTES / 16 * 15)
+		return 0;
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event)
+		return 0;
+	fill_head(&event->head, EVENT_KIND, telling, slot, bit, file);
+	bpf_probe_read_kernel_str(event->name, sizeof(event->name),
+				  BPF_CORE_READ(file, f_path.dentry, d_name.name));
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
 static long tell_handle(__u32 bit, struct telling *telling)
 {
 	struct page *page = page_of(telling->table, telling->index * PAGE_SLOTS, 0);
@@ -1153,16 +1182,14 @@ static long tell_handle(__u32 bit, struct telling *telling)
 		return 0;
 	bpf_probe_read_kernel(&file, sizeof(file),
 			      (void *)(telling->fds + 8ull * (telling->index * PAGE_SLOTS + bit)));
-	if (!file || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > EVENTS_BYTES / 2)
-		return 0; /* names are dear, and the rest is for what must not be lost */
+	if (!file)
+		return 0;
+	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > EVENTS_BYTES / 2)
+		return tell_kind(telling, &page->slot[bit], bit, file);
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event)
 		return 0;
-	event->type = EVENT_HANDLE;
-	event->number = telling->index * PAGE_SLOTS + bit;
-	event->tid = page->slot[bit].tid;
-	event->opened_ns = page->slot[bit].opened_ns;
-	event->mode = BPF_CORE_READ(file, f_inode, i_mode);
+	fill_head(&event->head, EVENT_HANDLE, telling, &page->slot[bit], bit, file);
 	name_file(event, file);
 	bpf_ringbuf_submit(event, 0);
 	return 0;

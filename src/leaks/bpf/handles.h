@@ -104,6 +104,7 @@ enum event_type {
 	EVENT_PROCESS = 1, /* watched from now on */
 	EVENT_EXECUTED,    /* another program; image is the new one's number */
 	EVENT_HANDLE,      /* what was open when a table ended: struct handle_event */
+	EVENT_KIND,        /* the same in short, when there are very many: struct kind_event */
 	EVENT_ENDED,       /* status as of wait(2) */
 	EVENT_SHORT,       /* half of the chunks of some size are taken: unwind what there is */
 };
@@ -122,14 +123,27 @@ struct event {
 #define NAMES_MAX  8
 #define NAME_BYTES 64
 
-/* A handle whose process is gone before anybody could ask what it is. */
-struct handle_event {
+struct handle_head {
 	__u32 type;
 	__u32 number;
 	__u32 tid;
 	__u32 mode;  /* of its inode */
+	__u32 magic; /* of its file system */
+	__u32 unused;
 	__u64 opened_ns;
+};
+
+/* A handle whose process is gone before anybody could ask what it is. */
+struct handle_event {
+	struct handle_head head;
 	char names[NAMES_MAX][NAME_BYTES]; /* from the file upwards; "" behind the last */
+};
+
+#define KIND_NAME_BYTES 24
+
+struct kind_event {
+	struct handle_head head;
+	char name[KIND_NAME_BYTES]; /* the beginning of the file's own */
 };
 
 /* What the reader asks the kernel's side to give back. */

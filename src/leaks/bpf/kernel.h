@@ -74,8 +74,13 @@ struct path {
 	struct dentry *dentry;
 } KERNEL;
 
+struct super_block {
+	unsigned long s_magic;
+} KERNEL;
+
 struct inode {
 	__u16 i_mode;
+	struct super_block *i_sb;
 } KERNEL;
 
 struct file {
