@@ -354,7 +354,11 @@ static __noinline bool is_reader(__u64 file)
 				   (start[1] == 'u' && start[2] == 's' && start[3] == 'e'));
 }
 
-/* Number is open, and this call has opened it. */
+/* Number is open, and this call has opened it.  Or another has, when in the few instructions from
+ * there to here somebody closed the number, which open(2) had returned to nobody, and somebody else
+ * opened one in its place: then the stack is not the opener's.  The slot's file does not tell that from
+ * a close that is under way, since the kernel uses a struct file anew at once, and what is recorded of
+ * the one before would stay: who comes last is right far more often.  The counts are right in either. */
 static __always_inline void record_in(struct call *call, struct page *page, __u32 number)
 {
 	__u64 file = file_at(call, number), bit = 1ull << (number % PAGE_SLOTS);
