@@ -382,6 +382,20 @@ def test_forks_in_a_storm_with_all_children_followed():
         assert sum(s['count'] for s in report.sites(target.pid)) >= 3, report.show()
 
 
+def test_program_of_32_bits():
+    """Of those the handles are known, and no stack; nor are its calls taken for ours."""
+    can_leak()
+    for options, origin in (([], 'opened'), (['--ptrace'], 'found')):
+        for plant in ('dup', 'open'):
+            code, out, err = run_leaks(TENDRIL, '--json', *options, '--', program('plant_32'), plant,
+                                       'leak')
+            report = Report(code, out, err)
+            sites = report.sites()
+            assert [(s['count'], origin_of(s)) for s in sites] == [(3, origin)], report.text
+            assert not sites[0].get('syscall'), sites
+            assert [p['name'] for p in report.processes] == ['plant_32'], report.text
+
+
 def test_children_are_not_followed_unasked():
     can_leak()
     with Target(program('plant'), 'in_child', 'leak', 'wait') as target:
@@ -551,6 +565,24 @@ def test_ordinary_user_is_told_what_was_used_instead():
         target.hear('ready')
 
 
+def test_little_memory_for_us():
+    """However little: a report, or one line; with what we could not get, never a signal."""
+    can_leak()
+    reports = 0
+    for megabytes in list(range(8, 128, 8)) + [160, 256]:
+        code, out, err = run_as(['prlimit', '--as=%d' % (megabytes << 20), '--'], '--json', '--',
+                                program('plant'), 'deep', 'leak')
+        if code == 127:
+            continue  # the loader itself
+        if code == -signal.SIGABRT and 'dynamicsizehash' in err:
+            continue  # elfutils' own way
+        assert code in (0, 1, 3), (megabytes, code, err)
+        if code == 3:
+            refused(code, out, err, 'memory', 'allocate', 'thread')
+        reports += code == 1
+    assert reports > 0
+
+
 def test_too_few_descriptors_for_us():
     """The limit is what is named, not the kernel."""
     can_leak()
@@ -567,6 +599,32 @@ def test_few_descriptors_are_enough():
     report = Report(code, out, err)
     assert report.document['source'] == 'bpf', report.text
     check_sites(report, CATALOG['in_loaded'])
+
+
+def test_target_that_is_traced_by_another():
+    """BPF needs no tracing; where it is asked for, it says that somebody else is there."""
+    can_leak()
+    gdb = shutil.which('gdb')
+    if not gdb:
+        raise Skip('gdb is not installed')
+    with steps() as target:
+        target.hear('begin')
+        target.say()
+        # gdb lets it go when its input ends.
+        with subprocess.Popen([gdb, '-nx', '-q', '-ex', 'set non-stop on', '-ex', 'attach %d&' % target.pid],
+                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL) as debugger:
+            try:
+                until('gdb is there', lambda: tracer_of(target.pid) == debugger.pid)
+                refused(*run_leaks(TENDRIL, '--json', '--ptrace', target.pid), 'traced already')
+                with Leaks(TENDRIL, '--json', target.pid) as leaks:
+                    leaks.wait_until_watching()
+                    target.step('a', 3)
+                    report = leaks.end()
+                assert tracer_of(target.pid) == debugger.pid
+            finally:
+                debugger.kill()
+        assert count_of(report, 'step_a') == 3 and report.document['source'] == 'bpf', report.show()
 
 
 def test_no_such_process():
@@ -744,6 +802,44 @@ def test_forks_while_other_threads_open_and_close():
     assert [s['count'] for s in sites] == [3] and three_of(report, pid) == sites, report.show()
     assert sites[0]['uncertain'] == 0, report.show()
     assert report.of(pid)['opened'] == report.of(pid)['closed'] + 3, report.text[:300]
+
+
+def test_threads_in_a_storm_by_ptrace():
+    can_leak()
+    with Target(program('events'), 'threads', '2000') as target:
+        target.hear('begin')
+        with Leaks(TENDRIL, '--json', '--ptrace', target.pid) as leaks:
+            until('it is traced', lambda: tracer_of(target.pid))
+            target.say()
+            target.hear_word('ready')
+            report = leaks.end()
+        target.say()
+        assert target.process.wait(SECONDS) == 0
+    assert report.document['source'] == 'ptrace' and report.lost() == 0, report.text[:300]
+    sites = report.sites()
+    assert [s['count'] for s in sites] == [3] and three_of(report, target.pid) == sites, report.show()
+    # malloc(3) opens some, too.
+    assert report.document['opened'] == report.document['closed'] + 3 >= 2003, report.text[:300]
+
+
+def test_target_goes_on_when_its_tracer_is_killed():
+    """At moments all over the start, and while threads come and go."""
+    can_leak()
+    with Target(program('events'), 'threads', '40000') as target:
+        target.hear('begin')
+        target.say()
+        for i in range(KILLS):
+            with Leaks(TENDRIL, '--json', '--ptrace', target.pid) as leaks:
+                try:
+                    leaks.process.wait(i * 0.01)
+                except subprocess.TimeoutExpired:
+                    pass
+                leaks.process.kill()
+        target.hear_word('ready')
+        until('nobody traces it', lambda: tracer_of(target.pid) == 0)
+        until('it waits', lambda: state_of(target.pid) == 'S')
+        target.say()
+        assert target.process.wait(SECONDS) == 0
 
 
 def first_ends(target):

@@ -673,8 +673,9 @@ static int attach(struct bpf_source *self)
 
 	s->links.newtask = bpf_program__attach(s->progs.newtask);
 	s->links.ended = bpf_program__attach(s->progs.ended);
+	s->links.executed = bpf_program__attach(s->progs.executed);
 	s->links.leave = bpf_program__attach(s->progs.leave);
-	if (!s->links.newtask || !s->links.ended || !s->links.leave)
+	if (!s->links.newtask || !s->links.ended || !s->links.executed || !s->links.leave)
 		return -errno;
 	self->ring = ring_buffer__new(bpf_map__fd(s->maps.events), keep_event, self, NULL);
 	return self->ring ? 0 : -errno;

@@ -9,6 +9,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -379,6 +380,10 @@ static void stop_at_call(struct ptrace_source *self, struct traced_thread *threa
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, thread->tid, sizeof(info), &info) < 0)
 		return;
+	if (info.arch != AUDIT_ARCH_X86_64) {
+		thread->in_call = false; /* its numbers are others: a look finds what it opens */
+		return;
+	}
 	if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
 		thread->in_call = true;
 		thread->nr = info.entry.nr;

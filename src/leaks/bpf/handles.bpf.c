@@ -837,25 +837,6 @@ static __always_inline bool is_reading_more(struct thread *thread, __u32 number)
 	return page && page->slot[number % PAGE_SLOTS].flags & SLOT_READER;
 }
 
-/* Those that close at execve(2) are gone, and the rest belongs to another program. */
-static __always_inline void execute(struct call *call, struct thread *thread, struct task_struct *task)
-{
-	struct process *process = bpf_map_lookup_elem(&processes, &thread->key);
-
-	call->captures = 0;
-	/* Whichever thread it was, it has the first one's number from now on. */
-	call->tid = thread->tid = own_number_of_thread(task);
-	compare_table(call);
-	thread->image++;
-	thread->stack_low = thread->stack_high = 0;
-	if (process) {
-		process->image = thread->image;
-		bpf_core_read(process->name, sizeof(process->name), &task->comm);
-	}
-	if (tell(EVENT_EXECUTED, thread->key, thread->pid, thread->image, 0) < 0)
-		note_untold(thread->key, UNTOLD_EXECUTED);
-}
-
 static __always_inline void follow_call(struct call *call, struct thread *thread,
 					struct task_struct *task, struct pt_regs *regs, __u8 kind,
 					__s64 ret)
@@ -911,8 +892,7 @@ static __always_inline void follow_call(struct call *call, struct thread *thread
 		call->origin = SLOT_ASYNCHRONOUS;
 		compare_table(call);
 		break;
-	case CALL_EXECUTES:
-		execute(call, thread, task);
+	case CALL_EXECUTES: /* executed() */
 		break;
 	default:
 		compare_table(call);
@@ -945,6 +925,8 @@ static __always_inline int leave_call(struct task_struct *task, struct pt_regs *
 	call.pid = thread->pid;
 	call.image = thread->image;
 	call.nr = (__u16)regs->orig_ax;
+	if (kind == CALL_ANY && task->thread_info.status & TS_COMPAT)
+		call.nr = CALL_UNKNOWN; /* its numbers are others */
 	read_table(&call, files);
 	if (kind != CALL_CLOSES && kind != CALL_READ) /* which are many, and open nothing mostly */
 		note_stack(&call, thread, task, regs->sp);
@@ -970,6 +952,49 @@ int BPF_PROG(leave, struct pt_regs *regs, long ret)
 			return 0;
 	}
 	return leave_call(task, regs, *kind, ret);
+}
+
+static __noinline int begin_program(struct task_struct *task, struct thread *thread)
+{
+	struct process *process = bpf_map_lookup_elem(&processes, &thread->key);
+
+	/* Whichever thread it was, it has the first one's number from now on. */
+	thread->tid = own_number_of_thread(task);
+	thread->image++;
+	thread->stack_low = thread->stack_high = 0;
+	if (process) {
+		process->image = thread->image;
+		bpf_core_read(process->name, sizeof(process->name), &task->comm);
+	}
+	if (tell(EVENT_EXECUTED, thread->key, thread->pid, thread->image, 0) < 0)
+		note_untold(thread->key, UNTOLD_EXECUTED);
+	return 0;
+}
+
+/* Those that close at execve(2) are gone, and the rest belongs to another program.  Not at the call's
+ * exit: a program of 32 bits has other numbers. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(executed, struct task_struct *task)
+{
+	struct call call = { .decides = 1, .origin = SLOT_OPENED, .nr = CALL_UNKNOWN };
+	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	struct files_struct *files = task->files;
+
+	if (!thread || !files)
+		return 0;
+	begin_program(task, thread);
+	if (thread->files != (__u64)files)
+		return 0; /* it is copied at the thread's next call */
+	call.table = thread->table;
+	call.owner = thread->key;
+	call.tid = thread->tid;
+	call.pid = thread->pid;
+	call.image = thread->image;
+	call.now_ns = stamp(thread);
+	read_table(&call, files);
+	compare_table(&call);
+	take_counts(thread, &call);
+	return 0;
 }
 
 /* Processes and threads that come and go */

@@ -8,6 +8,7 @@
  *                         stays; at the next line the first one ends
  *
  *     events forks N      N children end, while two threads open and close; then it opens three
+ *     events threads N    N threads open and close, four at once; then it opens three
  *
  * Says "begin", waits for a line, works, says "ready PID" of the one that stays, and waits again.
  */
@@ -157,6 +158,37 @@ static void forks(int n)
 	say(0);
 }
 
+static void *open_and_close_once(void *unused)
+{
+	(void)close(open("/dev/null", O_RDONLY));
+	return unused;
+}
+
+static void *start_threads(void *n)
+{
+	pthread_t thread;
+
+	for (int i = 0; i < *(int *)n; i++)
+		if (pthread_create(&thread, NULL, open_and_close_once, NULL) != 0 ||
+		    pthread_join(thread, NULL) != 0)
+			exit(1);
+	return NULL;
+}
+
+static void threads(int n)
+{
+	pthread_t thread[4];
+
+	n /= 4;
+	for (int i = 0; i < 4; i++)
+		if (pthread_create(&thread[i], NULL, start_threads, &n) != 0)
+			exit(1);
+	for (int i = 0; i < 4; i++)
+		(void)pthread_join(thread[i], NULL);
+	open_three();
+	say(0);
+}
+
 int main(int argc, char **argv)
 {
 	pid_t pid = 0;
@@ -172,6 +204,8 @@ int main(int argc, char **argv)
 		pid = sharing();
 	else if (argc > 2 && !strcmp(argv[1], "forks"))
 		forks(atoi(argv[2]));
+	else if (argc > 2 && !strcmp(argv[1], "threads"))
+		threads(atoi(argv[2]));
 	else
 		return 2;
 	hear();
