@@ -461,8 +461,9 @@ def bpf_objects():
     for kind in ('prog', 'map', 'link'):
         told = subprocess.run([shutil.which('bpftool') or '/usr/sbin/bpftool', '-j', kind, 'show'],
                               capture_output=True, text=True, check=False).stdout
-        found |= {(kind, o['id']) for o in json.loads(told or '[]')
-                  if not [p for p in o.get('pids', []) if os.path.exists('/proc/%d' % p['pid'])]}
+        # One that goes while bpftool looks is an error without an id.
+        found |= {(kind, o['id']) for o in json.loads(told or '[]') if 'id' in o and
+                  not [p for p in o.get('pids', []) if os.path.exists('/proc/%d' % p['pid'])]}
     return found
 
 

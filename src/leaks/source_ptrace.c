@@ -56,7 +56,7 @@ struct traced_thread {
 	struct traced_process *process; /* NULL: told of before its parent was */
 	bool in_call;
 	uint64_t nr, args[6];
-	int64_t last_ns;
+	int64_t entered_ns, last_ns;
 };
 
 enum news_type { NEWS_PROCESS, NEWS_EXECUTED, NEWS_ENDED };
@@ -218,6 +218,12 @@ static bool is_open(pid_t tid, int number)
 	return lstat(name, &stat) == 0;
 }
 
+/* By a look, before the call that opens it came to its end. */
+static bool was_met_early(const struct entry *entry, const struct traced_thread *thread)
+{
+	return entry->handle.origin == LEAKS_FOUND && entry->handle.opened_ns >= thread->entered_ns;
+}
+
 /* thread: who opened it; NULL when nobody saw it come */
 static void record(struct ptrace_source *self, struct traced_process *process,
 		   struct traced_thread *thread, int number, enum leaks_origin origin)
@@ -229,7 +235,7 @@ static void record(struct ptrace_source *self, struct traced_process *process,
 		process->lost++;
 		return;
 	}
-	if (entry->open)
+	if (entry->open && !(thread && was_met_early(entry, thread)))
 		close_entry(process, entry); /* dup2() over it */
 	drop_stack(entry);
 	entry->open = true;
@@ -386,6 +392,7 @@ static void stop_at_call(struct ptrace_source *self, struct traced_thread *threa
 	}
 	if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
 		thread->in_call = true;
+		thread->entered_ns = now_ns();
 		thread->nr = info.entry.nr;
 		memcpy(thread->args, info.entry.args, sizeof(thread->args));
 	} else if (info.op == PTRACE_SYSCALL_INFO_EXIT && thread->in_call) {
