@@ -809,7 +809,7 @@ int leaks_snapshot(struct leaks *leaks, struct leaks_snapshot **ret_snapshot)
 	qsort(all, n, sizeof(*all), by_process_and_site);
 	r = fill_snapshot(leaks, kept, all, n);
 	kept->snapshot.began_ns = leaks->began_ns;
-	kept->snapshot.taken_ns = now_ns();
+	kept->snapshot.taken_ns = leaks->source->ops->now_ns(leaks->source);
 	kept->snapshot.source = leaks->source->ops->name;
 	kept->snapshot.dropped = leaks->dropped;
 	if (r < 0) {

@@ -41,6 +41,7 @@ __u32 look_mode;
 __u32 look_flags; /* of the processes added */
 __u32 last_table;
 __u64 unkept_events; /* for which the ring had no room */
+__u64 moments;       /* that the reader has taken: what is opened after one has a later stamp */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -103,6 +104,7 @@ struct {
 struct thread {
 	__u64 files;                 /* its table when we last looked */
 	__u64 last_ns;
+	__u64 last_tick;             /* jiffies and moments when the clock was read last */
 	__u64 stack_low, stack_high; /* looked up once, not at each call */
 	__u64 opened, closed, lost;
 	__u64 told_opened, told_closed, told_lost; /* added to the process's */
@@ -197,11 +199,16 @@ static __noinline int find_stack(struct thread *thread, struct task_struct *task
 	return 0;
 }
 
-/* Rising, so that it names one opening of this thread. */
+/* Rising, so that it names one opening of this thread.  Reading the clock takes longer than all the
+ * rest of a close: it is read once a tick of the kernel's, which is near enough for an age. */
 static __always_inline __u64 stamp(struct thread *thread)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 tick = bpf_jiffies64() + *(volatile __u64 *)&moments, now = 0;
 
+	if (tick != thread->last_tick) {
+		thread->last_tick = tick;
+		now = bpf_ktime_get_ns();
+	}
 	if (now <= thread->last_ns)
 		now = thread->last_ns + 1;
 	thread->last_ns = now;
