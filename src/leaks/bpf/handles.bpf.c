@@ -142,6 +142,8 @@ struct call {
 	__u8 guesses;   /* it compares: what it finds may be of another thread's call, which has not ended */
 };
 
+extern void *bpf_rdonly_cast(const void *address, __u32 type) __ksym __weak;
+
 /* Return: 0 for one that our pid namespace does not show. */
 static __always_inline __u32 number_of(struct pid *pid)
 {
@@ -245,7 +247,7 @@ static __noinline int tell_short(void)
 }
 
 /* The slot's chunk is taken out of it while it is written. */
-static __always_inline int capture(struct slot *slot, struct call *call)
+static __always_inline int capture(struct slot *slot, struct call *call, struct pt_regs *regs)
 {
 	struct filling filling = { call->now_ns, call->stack_from, call->stack_wanted, call->tid, 0 };
 	__u32 class = class_for(call->stack_wanted);
@@ -262,7 +264,7 @@ static __always_inline int capture(struct slot *slot, struct call *call)
 	}
 	if (!chunk)
 		return -1;
-	fill_chunk(chunk, &filling);
+	fill_chunk(chunk, &filling, regs);
 	/* Another thread may have been at the same number meanwhile. */
 	chunk = __sync_lock_test_and_set(&slot->chunk, chunk);
 	if (chunk)
@@ -329,13 +331,25 @@ static __always_inline struct page *cached_page(struct thread *thread, __u32 num
 	return bpf_map_lookup_elem(&pages, &found);
 }
 
+/* Read as a member of a structure, of whichever, a word takes no call.  A kernel that has trees for
+ * programs has bpf_rdonly_cast() too, which is a little older. */
+static __always_inline __u64 word_at(__u64 address)
+{
+	__u64 word = 0;
+
+	if (bpf_core_type_exists(struct bpf_rb_root)) {
+		const struct timespec64 *as_time = bpf_rdonly_cast(
+			(void *)address, bpf_core_type_id_kernel(struct timespec64));
+
+		return (__u64)as_time->tv_sec;
+	}
+	bpf_probe_read_kernel(&word, sizeof(word), (void *)address);
+	return word;
+}
+
 static __always_inline __u64 file_at(struct call *call, __u32 number)
 {
-	__u64 file = 0;
-
-	if (number < call->max_fds)
-		bpf_probe_read_kernel(&file, sizeof(file), (void *)(call->fds + 8ull * number));
-	return file;
+	return number < call->max_fds ? word_at(call->fds + 8ull * number) : 0;
 }
 
 /* What read(2) may bring new handles from, when it was open before we looked. */
@@ -350,7 +364,8 @@ static __noinline bool is_reader(__u64 file)
 }
 
 /* Number is open, and this call has opened it. */
-static __always_inline void record_in(struct call *call, struct page *page, __u32 number)
+static __always_inline void record_in(struct call *call, struct page *page, __u32 number,
+				      struct pt_regs *regs)
 {
 	__u64 file = file_at(call, number), bit = 1ull << (number % PAGE_SLOTS);
 	struct slot *slot;
@@ -372,7 +387,7 @@ static __always_inline void record_in(struct call *call, struct page *page, __u3
 	slot->nr = call->nr;
 	slot->origin = call->origin;
 	slot->flags = call->flags | (call->guesses ? SLOT_GUESSED : 0);
-	if (call->captures && capture(slot, call) < 0)
+	if (call->captures && capture(slot, call, regs) < 0)
 		slot->flags |= SLOT_NO_STACK;
 	/* A comparison of another thread may meet it before this call has come to its end.  Whoever of
 	 * the two sets the bit counts it. */
@@ -414,10 +429,7 @@ static __always_inline void forget_in(struct call *call, struct page *page, __u3
 
 static __always_inline __u64 open_word(struct call *call, __u32 index)
 {
-	__u64 word = 0;
-
-	bpf_probe_read_kernel(&word, sizeof(word), (void *)(call->open_fds + 8ull * index));
-	return word;
+	return word_at(call->open_fds + 8ull * index);
 }
 
 static __always_inline __u32 lowest(__u64 word)
@@ -454,7 +466,8 @@ __noinline int settle(struct call *call, __u32 number)
 		forget_in(call, page, number);
 	} else if (!call->guesses || !is_known(call, page, number)) {
 		call->flags = call->deep && is_reader(file_at(call, number)) ? SLOT_READER : 0;
-		record_in(call, page, number);
+		record_in(call, page, number,
+			  (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()));
 	}
 	return 0;
 }
@@ -707,11 +720,6 @@ static __noinline struct thread *meet(struct task_struct *task)
 
 /* System calls */
 
-static __always_inline void record(struct call *call, struct thread *thread, __u32 number)
-{
-	record_in(call, cached_page(thread, number, true), number);
-}
-
 static __always_inline void record_pair(struct call *call, struct thread *thread, __u64 address)
 {
 	__u32 pair[2];
@@ -757,28 +765,34 @@ static __always_inline void execute(struct call *call, struct thread *thread)
 	tell(EVENT_EXECUTED, thread->key, thread->pid, thread->image, 0);
 }
 
-static __always_inline void follow_call(struct call *call, struct thread *thread,
-					struct task_struct *task, struct pt_regs *regs, __u8 kind,
-					__s64 ret)
+/* Return: what the call returned is a handle that it opened. */
+static __always_inline bool opens(struct call *call, struct thread *thread, struct pt_regs *regs,
+				  __u8 kind, __s64 ret)
 {
 	switch (kind) {
 	case CALL_OPENS_READER:
 		call->flags = SLOT_READER;
-		record(call, thread, (__u32)ret);
-		break;
+		return true;
 	case CALL_OPENS:
-		record(call, thread, (__u32)ret);
-		break;
+		return true;
 	case CALL_FCNTL:
-		if (regs->si == F_DUPFD || regs->si == F_DUPFD_CLOEXEC)
-			record(call, thread, (__u32)ret);
-		break;
+		return regs->si == F_DUPFD || regs->si == F_DUPFD_CLOEXEC;
 	case CALL_MAY_OPEN:
-		if (!is_known(call, cached_page(thread, (__u32)ret, false), (__u32)ret))
-			record(call, thread, (__u32)ret);
-		break;
-	case CALL_CLOSES:
-		forget_in(call, cached_page(thread, (__u32)regs->di, false), (__u32)regs->di);
+		return !is_known(call, cached_page(thread, (__u32)ret, false), (__u32)ret);
+	default:
+		return false;
+	}
+}
+
+/* Those that may change the table, and do so seldom. */
+static __always_inline void follow_call(struct call *call, struct thread *thread,
+					struct pt_regs *regs, __u8 kind)
+{
+	switch (kind) {
+	case CALL_OPENS_READER:
+	case CALL_OPENS:
+	case CALL_FCNTL:
+	case CALL_MAY_OPEN:
 		break;
 	case CALL_PAIR_FIRST:
 		record_pair(call, thread, regs->di);
@@ -802,12 +816,6 @@ static __always_inline void follow_call(struct call *call, struct thread *thread
 		if (regs->si == SOL_SOCKET && regs->dx == SO_PEERPIDFD)
 			compare_table(call);
 		break;
-	case CALL_READ:
-		if (!is_reading_more(thread, (__u32)regs->di))
-			break;
-		note_stack(call, thread, task, regs->sp);
-		compare_table(call);
-		break;
 	case CALL_RING:
 		call->origin = SLOT_ASYNCHRONOUS;
 		compare_table(call);
@@ -820,6 +828,36 @@ static __always_inline void follow_call(struct call *call, struct thread *thread
 	}
 }
 
+/* Most calls end here: they close or open one, or read from what is no source of handles. */
+static __always_inline void follow(struct call *call, struct thread *thread, struct task_struct *task,
+				   struct pt_regs *regs, __u8 kind, __s64 ret)
+{
+	if (kind == CALL_CLOSES) {
+		forget_in(call, cached_page(thread, (__u32)regs->di, false), (__u32)regs->di);
+		return;
+	}
+	if (kind == CALL_READ && !is_reading_more(thread, (__u32)regs->di))
+		return;
+	note_stack(call, thread, task, regs->sp);
+	if (opens(call, thread, regs, kind, ret))
+		record_in(call, cached_page(thread, (__u32)ret, true), (__u32)ret, regs);
+	else
+		follow_call(call, thread, regs, kind);
+}
+
+static __noinline int change_table(struct thread *thread, struct files_struct *files)
+{
+	__u32 table = find_table(files, thread->table, thread->pid);
+
+	if (!table) {
+		thread->lost++;
+		return -1;
+	}
+	thread->table = table;
+	thread->files = (__u64)files;
+	return 0;
+}
+
 static __always_inline int leave_call(struct task_struct *task, struct pt_regs *regs, __u8 kind, __s64 ret)
 {
 	struct call call = { .captures = 1, .decides = 1, .origin = SLOT_OPENED };
@@ -830,25 +868,15 @@ static __always_inline int leave_call(struct task_struct *task, struct pt_regs *
 		thread = meet(task);
 	if (!thread || !files)
 		return 0;
-	if (thread->files != (__u64)files) {
-		__u32 table = find_table(files, thread->table, thread->pid);
-
-		if (!table) {
-			thread->lost++;
-			return 0;
-		}
-		thread->table = table;
-		thread->files = (__u64)files;
-	}
+	if (thread->files != (__u64)files && change_table(thread, files) < 0)
+		return 0;
 	call.table = thread->table;
 	call.tid = thread->tid;
 	call.pid = thread->pid;
 	call.image = thread->image;
 	call.nr = (__u16)regs->orig_ax;
 	read_table(&call, files);
-	if (kind != CALL_CLOSES && kind != CALL_READ) /* which are many, and open nothing mostly */
-		note_stack(&call, thread, task, regs->sp);
-	follow_call(&call, thread, task, regs, kind, ret);
+	follow(&call, thread, task, regs, kind, ret);
 	take_counts(thread, &call);
 	return 0;
 }
