@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 from leaks_support import (Leaks, Report, SECONDS, Skip, Target, check_sites, handles,
                            is_site, origin_of, read_catalog, run_leaks, run_tests, state_of,
@@ -296,6 +297,42 @@ def test_two_snapshots_show_what_is_new():
             target.step('b', 2)
             second = leaks.end()
     assert count_of(second, 'step_a') == 0 and count_of(second, 'step_b') == 2, second.show()
+
+
+OPENER = '''
+import os, resource, sys, time
+limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+sys.stdin.readline()
+due = time.monotonic()
+for _ in range(int(sys.argv[1])):
+    os.open('/dev/null', os.O_RDONLY)
+    due += 0.0001
+    while time.monotonic() < due:
+        pass
+print('done', flush=True)
+sys.stdin.readline()
+'''
+
+
+def test_each_handle_is_new_once():
+    """Whenever a look at what is new comes between two that are opened."""
+    can_leak()
+    n = 3000  # many to each tick of the kernel's clock
+    with subprocess.Popen([sys.executable, '-c', OPENER, str(n)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True) as target, \
+            Leaks(TENDRIL, '--json', '--every', '0.02', target.pid) as leaks:
+        leaks.wait_until_watching()
+        print(file=target.stdin, flush=True)
+        looks = [leaks.process.stdout.readline()]
+        target.stdout.readline()
+        done_ns = time.monotonic_ns()
+        while json.loads(looks[-1])['horizon_ns'] < done_ns:
+            looks.append(leaks.process.stdout.readline())
+        target.stdin.close()
+    new = [sum(s['new'] for s in json.loads(look)['sites']) for look in looks]
+    assert sum(some > 0 for some in new) > 2, 'all were opened between two looks'
+    assert sum(new) == n, new
 
 
 def test_duration_bounds_it():
