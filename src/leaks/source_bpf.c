@@ -493,15 +493,8 @@ static int fill_pool(struct pool *pool, const struct bpf_map *map, const struct 
 
 static int fill_maps(struct bpf_source *self)
 {
-	unsigned char kinds[CALLS_MAX];
-	int calls = bpf_map__fd(self->skeleton->maps.calls), r;
 	const void *pages;
-
-	calls_fill(kinds);
-	for (uint32_t nr = 0; nr < CALLS_MAX; nr++)
-		if (kinds[nr] != CALL_NONE && bpf_map_update_elem(calls, &nr, &kinds[nr], BPF_ANY) < 0)
-			return -errno;
-	r = share(self->skeleton->maps.pages, self->skeleton->maps.pages_free, &pages);
+	int r = share(self->skeleton->maps.pages, self->skeleton->maps.pages_free, &pages);
 	if (r < 0)
 		return r;
 	self->pages = pages;
@@ -537,6 +530,7 @@ static int load(struct bpf_source *self, const struct leaks_options *options)
 	if (!self->skeleton)
 		return -errno;
 	self->skeleton->rodata->all_processes = options->all;
+	calls_fill(self->skeleton->rodata->call_kinds);
 	if (options->stack_bytes > 0 && options->stack_bytes < CAPTURE_LARGE_BYTES - CAPTURE_HEADER)
 		self->skeleton->rodata->stack_bytes_max = (uint32_t)options->stack_bytes;
 	r = handles__load(self->skeleton);

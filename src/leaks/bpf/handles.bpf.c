@@ -33,6 +33,7 @@
 
 const volatile bool all_processes = false;
 const volatile __u32 stack_bytes_max = CAPTURE_LARGE_BYTES - CAPTURE_HEADER;
+const volatile __u8 call_kinds[CALLS_MAX] = { 0 }; /* not a map: each process pays for the look */
 
 __u32 own_level;  /* of our own pid namespace: know_self() tells */
 __u64 own_namespace;
@@ -42,13 +43,6 @@ __u32 look_flags; /* of the processes added */
 __u32 last_table;
 __u64 unkept_events; /* for which the ring had no room */
 __u64 moments;       /* that the reader has taken: what is opened after one has a later stamp */
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, CALLS_MAX);
-	__type(key, __u32);
-	__type(value, __u8);
-} calls SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -107,12 +101,12 @@ struct thread {
 	__u64 last_tick;             /* jiffies and moments when the clock was read last */
 	__u64 stack_low, stack_high; /* looked up once, not at each call */
 	__u64 opened, closed, lost;
-	__u64 told_opened, told_closed, told_lost; /* added to the process's */
 	__u32 table;
-	__u32 key;                   /* of the process */
 	__u32 tid, pid;
 	__u32 image;
 	__u32 pages[CACHED_PAGES];
+	__u32 key;                   /* of the process; from here on it is for seldom */
+	__u64 told_opened, told_closed, told_lost; /* added to the process's */
 };
 
 struct {
@@ -884,20 +878,18 @@ static __always_inline int leave_call(struct task_struct *task, struct pt_regs *
 SEC("tp_btf/sys_exit")
 int BPF_PROG(leave, struct pt_regs *regs, long ret)
 {
-	__u32 nr = (__u32)regs->orig_ax;
+	__u64 nr = regs->orig_ax;
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u8 *kind, any = CALL_ANY;
+	__u8 kind = CALL_ANY;
 
-	if (task->thread_info.status & TS_COMPAT) {
-		kind = &any; /* other numbers: look at the table instead */
-	} else {
-		kind = bpf_map_lookup_elem(&calls, &nr);
-		if (!kind || *kind == CALL_NONE)
+	if (!(task->thread_info.status & TS_COMPAT)) {
+		kind = nr < CALLS_MAX ? call_kinds[nr] : CALL_NONE;
+		if (kind == CALL_NONE)
 			return 0;
-		if (ret < 0 && ret >= -ERRNO_MAX && *kind != CALL_CLOSES && *kind != CALL_ANY)
+		if (ret < 0 && ret >= -ERRNO_MAX && kind != CALL_CLOSES && kind != CALL_ANY)
 			return 0;
-	}
-	return leave_call(task, regs, *kind, ret);
+	} /* or else it has other numbers: look at the table instead */
+	return leave_call(task, regs, kind, ret);
 }
 
 /* Processes and threads that come and go */
