@@ -822,6 +822,18 @@ static __always_inline void follow_call(struct call *call, struct thread *thread
 	}
 }
 
+/* What is given to others by its address has to be in memory: a copy, for these calls only. */
+static __always_inline void follow_copy(struct call *call, struct thread *thread,
+					struct pt_regs *regs, __u8 kind)
+{
+	struct call copy = *call;
+
+	follow_call(&copy, thread, regs, kind);
+	call->opened = copy.opened;
+	call->closed = copy.closed;
+	call->lost = copy.lost;
+}
+
 /* Most calls end here: they close or open one, or read from what is no source of handles. */
 static __always_inline void follow(struct call *call, struct thread *thread, struct task_struct *task,
 				   struct pt_regs *regs, __u8 kind, __s64 ret)
@@ -836,7 +848,7 @@ static __always_inline void follow(struct call *call, struct thread *thread, str
 	if (opens(call, thread, regs, kind, ret))
 		record_in(call, cached_page(thread, (__u32)ret, true), (__u32)ret, regs);
 	else
-		follow_call(call, thread, regs, kind);
+		follow_copy(call, thread, regs, kind);
 }
 
 static __noinline int change_table(struct thread *thread, struct files_struct *files)
