@@ -3,12 +3,13 @@
 """bench_leaks.py BUILD [--rounds N] - what `tendril leaks` costs, beside its peers, in one run
 
 Rounds are interleaved: in each, everybody is measured once, and the same lap without anybody just
-before.  Ratios are medians of the rounds' ratios of CPU time; wall time meets what else the machine
-does.  The floor is an empty program on the tracepoint of system calls' exits.  Exit status 1 when a goal
-is missed.
+before.  Ratios are medians of the rounds' ratios of CPU time (of nginx: of lower quartiles); wall
+time meets what else the machine does.  The floor is an empty program on the tracepoint of system
+calls' exits.  Exit status 1 when a goal is missed.
 """
 import argparse
 import functools
+import http.client
 import json
 import os
 import re
@@ -29,6 +30,7 @@ PAIRS_STRACE = 1500   # strace needs so much longer
 PAIRS_PERF = 60000    # perf writes 8 KiB an event
 EVENTS_A_SECOND = 200000
 WRK_SECONDS = 1
+WINDOWS = 20          # looked at while wrk is at it
 
 LOOP_GOAL, VALGRIND_GOAL, STRACE_GOAL = 1.3, 1 / 3, 1 / 100
 NGINX_GOAL, NGINX_OVER_FLOOR, OTHER_GOAL = 1.08, 1.5, 1.02
@@ -282,7 +284,7 @@ events { worker_connections 256; }
 http { access_log off; sendfile on; open_file_cache off; keepalive_requests 1000000;
 client_body_temp_path %(d)s/b; proxy_temp_path %(d)s/p; fastcgi_temp_path %(d)s/f;
 uwsgi_temp_path %(d)s/u; scgi_temp_path %(d)s/s;
-server { listen 127.0.0.1:%(port)d; root %(d)s/www; } }
+server { listen 127.0.0.1:%(port)d; root %(d)s/www; location = /requests { stub_status; } } }
 """
 
 
@@ -322,15 +324,26 @@ class Nginx:
         with open('/proc/%d/schedstat' % self.worker, encoding='ascii') as file:
             return int(file.read().split()[0])
 
+    def requests(self, connection):
+        """How many there have been, this one among them."""
+        connection.request('GET', '/requests')
+        return int(re.search(rb'\n (\d+) (\d+) (\d+) ', connection.getresponse().read()).group(3))
+
     def load(self):
-        """CPU time of the worker, us a request."""
-        begin = self.cpu_ns()
-        told = subprocess.run(['wrk', '-t', '1', '-c', '4', '-d', '%ds' % WRK_SECONDS,
-                               'http://127.0.0.1:%d/file' % self.port], capture_output=True,
-                              text=True, check=True).stdout
-        requests = int(re.search(r'(\d+) requests in', told).group(1))
-        assert 'Non-2xx' not in told, told
-        return (self.cpu_ns() - begin) / requests / 1000
+        """CPU time of the worker, us a request, in many short times."""
+        connection, times = http.client.HTTPConnection('127.0.0.1', self.port), []
+        with subprocess.Popen(['wrk', '-t', '1', '-c', '4', '-d', '%ds' % WRK_SECONDS,
+                               'http://127.0.0.1:%d/file' % self.port], text=True,
+                              stdout=subprocess.PIPE) as wrk:
+            for _ in range(WINDOWS):
+                begin, first = self.cpu_ns(), self.requests(connection)
+                time.sleep(0.8 * WRK_SECONDS / WINDOWS)
+                requests = self.requests(connection) - first
+                times.append((self.cpu_ns() - begin) / requests / 1000)
+            told = wrk.stdout.read()
+        connection.close()
+        assert 'requests in' in told and 'Non-2xx' not in told, told
+        return times[1:]  # wrk was not there yet
 
     def close(self):
         self.process.send_signal(signal.SIGTERM)
@@ -362,25 +375,35 @@ def bench_nginx(build, rounds, folder):
 
 def measure_nginx(nginx, name, watch, alone, told):
     try:
-        alone.append(nginx.load())
+        alone.extend(nginx.load())
         helper = watch()
-        told.setdefault(name, []).append(nginx.load())
+        told.setdefault(name, []).extend(nginx.load())
         if helper:
             helper.close()
     except Missing as why:
         MISSING[name] = str(why)
 
 
+def undisturbed(times):
+    """What else the machine does only adds, by taking time and caches.  So the lower quartile; and
+    of each by itself, before they are divided."""
+    return statistics.quantiles(times, n=4)[0]
+
+
+def row_of_times(name, times):
+    print('  %-55s %9.4g us  (lower quartile of %d; median %.4g)' % (
+        name, undisturbed(times), len(times), statistics.median(times)), flush=True)
+
+
 def show_nginx(everybody, alone, told):
-    """Outliers are many, and upwards: medians, before they are divided."""
-    row('nobody', alone, 'us')
+    row_of_times('nobody', alone)
     ratio = {}
     for name, _, _ in everybody:
         if name not in told:
             print('  %-55s %s' % (name, MISSING.get(name)))
             continue
-        row(name, told[name], 'us')
-        ratio[name] = statistics.median(told[name]) / statistics.median(alone)
+        row_of_times(name, told[name])
+        ratio[name] = undisturbed(told[name]) / undisturbed(alone)
         print('  %-55s %9.3f x' % ('  / nobody', ratio[name]))
     ours, floor = ratio.get('tendril leaks of it'), ratio.get('floor: an empty program')
     if not ours or not floor:

@@ -12,12 +12,14 @@ import itertools
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 from leaks_support import (Leaks, Report, SECONDS, Skip, Target, check_sites, handles,
                            is_site, origin_of, read_catalog, run_leaks, run_tests, state_of,
@@ -315,6 +317,51 @@ def test_two_snapshots_show_what_is_new():
             target.step('b', 2)
             second = leaks.end()
     assert count_of(second, 'step_a') == 0 and count_of(second, 'step_b') == 2, second.show()
+
+
+OPENER = '''
+import os, resource, select, sys, time
+limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+sys.stdin.readline()
+n, due = 0, time.monotonic()
+while n < min(limit - 64, 15000) and not select.select([sys.stdin], [], [], 0)[0]:
+    os.open('/dev/null', os.O_RDONLY)
+    n += 1
+    due += 0.0001
+    while time.monotonic() < due:
+        pass
+print(n, flush=True)
+sys.stdin.readline()
+sys.stdin.readline()
+'''
+
+
+def test_each_handle_is_new_once():
+    """Many to each tick of the kernel's clock: whenever a look comes, it is between two of them."""
+    can_leak()
+    with subprocess.Popen([sys.executable, '-c', OPENER], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True, bufsize=1) as target, \
+            Leaks(TENDRIL, '--json', '--every', '0.02', target.pid) as leaks:
+        leaks.wait_until_watching()
+        target.stdin.write('begin\n')
+        new = []
+
+        def look():
+            told = json.loads(leaks.process.stdout.readline())
+            new.append(sum(site['new'] for site in told['sites']))
+            return told['horizon_ns']
+
+        while sum(some > 0 for some in new) < 8 and \
+                not select.select([target.stdout], [], [], 0)[0]:
+            look()
+        target.stdin.write('end\n')
+        opened = int(target.stdout.readline())
+        done_ns = time.monotonic_ns()
+        while look() < done_ns:
+            pass
+        target.stdin.close()
+    assert sum(new) == opened, (opened, new)
 
 
 def test_duration_bounds_it():

@@ -84,7 +84,7 @@ struct leaks {
 	uint64_t round;
 	bool unwind_all;     /* the young ones too */
 	bool is_short;       /* the source, of room: then, too, and give it back */
-	int64_t began_ns;
+	int64_t began_ns, round_ns;
 	int error;           /* of a callback */
 	unsigned char buffer[SOURCE_STACK_MAX];
 };
@@ -527,6 +527,7 @@ static int take_round(struct leaks *leaks)
 	leaks->n_held = leaks->held_room = 0;
 	leaks->round++;
 	leaks->is_short = leaks->source->ops->is_short(leaks->source);
+	leaks->round_ns = leaks->source->ops->now_ns(leaks->source);
 	r = leaks->source->ops->each_handle(leaks->source, 0, take_handle, leaks);
 	if (r == 0) {
 		forget_closed(leaks, before, n_before);
@@ -900,7 +901,7 @@ int leaks_snapshot(struct leaks *leaks, struct leaks_snapshot **ret_snapshot)
 	qsort(all, n, sizeof(*all), by_process_and_site);
 	r = fill_snapshot(leaks, kept, all, n);
 	kept->snapshot.began_ns = leaks->began_ns;
-	kept->snapshot.taken_ns = now_ns();
+	kept->snapshot.taken_ns = leaks->round_ns;
 	kept->snapshot.source = leaks->source->ops->name;
 	kept->snapshot.dropped = leaks->dropped;
 	kept->snapshot.dropped.lost += leaks->source->ops->unkept(leaks->source);

@@ -66,7 +66,7 @@ struct leaks_counts {
 };
 
 struct leaks_snapshot {
-	int64_t began_ns, taken_ns; /* CLOCK_MONOTONIC */
+	int64_t began_ns, taken_ns; /* CLOCK_MONOTONIC; what is opened later may be in it, or not */
 	const char *source;         /* "bpf" or "ptrace" */
 	const struct leaks_process *processes;
 	size_t n_processes;

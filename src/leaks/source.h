@@ -64,6 +64,8 @@ struct source_ops {
 	int (*events)(struct source *source);
 	/* Compare with the tables themselves; where that takes two looks, the second decides. */
 	int (*look)(struct source *source);
+	/* CLOCK_MONOTONIC, in ns.  A handle that is opened after this has a later opened_ns. */
+	int64_t (*now_ns)(struct source *source);
 	/* Of room for stacks: those of young handles should be unwound and released as well. */
 	bool (*is_short)(const struct source *source);
 	/* owner 0: of all */

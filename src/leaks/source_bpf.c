@@ -472,6 +472,15 @@ static void bpf_forget(struct source *source, uint32_t key)
 	(void)bpf_flush_releases(source);
 }
 
+/* The kernel's side reads the clock once a tick, unless it is told that somebody else has. */
+static int64_t bpf_now_ns(struct source *source)
+{
+	int64_t now = now_ns();
+
+	(void)__atomic_add_fetch(&self_of(source)->skeleton->bss->moments, 1, __ATOMIC_SEQ_CST);
+	return now;
+}
+
 static bool bpf_is_short(const struct source *source)
 {
 	const struct handles__bss *bss = ((const struct bpf_source *)source)->skeleton->bss;
@@ -558,6 +567,7 @@ static const struct source_ops bpf_ops = {
 	.poll_fd = bpf_poll_fd,
 	.events = bpf_events,
 	.look = bpf_look,
+	.now_ns = bpf_now_ns,
 	.is_short = bpf_is_short,
 	.each_handle = bpf_each_handle,
 	.capture = bpf_capture,
@@ -601,15 +611,8 @@ static int fill_pool(struct pool *pool, const struct bpf_map *map, const struct 
 
 static int fill_maps(struct bpf_source *self)
 {
-	unsigned char kinds[CALLS_MAX];
-	int calls = bpf_map__fd(self->skeleton->maps.calls), r;
 	const void *pages;
-
-	calls_fill(kinds);
-	for (uint32_t nr = 0; nr < CALLS_MAX; nr++)
-		if (kinds[nr] != CALL_NONE && bpf_map_update_elem(calls, &nr, &kinds[nr], BPF_ANY) < 0)
-			return -errno;
-	r = share(self->skeleton->maps.pages, self->skeleton->maps.pages_free, &pages);
+	int r = share(self->skeleton->maps.pages, self->skeleton->maps.pages_free, &pages);
 	if (r < 0)
 		return r;
 	self->pages = pages;
@@ -654,6 +657,7 @@ static int load(struct bpf_source *self, const struct leaks_options *options)
 	if (!self->skeleton)
 		return -errno;
 	self->skeleton->rodata->all_processes = options->all;
+	calls_fill(self->skeleton->rodata->call_kinds);
 	if (options->stack_bytes > 0 && options->stack_bytes < CAPTURE_LARGE_BYTES - CAPTURE_HEADER)
 		self->skeleton->rodata->stack_bytes_max = (uint32_t)options->stack_bytes;
 	r = handles__load(self->skeleton);

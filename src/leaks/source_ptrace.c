@@ -829,6 +829,11 @@ static int ptrace_look(struct source *source)
 }
 
 /* Each stack has memory of its own. */
+static int64_t ptrace_now_ns(struct source *source)
+{
+	return now_ns();
+}
+
 static bool ptrace_is_short(const struct source *source)
 {
 	return false;
@@ -962,6 +967,7 @@ static const struct source_ops ptrace_ops = {
 	.poll_fd = ptrace_poll_fd,
 	.events = ptrace_events,
 	.look = ptrace_look,
+	.now_ns = ptrace_now_ns,
 	.is_short = ptrace_is_short,
 	.each_handle = ptrace_each_handle,
 	.capture = ptrace_capture,

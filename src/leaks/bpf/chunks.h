@@ -48,18 +48,27 @@ static __always_inline __u32 class_for(__u64 bytes)
 	return bytes <= CAPTURE_MEDIUM_BYTES - CAPTURE_HEADER ? CAPTURE_MEDIUM : CAPTURE_LARGE;
 }
 
+/* A barrier for each, or the compiler makes one call of the three.  The kernel replaces a look into an
+ * array by a few instructions, but only where it is always the same one. */
 static __always_inline struct capture *chunk_at(__u32 chunk)
 {
 	__u32 index = (chunk & 0xffffff) - 1;
+	struct capture *capture;
 
 	switch (chunk >> 24) {
 	case CAPTURE_SMALL:
-		return bpf_map_lookup_elem(&small, &index);
+		capture = bpf_map_lookup_elem(&small, &index);
+		barrier_var(capture);
+		break;
 	case CAPTURE_MEDIUM:
-		return bpf_map_lookup_elem(&medium, &index);
+		capture = bpf_map_lookup_elem(&medium, &index);
+		barrier_var(capture);
+		break;
 	default:
-		return bpf_map_lookup_elem(&large, &index);
+		capture = bpf_map_lookup_elem(&large, &index);
+		barrier_var(capture);
 	}
+	return capture;
 }
 
 static __always_inline long pop_from(__u32 class, __u32 *index)
@@ -208,14 +217,10 @@ static __always_inline void fill(struct capture *capture, unsigned char *stack, 
 			fill(&value_->head, value_->room, sizeof(value_->room), filling, regs);    \
 	} while (0)
 
-/* Of the current task. */
-__noinline int fill_chunk(__u32 chunk, struct filling *filling)
+static __noinline int fill_chunk(__u32 chunk, struct filling *filling, struct pt_regs *regs)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	__u32 index = (chunk & 0xffffff) - 1;
 
-	if (!filling)
-		return 0;
 	switch (chunk >> 24) {
 	case CAPTURE_SMALL:
 		FILL(small);

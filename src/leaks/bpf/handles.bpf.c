@@ -33,6 +33,7 @@
 
 const volatile bool all_processes = false;
 const volatile __u32 stack_bytes_max = CAPTURE_LARGE_BYTES - CAPTURE_HEADER;
+const volatile __u8 call_kinds[CALLS_MAX] = { 0 }; /* not a map: each process pays for the look */
 
 __u32 own_level;  /* of our own pid namespace: know_self() tells */
 __u64 own_namespace;
@@ -41,13 +42,7 @@ __u32 look_mode;
 __u32 look_flags; /* of the processes added */
 __u32 last_table, last_process;
 __u64 unkept_events; /* for which the ring had no room */
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, CALLS_MAX);
-	__type(key, __u32);
-	__type(value, __u8);
-} calls SEC(".maps");
+__u64 moments;       /* that the reader has taken: what is opened after one has a later stamp */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -113,14 +108,16 @@ struct {
 struct thread {
 	__u64 files;                 /* its table when we last looked */
 	__u64 last_ns;
+	__u64 last_tick;             /* jiffies and moments when the clock was read last */
 	__u64 stack_low, stack_high; /* looked up once, not at each call */
 	__u64 opened, closed, lost;
-	__u64 told_opened, told_closed, told_lost; /* added to the process's */
 	__u32 table;
 	__u32 key;                   /* number of the process */
 	__u32 tid, pid;
 	__u32 image;
 	__u32 pages[CACHED_PAGES];
+	/* from here on it is for seldom */
+	__u64 told_opened, told_closed, told_lost; /* added to the process's */
 };
 
 struct {
@@ -150,6 +147,8 @@ struct call {
 	__u8 flags;     /* of the slots */
 	__u8 guesses;   /* it compares: what it finds may be of another thread's call, which has not ended */
 };
+
+extern void *bpf_rdonly_cast(const void *address, __u32 type) __ksym __weak;
 
 /* Return: 0 for one that our pid namespace does not show. */
 static __always_inline __u32 number_of(struct pid *pid)
@@ -208,11 +207,16 @@ static __noinline int find_stack(struct thread *thread, struct task_struct *task
 	return 0;
 }
 
-/* Rising, so that it names one opening of this thread. */
+/* Rising, so that it names one opening of this thread.  Reading the clock takes longer than all the
+ * rest of a close: it is read once a tick of the kernel's, which is near enough for an age. */
 static __always_inline __u64 stamp(struct thread *thread)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 tick = bpf_jiffies64() + *(volatile __u64 *)&moments, now = 0;
 
+	if (tick != thread->last_tick) {
+		thread->last_tick = tick;
+		now = bpf_ktime_get_ns();
+	}
 	if (now <= thread->last_ns)
 		now = thread->last_ns + 1;
 	thread->last_ns = now;
@@ -249,7 +253,7 @@ static __noinline int tell_short(void)
 }
 
 /* The slot's chunk is taken out of it while it is written. */
-static __always_inline int capture(struct slot *slot, struct call *call)
+static __always_inline int capture(struct slot *slot, struct call *call, struct pt_regs *regs)
 {
 	struct filling filling = { call->now_ns, call->stack_from, call->stack_wanted, call->tid,
 				   call->stack_wanted >= stack_bytes_max };
@@ -267,7 +271,7 @@ static __always_inline int capture(struct slot *slot, struct call *call)
 	}
 	if (!chunk)
 		return -1;
-	fill_chunk(chunk, &filling);
+	fill_chunk(chunk, &filling, regs);
 	/* Another thread may have been at the same number meanwhile. */
 	chunk = __sync_lock_test_and_set(&slot->chunk, chunk);
 	if (chunk)
@@ -334,13 +338,25 @@ static __always_inline struct page *cached_page(struct thread *thread, __u32 num
 	return bpf_map_lookup_elem(&pages, &found);
 }
 
+/* Read as a member of a structure, of whichever, a word takes no call.  A kernel that has trees for
+ * programs has bpf_rdonly_cast() too, which is a little older. */
+static __always_inline __u64 word_at(__u64 address)
+{
+	__u64 word = 0;
+
+	if (bpf_core_type_exists(struct bpf_rb_root)) {
+		const struct timespec64 *as_time = bpf_rdonly_cast(
+			(void *)address, bpf_core_type_id_kernel(struct timespec64));
+
+		return (__u64)as_time->tv_sec;
+	}
+	bpf_probe_read_kernel(&word, sizeof(word), (void *)address);
+	return word;
+}
+
 static __always_inline __u64 file_at(struct call *call, __u32 number)
 {
-	__u64 file = 0;
-
-	if (number < call->max_fds)
-		bpf_probe_read_kernel(&file, sizeof(file), (void *)(call->fds + 8ull * number));
-	return file;
+	return number < call->max_fds ? word_at(call->fds + 8ull * number) : 0;
 }
 
 /* What read(2) may bring new handles from, when it was open before we looked. */
@@ -359,7 +375,8 @@ static __noinline bool is_reader(__u64 file)
  * opened one in its place: then the stack is not the opener's.  The slot's file does not tell that from
  * a close that is under way, since the kernel uses a struct file anew at once, and what is recorded of
  * the one before would stay: who comes last is right far more often.  The counts are right in either. */
-static __always_inline void record_in(struct call *call, struct page *page, __u32 number)
+static __always_inline void record_in(struct call *call, struct page *page, __u32 number,
+				      struct pt_regs *regs)
 {
 	__u64 file = file_at(call, number), bit = 1ull << (number % PAGE_SLOTS);
 	struct slot *slot;
@@ -381,7 +398,7 @@ static __always_inline void record_in(struct call *call, struct page *page, __u3
 	slot->nr = call->nr;
 	slot->origin = call->origin;
 	slot->flags = call->flags | (call->guesses ? SLOT_GUESSED : 0);
-	if (call->captures && capture(slot, call) < 0)
+	if (call->captures && capture(slot, call, regs) < 0)
 		slot->flags |= SLOT_NO_STACK;
 	/* A comparison of another thread may meet it before this call has come to its end.  Whoever of
 	 * the two sets the bit counts it. */
@@ -423,10 +440,7 @@ static __always_inline void forget_in(struct call *call, struct page *page, __u3
 
 static __always_inline __u64 open_word(struct call *call, __u32 index)
 {
-	__u64 word = 0;
-
-	bpf_probe_read_kernel(&word, sizeof(word), (void *)(call->open_fds + 8ull * index));
-	return word;
+	return word_at(call->open_fds + 8ull * index);
 }
 
 static __always_inline __u32 lowest(__u64 word)
@@ -463,7 +477,8 @@ __noinline int settle(struct call *call, __u32 number)
 		forget_in(call, page, number);
 	} else if (!call->guesses || !is_known(call, page, number)) {
 		call->flags = call->deep && is_reader(file_at(call, number)) ? SLOT_READER : 0;
-		record_in(call, page, number);
+		record_in(call, page, number,
+			  (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()));
 	}
 	return 0;
 }
@@ -797,11 +812,6 @@ static __noinline struct thread *meet(struct task_struct *task)
 
 /* System calls */
 
-static __always_inline void record(struct call *call, struct thread *thread, __u32 number)
-{
-	record_in(call, cached_page(thread, number, true), number);
-}
-
 static __always_inline void record_pair(struct call *call, struct thread *thread, __u64 address)
 {
 	__u32 pair[2];
@@ -837,28 +847,34 @@ static __always_inline bool is_reading_more(struct thread *thread, __u32 number)
 	return page && page->slot[number % PAGE_SLOTS].flags & SLOT_READER;
 }
 
-static __always_inline void follow_call(struct call *call, struct thread *thread,
-					struct task_struct *task, struct pt_regs *regs, __u8 kind,
-					__s64 ret)
+/* Return: what the call returned is a handle that it opened. */
+static __always_inline bool opens(struct call *call, struct thread *thread, struct pt_regs *regs,
+				  __u8 kind, __s64 ret)
 {
 	switch (kind) {
 	case CALL_OPENS_READER:
 		call->flags = SLOT_READER;
-		record(call, thread, (__u32)ret);
-		break;
+		return true;
 	case CALL_OPENS:
-		record(call, thread, (__u32)ret);
-		break;
+		return true;
 	case CALL_FCNTL:
-		if (regs->si == F_DUPFD || regs->si == F_DUPFD_CLOEXEC)
-			record(call, thread, (__u32)ret);
-		break;
+		return regs->si == F_DUPFD || regs->si == F_DUPFD_CLOEXEC;
 	case CALL_MAY_OPEN:
-		if (!is_known(call, cached_page(thread, (__u32)ret, false), (__u32)ret))
-			record(call, thread, (__u32)ret);
-		break;
-	case CALL_CLOSES:
-		forget_in(call, cached_page(thread, (__u32)regs->di, false), (__u32)regs->di);
+		return !is_known(call, cached_page(thread, (__u32)ret, false), (__u32)ret);
+	default:
+		return false;
+	}
+}
+
+/* Those that may change the table, and do so seldom. */
+static __always_inline void follow_call(struct call *call, struct thread *thread,
+					struct pt_regs *regs, __u8 kind)
+{
+	switch (kind) {
+	case CALL_OPENS_READER:
+	case CALL_OPENS:
+	case CALL_FCNTL:
+	case CALL_MAY_OPEN:
 		break;
 	case CALL_PAIR_FIRST:
 		record_pair(call, thread, regs->di);
@@ -882,12 +898,6 @@ static __always_inline void follow_call(struct call *call, struct thread *thread
 		if (regs->si == SOL_SOCKET && regs->dx == SO_PEERPIDFD)
 			compare_table(call);
 		break;
-	case CALL_READ:
-		if (!is_reading_more(thread, (__u32)regs->di))
-			break;
-		note_stack(call, thread, task, regs->sp);
-		compare_table(call);
-		break;
 	case CALL_RING:
 		call->origin = SLOT_ASYNCHRONOUS;
 		compare_table(call);
@@ -897,6 +907,48 @@ static __always_inline void follow_call(struct call *call, struct thread *thread
 	default:
 		compare_table(call);
 	}
+}
+
+/* What is given to others by its address has to be in memory: a copy, for these calls only. */
+static __always_inline void follow_copy(struct call *call, struct thread *thread,
+					struct pt_regs *regs, __u8 kind)
+{
+	struct call copy = *call;
+
+	follow_call(&copy, thread, regs, kind);
+	call->opened = copy.opened;
+	call->closed = copy.closed;
+	call->lost = copy.lost;
+}
+
+/* Most calls end here: they close or open one, or read from what is no source of handles. */
+static __always_inline void follow(struct call *call, struct thread *thread, struct task_struct *task,
+				   struct pt_regs *regs, __u8 kind, __s64 ret)
+{
+	if (kind == CALL_CLOSES) {
+		forget_in(call, cached_page(thread, (__u32)regs->di, false), (__u32)regs->di);
+		return;
+	}
+	if (kind == CALL_READ && !is_reading_more(thread, (__u32)regs->di))
+		return;
+	note_stack(call, thread, task, regs->sp);
+	if (opens(call, thread, regs, kind, ret))
+		record_in(call, cached_page(thread, (__u32)ret, true), (__u32)ret, regs);
+	else
+		follow_copy(call, thread, regs, kind);
+}
+
+static __noinline int change_table(struct thread *thread, struct files_struct *files)
+{
+	__u32 table = find_table(files, thread->table, thread->key);
+
+	if (!table) {
+		thread->lost++;
+		return -1;
+	}
+	thread->table = table;
+	thread->files = (__u64)files;
+	return 0;
 }
 
 static __always_inline int leave_call(struct task_struct *task, struct pt_regs *regs, __u8 kind, __s64 ret)
@@ -909,16 +961,8 @@ static __always_inline int leave_call(struct task_struct *task, struct pt_regs *
 		thread = meet(task);
 	if (!thread || !files)
 		return 0;
-	if (thread->files != (__u64)files) {
-		__u32 table = find_table(files, thread->table, thread->key);
-
-		if (!table) {
-			thread->lost++;
-			return 0;
-		}
-		thread->table = table;
-		thread->files = (__u64)files;
-	}
+	if (thread->files != (__u64)files && change_table(thread, files) < 0)
+		return 0;
 	call.table = thread->table;
 	call.owner = thread->key;
 	call.tid = thread->tid;
@@ -928,9 +972,7 @@ static __always_inline int leave_call(struct task_struct *task, struct pt_regs *
 	if (kind == CALL_ANY && task->thread_info.status & TS_COMPAT)
 		call.nr = CALL_UNKNOWN; /* its numbers are others */
 	read_table(&call, files);
-	if (kind != CALL_CLOSES && kind != CALL_READ) /* which are many, and open nothing mostly */
-		note_stack(&call, thread, task, regs->sp);
-	follow_call(&call, thread, task, regs, kind, ret);
+	follow(&call, thread, task, regs, kind, ret);
 	take_counts(thread, &call);
 	return 0;
 }
@@ -938,20 +980,18 @@ static __always_inline int leave_call(struct task_struct *task, struct pt_regs *
 SEC("tp_btf/sys_exit")
 int BPF_PROG(leave, struct pt_regs *regs, long ret)
 {
-	__u32 nr = (__u32)regs->orig_ax;
+	__u64 nr = regs->orig_ax;
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u8 *kind, any = CALL_ANY;
+	__u8 kind = CALL_ANY;
 
-	if (task->thread_info.status & TS_COMPAT) {
-		kind = &any; /* other numbers: look at the table instead */
-	} else {
-		kind = bpf_map_lookup_elem(&calls, &nr);
-		if (!kind || *kind == CALL_NONE)
+	if (!(task->thread_info.status & TS_COMPAT)) {
+		kind = nr < CALLS_MAX ? call_kinds[nr] : CALL_NONE;
+		if (kind == CALL_NONE)
 			return 0;
-		if (ret < 0 && ret >= -ERRNO_MAX && *kind != CALL_CLOSES && *kind != CALL_ANY)
+		if (ret < 0 && ret >= -ERRNO_MAX && kind != CALL_CLOSES && kind != CALL_ANY)
 			return 0;
-	}
-	return leave_call(task, regs, *kind, ret);
+	} /* or else it has other numbers: look at the table instead */
+	return leave_call(task, regs, kind, ret);
 }
 
 static __noinline int begin_program(struct task_struct *task, struct thread *thread)

@@ -88,6 +88,13 @@ struct file {
 	struct path f_path;
 } KERNEL;
 
+struct timespec64 {
+	__s64 tv_sec;
+} KERNEL;
+
+struct bpf_rb_root {
+} KERNEL;
+
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;
