@@ -325,7 +325,7 @@ static int bpf_capture(struct source *source, const struct source_handle *handle
 static int bpf_flush_releases(struct source *source)
 {
 	struct bpf_source *self = self_of(source);
-	uint32_t n = self->n_releases;
+	uint64_t n = self->n_releases; /* the program's argument */
 	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &n, .ctx_size_in = sizeof(n));
 	int map = bpf_map__fd(self->skeleton->maps.releases), r = 0;
 

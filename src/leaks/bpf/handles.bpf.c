@@ -276,7 +276,7 @@ static __noinline __u32 find_page(__u32 table, __u32 index)
 __noinline int make_page(__u32 table, __u32 index, __u32 owner)
 {
 	struct page_key key = { table, index };
-	__u32 number = PAGES_MAX;
+	__u32 number = PAGES_MAX, *first;
 	struct page *page;
 
 	if (bpf_map_pop_elem(&pages_free, &number) < 0)
@@ -292,7 +292,8 @@ __noinline int make_page(__u32 table, __u32 index, __u32 owner)
 		return (int)number;
 	page->table = 0; /* another thread was first, or there is no memory */
 	bpf_map_push_elem(&pages_free, &number, BPF_ANY);
-	return (int)find_page(table, index);
+	first = bpf_map_lookup_elem(&page_numbers, &key); /* not find_page(): stack is short here */
+	return first ? (int)*first : PAGES_MAX;
 }
 
 /* owner: 0 when a page is not to be made */
@@ -430,11 +431,14 @@ static __always_inline __u32 lowest(__u64 word)
 	return bit + !(word & 1);
 }
 
+/* Linux 6.1 counts stack in steps of 32 bytes, and there is none left. */
 struct comparison {
 	struct call call;
-	__u64 difference, seen_before;
+	__u64 difference;
 	__u32 index;
 };
+
+_Static_assert(sizeof(struct comparison) <= 96, "or Linux 6.1 refuses to load it");
 
 __noinline int settle(struct call *call, __u32 number)
 {
@@ -491,7 +495,7 @@ static long suspect(__u32 i, struct comparison *comparison)
 		return 1;
 	slot = &page->slot[i];
 	if (slot->suspected != (__u32)slot->opened_ns)
-		comparison->seen_before &= ~(1ull << i);
+		comparison->difference &= ~(1ull << i);
 	slot->suspected = (__u32)slot->opened_ns;
 	return 0;
 }
@@ -499,15 +503,15 @@ static long suspect(__u32 i, struct comparison *comparison)
 static __always_inline void keep_seen_twice(struct comparison *comparison)
 {
 	struct call *call = &comparison->call;
+	__u64 difference = comparison->difference;
 	struct page *page = page_of(call->table, comparison->index * PAGE_SLOTS,
-				    comparison->difference ? call->pid : 0);
+				    difference ? call->pid : 0);
 
-	comparison->seen_before = 0;
+	comparison->difference = page ? difference & page->suspected : 0;
 	if (!page)
 		return;
-	comparison->seen_before = page->suspected;
-	page->suspected = comparison->difference;
-	if (comparison->difference)
+	page->suspected = difference;
+	if (difference)
 		bpf_loop(PAGE_SLOTS, suspect, comparison, 0);
 }
 
@@ -520,10 +524,8 @@ static long compare_word(__u32 index, struct comparison *comparison)
 	comparison->difference = open_word(call, index) ^ (page ? page->present : 0);
 	if (page && call->deep)
 		bpf_loop(PAGE_SLOTS, find_replaced, comparison, 0);
-	if (!call->decides) {
+	if (!call->decides)
 		keep_seen_twice(comparison);
-		comparison->difference &= comparison->seen_before;
-	}
 	if (comparison->difference)
 		bpf_loop(PAGE_SLOTS, compare_bit, comparison, 0);
 	return 0;
@@ -1264,16 +1266,14 @@ static long release_one(__u32 i, void *unused)
 	return 0;
 }
 
-struct release_request {
-	__u32 n;
-};
-
-SEC("syscall")
-int release_chunks(struct release_request *request)
+/* Run when asked, attached to nothing: its only argument is how many.  SEC("syscall") is for that, but
+ * may not use stacks of free chunks before Linux 6.4. */
+SEC("raw_tp")
+int release_chunks(__u64 *arguments)
 {
-	__u32 n = request->n < RELEASES_MAX ? request->n : RELEASES_MAX;
+	__u64 n = arguments[0];
 
-	bpf_loop(n, release_one, NULL, 0);
+	bpf_loop(n < RELEASES_MAX ? n : RELEASES_MAX, release_one, NULL, 0);
 	return 0;
 }
 
