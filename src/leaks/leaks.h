@@ -68,9 +68,11 @@ struct leaks_counts {
 struct leaks_snapshot {
 	int64_t began_ns, taken_ns; /* CLOCK_MONOTONIC */
 	const char *source;         /* "bpf" or "ptrace" */
+	const char *hook;           /* of BPF: "fentry", or "tracepoint", for which all processes pay */
 	const struct leaks_process *processes;
 	size_t n_processes;
-	struct leaks_counts dropped; /* of others that ended, and left nothing that they had opened */
+	/* Of others that ended, and left nothing that they had opened; lost: of whomever. */
+	struct leaks_counts dropped;
 };
 
 struct leaks_options {
@@ -80,6 +82,7 @@ struct leaks_options {
 	bool follow;          /* children too */
 	bool ptrace;          /* the slower source, asked for */
 	bool never_ptrace;    /* nor by itself, where BPF is refused */
+	bool tracepoint;      /* also where the kernel's functions may be hooked */
 	size_t stack_bytes;   /* at most so much of a stack is copied; 0: as the default, 64 KiB */
 	bool debuginfod;
 };
@@ -94,6 +97,8 @@ int leaks_open(const struct leaks_options *options, struct leaks **ret_leaks,
 	       struct tendril_error *error);
 /* One that already runs, or that is stopped at its very beginning, also later. */
 int leaks_add(struct leaks *leaks, pid_t pid, struct tendril_error *error);
+/* As in the snapshot. */
+const char *leaks_hook(const struct leaks *leaks);
 /* Becomes readable when leaks_step() should be called; call it every second anyway. */
 int leaks_poll_fd(const struct leaks *leaks);
 int leaks_step(struct leaks *leaks);

@@ -66,6 +66,8 @@ struct source_ops {
 	int (*release)(struct source *source, const struct source_handle *handle);
 	int (*flush_releases)(struct source *source);
 	int (*counts)(struct source *source, uint32_t key, struct leaks_process *process);
+	/* Events that never came, of whomever.  NULL: there are none. */
+	uint64_t (*missed)(const struct source *source);
 	/* Everything kept of a process that has ended. */
 	void (*forget)(struct source *source, pid_t pid, uint32_t key);
 	void (*close)(struct source *source);
@@ -73,6 +75,7 @@ struct source_ops {
 
 struct source {
 	const struct source_ops *ops;
+	const char *hook; /* as in struct leaks_snapshot */
 	const struct source_callbacks *callbacks;
 	void *context;
 };

@@ -2,8 +2,9 @@
 /*
  * handles.bpf.c - keeps, for each open handle of the processes watched, who opened it
  *
- * Runs at the exit of every system call, and must be cheap there for all who are not watched.  What
- * it records it judges by the table of handles itself: a close(2) forgets a handle when the table has
+ * Runs where the kernel's own functions change a table (fentry.h), or, where those may not be hooked,
+ * at the exit of every system call, and must be cheap there for all who are not watched.  What it
+ * records it judges by the table of handles itself: a close(2) forgets a handle when the table has
  * none at that number any more, since another thread may have opened one there in the meantime.  For
  * calls whose return value does not tell, all of the table is compared with what is known.  Nothing
  * here stops or changes a process.
@@ -37,6 +38,7 @@ const volatile __u32 stack_bytes_max = CAPTURE_LARGE_BYTES - CAPTURE_HEADER;
 __u32 own_level;  /* of our own pid namespace: know_self() tells */
 __u64 own_namespace;
 __u32 own_tgid;
+__u32 own_tid; /* of the thread that opens us */
 __u32 look_mode;
 __u32 look_flags; /* of the processes added */
 __u32 last_table;
@@ -815,32 +817,42 @@ static __always_inline void follow_call(struct call *call, struct thread *thread
 	}
 }
 
-static __always_inline int leave_call(struct task_struct *task, struct pt_regs *regs, __u8 kind, __s64 ret)
+/* Return: NULL for a thread that is not watched, or cannot be. */
+static __always_inline struct thread *begin_call(struct call *call, struct task_struct *task)
 {
-	struct call call = { .captures = 1, .decides = 1, .origin = SLOT_OPENED };
 	struct files_struct *files = task->files;
 	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
 
 	if (!thread && all_processes)
 		thread = meet(task);
 	if (!thread || !files)
-		return 0;
+		return NULL;
 	if (thread->files != (__u64)files) {
 		__u32 table = find_table(files, thread->table, thread->pid);
 
 		if (!table) {
 			thread->lost++;
-			return 0;
+			return NULL;
 		}
 		thread->table = table;
 		thread->files = (__u64)files;
 	}
-	call.table = thread->table;
-	call.tid = thread->tid;
-	call.pid = thread->pid;
-	call.image = thread->image;
+	call->table = thread->table;
+	call->tid = thread->tid;
+	call->pid = thread->pid;
+	call->image = thread->image;
+	read_table(call, files);
+	return thread;
+}
+
+static __always_inline int leave_call(struct task_struct *task, struct pt_regs *regs, __u8 kind, __s64 ret)
+{
+	struct call call = { .captures = 1, .decides = 1, .origin = SLOT_OPENED };
+	struct thread *thread = begin_call(&call, task);
+
+	if (!thread)
+		return 0;
 	call.nr = (__u16)regs->orig_ax;
-	read_table(&call, files);
 	if (kind != CALL_CLOSES && kind != CALL_READ) /* which are many, and open nothing mostly */
 		note_stack(&call, thread, task, regs->sp);
 	follow_call(&call, thread, task, regs, kind, ret);
@@ -848,24 +860,31 @@ static __always_inline int leave_call(struct task_struct *task, struct pt_regs *
 	return 0;
 }
 
+/* Of a call with other numbers, a 32-bit one, it is not known: its table is looked at instead. */
+static __always_inline __u8 kind_of(struct task_struct *task, __u32 nr)
+{
+	__u8 *kind;
+
+	if (task->thread_info.status & TS_COMPAT)
+		return CALL_ANY;
+	kind = bpf_map_lookup_elem(&calls, &nr);
+	return kind ? *kind : CALL_NONE;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(leave, struct pt_regs *regs, long ret)
 {
-	__u32 nr = (__u32)regs->orig_ax;
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u8 *kind, any = CALL_ANY;
+	__u8 kind = kind_of(task, (__u32)regs->orig_ax);
 
-	if (task->thread_info.status & TS_COMPAT) {
-		kind = &any; /* other numbers: look at the table instead */
-	} else {
-		kind = bpf_map_lookup_elem(&calls, &nr);
-		if (!kind || *kind == CALL_NONE)
-			return 0;
-		if (ret < 0 && ret >= -ERRNO_MAX && *kind != CALL_CLOSES && *kind != CALL_ANY)
-			return 0;
-	}
-	return leave_call(task, regs, *kind, ret);
+	if (kind == CALL_NONE)
+		return 0;
+	if (ret < 0 && ret >= -ERRNO_MAX && kind != CALL_CLOSES && kind != CALL_ANY)
+		return 0;
+	return leave_call(task, regs, kind, ret);
 }
+
+#include "fentry.h"
 
 /* Processes and threads that come and go */
 
@@ -1231,6 +1250,7 @@ int know_self(struct bpf_iter__task *context)
 	struct task_struct *self = bpf_get_current_task_btf();
 
 	own_tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
+	own_tid = (__u32)bpf_get_current_pid_tgid();
 	own_level = BPF_CORE_READ(self, thread_pid, level);
 	own_namespace = (__u64)BPF_CORE_READ(self, thread_pid, numbers[own_level].ns);
 	return 0;

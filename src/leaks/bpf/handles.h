@@ -133,6 +133,18 @@ struct release {
 
 #define CALL_UNKNOWN 0xffff
 
+/* What the programs at the kernel's functions saw of the reader, which calls them to see whether they
+ * are run. */
+struct tried {
+	__u32 times;
+	__u32 numbers; /* of handles, added up */
+};
+
+struct trial {
+	__u32 tid; /* in the first pid namespace; 0: it is over */
+	struct tried opened, closed, compared;
+};
+
 /* What look() is to do with each task. */
 enum look_mode { LOOK_ADD, LOOK_RECONCILE };
 
