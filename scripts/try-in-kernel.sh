@@ -3,12 +3,15 @@
 # try-in-kernel.sh [-m MODULES] VMLINUZ [COMMAND...] - run a command in another kernel
 #
 # Boots the kernel in an emulator, on this machine's own files, read-only, and runs the command there as
-# root, in the directory where we are.  Without one: the tests of `tendril leaks`.  The exit status is
-# the command's.
+# root, in the directory where we are.  Without one: the tests of `tendril leaks`, of build/.  The exit
+# status is the command's.
 #
-# VMLINUZ is an image as packages have it in /boot, also of a package that was only unpacked; its
-# modules are looked for beside it, in ../lib/modules.  It must know 9p (Debian's linux-image-amd64
+# VMLINUZ is an image as packages have it in /boot, also of a package that was only unpacked (dpkg -x);
+# its modules are looked for beside it, in ../lib/modules.  It must know 9p (Debian's linux-image-amd64
 # does; the one for clouds does not).  Nothing is installed and nothing stays.
+#
+# KERNEL_ARGUMENTS are added to the kernel's own, such as preempt=full; SECONDS_MAX (3000) and
+# MEGABYTES (1024) bound the machine.
 set -eu
 
 seconds=${SECONDS_MAX:-3000}
@@ -93,7 +96,8 @@ write_init()
 write_arrive()
 {
 	cat >"$1/arrive" <<-EOF
-		export PATH='$PATH' HOME=/tmp LANG=C.UTF-8
+		export PATH='$PATH' HOME=/tmp LANG=C.UTF-8 CMOCKA_MESSAGE_OUTPUT=TAP
+		export TENDRIL_TARGETS='$PWD/build/tests/targets'
 		mount() { /run/busybox mount "\$@"; }
 		mkdir /run/here && mount --bind '$PWD' /run/here
 		mount -t proc proc /proc
@@ -119,20 +123,14 @@ write_command()
 {
 	file=$1
 	shift
-	{
-		if [ $# -gt 0 ]; then
-			words "$@"
-		else
-			echo "export TENDRIL_TARGETS='$PWD/build/tests/targets'"
-			words python3 tests/test_leaks.py build/src/cmd/tendril
-		fi
-	} >"$file/command"
+	[ $# -gt 0 ] || set -- python3 tests/test_leaks.py build/src/cmd/tendril
+	words "$@" >"$file/command"
 }
 
 boot()
 {
-	timeout "$seconds" qemu-system-x86_64 -machine q35 -cpu max -smp 1 -m "$megabytes" -nographic \
-		-no-reboot -nodefaults -serial stdio -monitor none \
+	exec timeout "$seconds" qemu-system-x86_64 -machine q35,accel=kvm:tcg -cpu max -smp 1 \
+		-m "$megabytes" -nographic -no-reboot -nodefaults -serial stdio -monitor none \
 		-kernel "$1" -initrd "$2/initramfs" -append "console=ttyS0 quiet panic=-1 ${KERNEL_ARGUMENTS:-}" \
 		-virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap \
 		</dev/null 2>&1
@@ -151,15 +149,20 @@ done
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
+trap '[ -z "${emulator:-}" ] || kill "$emulator"; exit 130' INT TERM
 root=$work/root
 mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/root" "$root/modules"
 cp "$(command -v busybox)" "$root/bin/busybox"
+! ldd "$root/bin/busybox" >/dev/null 2>&1 || fail "busybox needs libraries: see scripts/need.sh kernel"
 [ -z "$modules_folder" ] || copy_modules "$modules_folder" "$root/modules"
 write_init "$root"
 write_arrive "$root"
 write_command "$root" "$@"
 (cd "$root" && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$work/initramfs"
-boot "$image" "$work" | sed -u 's|\r||g' | tee "$work/console"
+mkfifo "$work/serial"
+boot "$image" "$work" >"$work/serial" &
+emulator=$!
+sed -u 's/\r//g' <"$work/serial" | tee "$work/console" &
+wait $!
 status=$(sed -n 's/^try-in-kernel: status \([0-9]*\)$/\1/p' "$work/console" | tail -1)
 exit "${status:-2}"
