@@ -238,6 +238,16 @@ def test_counts_are_exact():
     assert (told['opened'], told['closed'], told['lost']) == (opened, opened - 3, 0), told
 
 
+def test_counts_are_exact_at_the_end():
+    """Also when the first thread ends while the last ones, which it waited for, are at their very end."""
+    can_leak()
+    told = [started([program('plant')], 'busy_threads', 'leak').document for _ in range(5)]
+    opened = 3 * (8 * 2000 + 2000 + 1)
+    for document in told:  # and a few for its libraries, each time the same
+        assert opened < document['opened'] < opened + 50, document
+        assert document['opened'] == told[0]['opened'] and document['lost'] == 0, document
+
+
 BURST = 12000  # as in files.c
 
 

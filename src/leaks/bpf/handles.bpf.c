@@ -112,6 +112,7 @@ struct thread {
 	__u32 key;                   /* of the process */
 	__u32 tid, pid;
 	__u32 image;
+	__u32 is_counted; /* among its process's threads */
 	__u32 pages[CACHED_PAGES];
 };
 
@@ -661,6 +662,25 @@ static __always_inline void name_thread(struct thread *thread, struct task_struc
 	thread->pid = pid;
 }
 
+/* One that is ending may be past the place where it would be taken off. */
+static __always_inline void count_thread(struct thread *thread, struct task_struct *task)
+{
+	struct process *process = bpf_map_lookup_elem(&processes, &thread->key);
+
+	if (!process || task->flags & PF_EXITING || thread->is_counted)
+		return;
+	thread->is_counted = 1;
+	__sync_fetch_and_add(&process->threads, 1);
+}
+
+static __always_inline bool is_last_thread(struct thread *thread, struct process *process)
+{
+	if (!thread->is_counted)
+		return process->threads == 0;
+	thread->is_counted = 0;
+	return __sync_fetch_and_add(&process->threads, -1) == 1;
+}
+
 /* Events */
 
 static __noinline int tell(__u32 type, __u32 key, __u32 pid, __u32 other, __u32 status)
@@ -699,6 +719,7 @@ static __noinline struct thread *meet(struct task_struct *task)
 	name_thread(thread, task, made.pid);
 	if (bpf_map_update_elem(&processes, &key, &made, BPF_NOEXIST) == 0)
 		tell(EVENT_PROCESS, key, made.pid, 0, 0);
+	count_thread(thread, task);
 	return thread;
 }
 
@@ -905,6 +926,7 @@ static __noinline int follow_thread(struct task_struct *child, struct thread *pa
 		return 0;
 	}
 	name_thread(thread, child, parent->pid);
+	count_thread(thread, child);
 	inherit(thread, parent);
 	return 0;
 }
@@ -930,6 +952,7 @@ static __noinline int follow_process(struct task_struct *child, struct thread *p
 			make_table(files, parent->table, made.pid);
 	thread->files = thread->table ? (__u64)files : 0;
 	bpf_map_update_elem(&processes, &key, &made, BPF_ANY);
+	count_thread(thread, child);
 	return tell(EVENT_PROCESS, key, made.pid, parent->pid, 0);
 }
 
@@ -1154,7 +1177,7 @@ int BPF_PROG(ended, struct task_struct *task)
 	struct files_struct *files = task->files;
 	struct process *process;
 	__u32 key = (__u32)task->tgid;
-	bool goes_on;
+	bool goes_on, is_end;
 
 	if (!thread)
 		return 0;
@@ -1163,7 +1186,8 @@ int BPF_PROG(ended, struct task_struct *task)
 		return 0;
 	goes_on = BPF_CORE_READ(task, signal, live.counter) > 0;
 	tell_counts(thread, process);
-	if (!goes_on && __sync_lock_test_and_set(&process->has_ended, 1))
+	is_end = is_last_thread(thread, process);
+	if (!goes_on && (!is_end || __sync_lock_test_and_set(&process->has_ended, 1)))
 		return 0; /* another thread does it */
 	if (files && thread->files == (__u64)files && is_last(task, files, goes_on))
 		end_table(files, thread, goes_on);
@@ -1214,6 +1238,7 @@ static __always_inline int add_thread(struct task_struct *task)
 	name_thread(thread, task, made.pid);
 	if (bpf_map_update_elem(&processes, &key, &made, BPF_NOEXIST) == 0)
 		tell(EVENT_PROCESS, key, made.pid, 0, 0);
+	count_thread(thread, task);
 	return 0;
 }
 

@@ -61,8 +61,8 @@ enum process_flag {
 struct process {
 	__u32 pid; /* in our own namespace */
 	__u32 flags;
-	__u32 has_ended; /* told by the first thread that finds all of them ending */
-	__u32 unused;
+	__u32 has_ended; /* told by the last of its threads, when all counts are told */
+	__u32 threads;   /* that have not come to their end */
 	__u64 opened, closed, lost; /* as of the last look */
 };
 
