@@ -32,7 +32,7 @@ _tendril() {
 	serve) options+=' --listen --interval --pids --max-series --history --tls-cert --tls-key --auth-file --alert --run --call --every-time' ;;
 	watch) options+=' --interval --sort --reverse --filter --view --once --leaks --open --from --to --alert --run --call --every-time' ;;
 	leaks) options+=' --duration --follow --all --by-process --top --older-than --every --since --save
-		--folded --ptrace --stack-size --debuginfod' ;;
+		--folded --ptrace --tracepoint --stack-size --debuginfod' ;;
 	esac
 	case $command:$prev in
 	handles:--kind|handles:-k)

@@ -121,5 +121,6 @@ complete -c tendril -n '__tendril_does leaks' -s s -l since -r -F -d 'Only what 
 complete -c tendril -n '__tendril_does leaks' -s S -l save -r -F -d 'Write what is open'
 complete -c tendril -n '__tendril_does leaks' -l folded -d 'One line a stack, for flame graphs'
 complete -c tendril -n '__tendril_does leaks' -l ptrace -d 'Without BPF: slower'
+complete -c tendril -n '__tendril_does leaks' -l tracepoint -d 'Not by fentry: at each system call'
 complete -c tendril -n '__tendril_does leaks' -l stack-size -x -d 'Of each stack at most so much'
 complete -c tendril -n '__tendril_does leaks' -l debuginfod -d 'Ask the servers of debug information'

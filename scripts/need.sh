@@ -122,6 +122,14 @@ group_bench()
 	want wrk has_command wrk
 }
 
+# An emulator, for scripts/try-in-kernel.sh.
+group_kernel()
+{
+	need qemu-system-x86 has_command qemu-system-x86_64
+	need busybox-static has_command busybox
+	need xz-utils has_command xz
+}
+
 group_clang()
 {
 	need clang has_command clang
@@ -167,7 +175,7 @@ for group in "$@"; do
 	case $group in
 	--tell) tell=1 ;;
 	--missing) list=1 ;;
-	build | check | bench | clang | wine) "group_$group" ;;
+	build | check | bench | clang | kernel | wine) "group_$group" ;;
 	*)
 		echo "need.sh: unknown group $group" >&2
 		exit 2

@@ -124,6 +124,11 @@ int leaks_open(const struct leaks_options *options, struct leaks **ret_leaks,
 	return r;
 }
 
+const char *leaks_hook(const struct leaks *leaks)
+{
+	return "tracepoint";
+}
+
 int leaks_poll_fd(const struct leaks *leaks)
 {
 	return -1;

@@ -294,10 +294,12 @@ def check_sites(report, wanted):
 
 class Leaks:
     """A running `tendril leaks`."""
+    more = []  # options of each that may use BPF
 
     def __init__(self, tendril, *args, **options):
         # Young handles count too: what is planted is not old.
-        self.process = subprocess.Popen([tendril, 'leaks', '--older-than', '0'] +
+        more = [] if '--ptrace' in args else self.more
+        self.process = subprocess.Popen([tendril, 'leaks', '--older-than', '0'] + more +
                                         [str(a) for a in args], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 

@@ -420,7 +420,7 @@ def test_doctor_of_the_machine():
     document = result.json()
     names = [check['name'] for check in document['checks']]
     for name in ['kernel', 'user', 'CAP_SYS_PTRACE', 'yama', 'ptrace', 'PIDFD_THREAD',
-                 'PIDFD_GET_INFO', 'handle count', 'memory', 'shadow stack']:
+                 'PIDFD_GET_INFO', 'handle count', 'memory', 'leaks', 'shadow stack']:
         assert name in names, name
     problems = [c for c in document['checks'] if c['state'] == 'problem']
     same(document['problems'], len(problems))
@@ -697,6 +697,19 @@ def logged_figures(prefix, *targets):
         lines = [json.loads(line) for line in tendril('relog', path, '--json').out.splitlines()]
     keys = ['pid', 'start_ticks', 'name', 'uid', 'session', 'handles', 'handle_limit', 'threads', 'mappings']
     return [{key: line[key] for key in keys} for line in lines]
+
+
+@test
+def test_doctor_tells_where_leaks_are_watched():
+    way = checks_of(tendril('doctor', '--json'))['leaks']
+    if 'ptrace' in way['found']:
+        raise Skip('no BPF here')
+    same(way['state'], 'ok' if '(fentry)' in way['found'] else 'note')
+    assert ('(fentry)' in way['found']) != ('(tracepoint)' in way['found']), way
+    refused = checks_of(run_with(with_capabilities(), 'doctor', '--json'))['leaks']
+    same(refused['state'], 'note')
+    contains(refused['found'], 'ptrace')
+    contains(refused['found'], 'CAP_BPF')
 
 
 @test

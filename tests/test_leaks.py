@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""test_leaks.py TENDRIL [--full] [NAME...] - tendril leaks finds what is planted, and nothing else
+"""test_leaks.py TENDRIL [--full] [--tracepoint] [NAME...] - tendril leaks finds what is planted, and nothing else
 
 Prints TAP.  The programs in tests/targets/leaks/ plant a leak each, and have a repaired form that goes
 through the same lines.  First it is looked at in /proc that they do what they say; then each is
 attached to before it begins its work, and started by `tendril leaks -- COMMAND`.  With --full every
-plant is tried in every way of building it.
+plant is tried in every way of building it; with --tracepoint by the exit of system calls also where the
+kernel's functions may be hooked.
 """
 import functools
 import itertools
@@ -26,12 +27,14 @@ from leaks_support import (Leaks, Report, SECONDS, Skip, Target, check_sites, ha
                            tracer_of, until)
 
 FULL = '--full' in sys.argv
-WORDS = [word for word in sys.argv[1:] if word != '--full']
+TRACEPOINT = '--tracepoint' in sys.argv
+WORDS = [word for word in sys.argv[1:] if word not in ('--full', '--tracepoint')]
 TENDRIL = os.path.abspath(WORDS[0])
 ONLY = WORDS[1:]
 PLANTS = os.path.join(os.environ.get('TENDRIL_TARGETS') or os.path.join(
     os.path.dirname(TENDRIL), '../../tests/targets'), 'leaks')
 CATALOG = read_catalog()
+Leaks.more = ['--tracepoint'] if TRACEPOINT else []
 # Seen only when children are followed too.
 FOLLOWED = {'in_child', 'shared_table'}
 # What is tried in each way of building: each kind of stack, and of call.
@@ -243,6 +246,16 @@ def test_a_stack_that_was_copied_in_part_is_told_as_cut():
                                'deep', 'leak')
     sites = Report(code, out, err).sites()
     assert [s['stack_end'] for s in sites] == ['cut'], sites
+
+
+def test_counts_are_exact_at_the_end():
+    """Also when the first thread ends while the last ones, which it waited for, are at their very end."""
+    can_leak()
+    told = [started([program('plant')], 'busy_threads', 'leak').document for _ in range(5)]
+    opened = 3 * (8 * 2000 + 2000 + 1)
+    for document in told:  # and a few for its libraries, each time the same
+        assert opened < document['opened'] < opened + 50, document
+        assert document['opened'] == told[0]['opened'] and document['lost'] == 0, document
 
 
 BURST = 12000  # as in files.c
@@ -498,6 +511,50 @@ def test_target_is_neither_stopped_nor_changed():
         after = looks_of(target.pid)
     assert not wrong, 'it was stopped or traced: %r' % wrong[:3]
     same_looks(before, after)
+
+
+FEXIT = 25  # BPF_TRACE_FEXIT
+
+
+def entered_by(pid):
+    """What runs the programs that it has in the kernel: names of tracepoints, and how many functions."""
+    tracepoints, functions = set(), 0
+    for number in handles(pid):
+        with open('/proc/%d/fdinfo/%d' % (pid, number), encoding='ascii') as file:
+            told = dict(re.findall(r'(?m)^(\w+):\s*(\w+)$', file.read()))
+        functions += told.get('link_type') == 'tracing' and told.get('attach_type') == str(FEXIT)
+        if 'tp_name' in told:
+            tracepoints.add(told['tp_name'])
+    return tracepoints, functions
+
+
+def hooked(*options):
+    """The field of the report, and what was hooked."""
+    with steps() as target:
+        target.hear('begin')
+        target.say()
+        with Leaks(TENDRIL, '--json', *options, target.pid) as leaks:
+            leaks.wait_until_watching()
+            entered = entered_by(leaks.process.pid)
+            target.step('a', 2)
+            report = leaks.end()
+    assert count_of(report, 'step_a') == 2, report.show()
+    return report.document['hook'], entered
+
+
+def test_hooks_are_told_and_spare_the_others():
+    """Where the table itself is hooked, nothing is at the exit of system calls."""
+    can_leak()
+    hook, (tracepoints, functions) = hooked()
+    assert hook in ('fentry', 'tracepoint') and 'task_newtask' in tracepoints, (hook, tracepoints)
+    assert ('sys_exit' in tracepoints) == (hook == 'tracepoint'), (hook, tracepoints)
+    assert (functions > 0) == (hook == 'fentry'), (hook, functions)
+
+
+def test_tracepoint_when_asked_for():
+    can_leak()
+    hook, (tracepoints, functions) = hooked('--tracepoint')
+    assert (hook, functions) == ('tracepoint', 0) and 'sys_exit' in tracepoints, (hook, tracepoints)
 
 
 def bpf_objects():

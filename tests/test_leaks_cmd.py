@@ -139,6 +139,7 @@ def mistakes_are_named():
     bad_usage('not both', '--all', '--', 'true')
     bad_usage("'12' is among them", '--all', '12')
     bad_usage('--ptrace', '--all', '--ptrace')
+    bad_usage('--tracepoint', '1', '--ptrace', '--tracepoint')
     bad_usage('either --json or --folded', '--json', '--folded', '12')
     bad_usage('--every is for text', '--folded', '--every', '1', '12')
     bad_usage('at least 0.001', '--duration', '0', '12')
@@ -164,7 +165,7 @@ def help_names_every_option():
     result = leaks('--help')
     same(result.code, 0)
     for option in ('duration', 'follow', 'all', 'by-process', 'top', 'older-than', 'every', 'since',
-                   'save', 'folded', 'ptrace', 'stack-size', 'debuginfod', 'json'):
+                   'save', 'folded', 'ptrace', 'tracepoint', 'stack-size', 'debuginfod', 'json'):
         contains(result.out, '--' + option)
     assert max(len(line) for line in result.out.split('\n')) < 80
 

@@ -730,6 +730,7 @@ static void test_text_of_ends_and_inlined_frames(void **state)
 	assert_non_null(strstr(text, "x (PID 12) was ended by signal 9 (Killed): 1 handle open when "
 				     "it ended;"));
 	assert_non_null(strstr(text, "  by ptrace: slower"));
+	assert_null(strstr(text, "paid"));
 	assert_non_null(strstr(text, "  > #0  inner (a.c:3) [inlined] in server\n"
 				     "    #1  outer (a.c) in server\n"
 				     "    #2  [signal handler called]\n"
@@ -741,6 +742,24 @@ static void test_text_of_ends_and_inlined_frames(void **state)
 	text = printed(&snapshot, &style);
 	assert_non_null(strstr(text, "ended with exit status 3:"));
 	free(text);
+}
+
+static void test_text_of_what_it_cost(void **state)
+{
+	static const char *const told[][2] = { { "fentry", "no other process paid" },
+					       { "tracepoint", "every process paid a little" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(told); i++) {
+		const struct leaks_snapshot snapshot = { .began_ns = BEGAN_NS, .taken_ns = AT(60),
+							 .source = "bpf", .hook = told[i][0] };
+		const struct report_style style = { 0 };
+		char *text = printed(&snapshot, &style);
+
+		assert_non_null(strstr(text, told[i][0]));
+		assert_non_null(strstr(text, told[i][1]));
+		assert_null(strstr(text, told[!i][1]));
+		free(text);
+	}
 }
 
 static const char hostile[] = "\x1b]0;x\x07\n\r;\xff\xc2\x9b" "31m a\"\\";
@@ -979,6 +998,7 @@ int main(void)
 		cmocka_unit_test(test_damaged_documents),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_text_of_ends_and_inlined_frames),
+		cmocka_unit_test(test_text_of_what_it_cost),
 		cmocka_unit_test(test_text_of_hostile_names),
 		cmocka_unit_test(test_text_fits_the_terminal),
 		cmocka_unit_test(test_a_short_name_is_not_marked_as_cut),

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 
 #include "cmd/cmd.h"
+#include "leaks/leaks.h"
 #include "monitor/sample.h"
 #include "proc/proc.h"
 
@@ -322,6 +323,35 @@ static void check_samples(struct doctor *doctor)
 	monitor_sampler_free(sampler);
 }
 
+static void report_hook(struct doctor *doctor, const char *hook)
+{
+	if (!strcmp(hook, "fentry"))
+		report(doctor, STATE_OK, "leaks", NULL,
+		       "watched by hooks on the table of handles (fentry): only who is watched pays");
+	else
+		report(doctor, STATE_NOTE, "leaks", NULL,
+		       "watched at the exit of system calls (tracepoint), for which every process "
+		       "pays a little: this kernel does not let its functions be hooked, or does "
+		       "not say that it is not preempted in them");
+}
+
+/* By trying: nothing is watched, and it goes at once. */
+static void check_leaks(struct doctor *doctor)
+{
+	const struct leaks_options options = { .never_ptrace = true };
+	struct tendril_error error = { 0 };
+	struct leaks *leaks = NULL;
+	int r = leaks_open(&options, &leaks, &error);
+
+	if (r == 0)
+		report_hook(doctor, leaks_hook(leaks));
+	else
+		report(doctor, STATE_NOTE, "leaks", NULL,
+		       "watched by ptrace(2), which is slower and stops who is watched: %s",
+		       error.text[0] ? error.text : strerror(-r));
+	leaks_close(leaks);
+}
+
 static void check_limit(struct doctor *doctor)
 {
 	struct rlimit limit;
@@ -366,6 +396,7 @@ static void check_machine(struct doctor *doctor)
 	check_pidfd(doctor);
 	check_counting(doctor);
 	check_samples(doctor);
+	check_leaks(doctor);
 	check_limit(doctor);
 	check_own_process(doctor);
 }

@@ -7,7 +7,7 @@
 
 enum { OPTION_DURATION, OPTION_FOLLOW, OPTION_ALL, OPTION_BY_PROCESS, OPTION_TOP,
        OPTION_OLDER_THAN, OPTION_EVERY, OPTION_SINCE, OPTION_SAVE, OPTION_FOLDED, OPTION_PTRACE,
-       OPTION_STACK_SIZE, OPTION_DEBUGINFOD };
+       OPTION_TRACEPOINT, OPTION_STACK_SIZE, OPTION_DEBUGINFOD };
 
 static const struct cmd_option options[] = {
 	[OPTION_DURATION] = { "duration", 'd', "S", "end after so many seconds" },
@@ -22,6 +22,7 @@ static const struct cmd_option options[] = {
 	[OPTION_SAVE] = { "save", 'S', "FILE", "write what is open, for --since" },
 	[OPTION_FOLDED] = { "folded", 0, NULL, "stacks in one line each, for flame graphs" },
 	[OPTION_PTRACE] = { "ptrace", 0, NULL, "without BPF: slower, and slows the target down" },
+	[OPTION_TRACEPOINT] = { "tracepoint", 0, NULL, "not by fentry, but at each system call's exit" },
 	[OPTION_STACK_SIZE] = { "stack-size", 0, "SIZE", "of each stack at most so much "
 							 "(default 64K)" },
 	[OPTION_DEBUGINFOD] = { "debuginfod", 0, NULL, "ask the servers of $DEBUGINFOD_URLS" },
@@ -144,6 +145,9 @@ static int take(const struct command *command, void *state, int option, const ch
 	case OPTION_PTRACE:
 		request->ptrace = true;
 		return 0;
+	case OPTION_TRACEPOINT:
+		request->tracepoint = true;
+		return 0;
 	case OPTION_DEBUGINFOD:
 		request->debuginfod = true;
 		return 0;
@@ -170,6 +174,8 @@ static int check(const struct command *command, const struct leaks_request *requ
 	if (request->all && request->ptrace)
 		return cmd_usage(command, "--ptrace would slow down every process of --all: "
 				 "name those that you mean");
+	if (request->ptrace && request->tracepoint)
+		return cmd_usage(command, "either --ptrace or --tracepoint, not both");
 	if (request->json && request->folded)
 		return cmd_usage(command, "either --json or --folded, not both");
 	if (request->every_ms && request->folded)

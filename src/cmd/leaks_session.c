@@ -317,6 +317,7 @@ static int open_leaks(struct session *session, const pid_t *pids, size_t n_pids)
 					   .all = request->all,
 					   .follow = request->follow,
 					   .ptrace = request->ptrace,
+					   .tracepoint = request->tracepoint,
 					   .stack_bytes = request->stack_bytes,
 					   .debuginfod = request->debuginfod };
 	struct tendril_error error = { 0 };

@@ -9,7 +9,7 @@
 #include "leaks/report.h"
 
 struct leaks_request {
-	bool json, folded, all, follow, ptrace, debuginfod, by_process;
+	bool json, folded, all, follow, ptrace, tracepoint, debuginfod, by_process;
 	int64_t duration_ms, every_ms; /* 0: until something else ends it; never */
 	int64_t older_than_ns;         /* or REPORT_AGE_DEFAULT */
 	size_t stack_bytes, top;

@@ -68,6 +68,7 @@ struct leaks_counts {
 struct leaks_snapshot {
 	int64_t began_ns, taken_ns; /* CLOCK_MONOTONIC; what is opened later may be in it, or not */
 	const char *source;         /* "bpf" or "ptrace" */
+	const char *hook;           /* of BPF: "fentry", or "tracepoint", for which all processes pay */
 	const struct leaks_process *processes;
 	size_t n_processes;
 	/* Of others that ended: those that left nothing which they had opened, and where there are
@@ -82,6 +83,7 @@ struct leaks_options {
 	bool follow;          /* children too */
 	bool ptrace;          /* the slower source, asked for */
 	bool never_ptrace;    /* nor by itself, where BPF is refused */
+	bool tracepoint;      /* also where the kernel's functions may be hooked */
 	size_t stack_bytes;   /* at most so much of a stack is copied; 0: as the default, 64 KiB */
 	bool debuginfod;
 };
@@ -101,6 +103,8 @@ int leaks_add(struct leaks *leaks, pid_t pid, struct tendril_error *error);
  * -ESRCH (it was not watched), -ENOTSUP (by ptrace, or where all processes are watched).
  */
 int leaks_remove(struct leaks *leaks, pid_t pid);
+/* As in the snapshot. */
+const char *leaks_hook(const struct leaks *leaks);
 /* Becomes readable when leaks_step() should be called; call it every second anyway. */
 int leaks_poll_fd(const struct leaks *leaks);
 int leaks_step(struct leaks *leaks);

@@ -237,6 +237,7 @@ static void print_head(struct json *json, const struct report *report,
 	json_unsigned(json, "tendril_leaks", BASELINE_VERSION);
 	print_totals(json, snapshot);
 	json_text(json, "source", snapshot->source);
+	json_text(json, "hook", snapshot->hook);
 	json_real(json, "elapsed_s", seconds(snapshot->taken_ns - snapshot->began_ns));
 	json_bool(json, "difference", report->since || style->since_s > 0);
 	json_real(json, "older_than_s", seconds(report->older_than_ns));

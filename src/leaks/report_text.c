@@ -152,8 +152,8 @@ static struct text ending(const struct printer *printer, const struct leaks_proc
 
 static void print_lost(const struct printer *printer, uint64_t lost)
 {
-	print_line(printer, RED, "  %" PRIu64 " event%s lost: handles that they may concern are marked "
-		   "uncertain", lost, lost == 1 ? " was" : "s were");
+	print_line(printer, RED, "  %" PRIu64 " event%s lost: handles that they may "
+		   "concern are marked uncertain", lost, lost == 1 ? " was" : "s were");
 }
 
 static void print_counts(const struct printer *printer, const char *who, const char *ended,
@@ -173,6 +173,18 @@ static struct leaks_counts counts_of(const struct leaks_process *process)
 {
 	return (struct leaks_counts){ .opened = process->opened, .closed = process->closed,
 				      .lost = process->lost, .handles = process->handles };
+}
+
+/* What watching cost, and whom. */
+static void print_way(const struct printer *printer, const struct leaks_snapshot *snapshot)
+{
+	if (snapshot->source && !strcmp(snapshot->source, "ptrace"))
+		print_line(printer, DIM, "  by ptrace: slower, and the processes were slowed down");
+	else if (snapshot->hook && !strcmp(snapshot->hook, "fentry"))
+		print_line(printer, DIM, "  by the table of handles itself (fentry): no other process paid");
+	else if (snapshot->hook)
+		print_line(printer, DIM,
+			   "  by the exit of system calls (tracepoint): every process paid a little");
 }
 
 static void print_processes(const struct printer *printer)
@@ -199,8 +211,7 @@ static void print_processes(const struct printer *printer)
 	} else if (snapshot->dropped.lost) {
 		print_lost(printer, snapshot->dropped.lost);
 	}
-	if (snapshot->source && !strcmp(snapshot->source, "ptrace"))
-		print_line(printer, DIM, "  by ptrace: slower, and the processes were slowed down");
+	print_way(printer, snapshot);
 }
 
 /* Sites */

@@ -78,8 +78,8 @@ struct source_ops {
 	int (*release)(struct source *source, const struct source_handle *handle);
 	int (*flush_releases)(struct source *source);
 	int (*counts)(struct source *source, uint32_t key, struct leaks_process *process);
-	/* Events that there was no room for, of whatever process. */
-	uint64_t (*unkept)(const struct source *source);
+	/* Events that never came, of whomever.  NULL: there are none. */
+	uint64_t (*missed)(const struct source *source);
 	/* Look at it no longer; forget() follows.  -ENOTSUP: the source cannot stop that.  */
 	int (*remove)(struct source *source, pid_t pid, uint32_t key);
 	/* Everything kept of a process that has ended, or was removed. */
@@ -89,6 +89,7 @@ struct source_ops {
 
 struct source {
 	const struct source_ops *ops;
+	const char *hook; /* as in struct leaks_snapshot */
 	const struct source_callbacks *callbacks;
 	void *context;
 };

@@ -14,6 +14,7 @@
 
 #include "leaks/bpf/handles.h"
 #include "leaks/calls.h"
+#include "leaks/hooks.h"
 #include "leaks/load_log.h"
 #include "leaks/source.h"
 #include "proc/proc.h"
@@ -401,7 +402,7 @@ static int bpf_capture(struct source *source, const struct source_handle *handle
 static int bpf_flush_releases(struct source *source)
 {
 	struct bpf_source *self = self_of(source);
-	uint32_t n = self->n_releases;
+	uint64_t n = self->n_releases; /* the program's argument */
 	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &n, .ctx_size_in = sizeof(n));
 	int map = bpf_map__fd(self->skeleton->maps.releases), r = 0;
 
@@ -440,10 +441,12 @@ static int bpf_counts(struct source *source, uint32_t key, struct leaks_process 
 	return 0;
 }
 
-static uint64_t bpf_unkept(const struct source *source)
+static uint64_t bpf_missed(const struct source *source)
 {
-	return __atomic_load_n(&((const struct bpf_source *)source)->skeleton->bss->unkept_events,
-			       __ATOMIC_RELAXED);
+	const struct bpf_source *self = (const struct bpf_source *)source;
+
+	return __atomic_load_n(&self->skeleton->bss->unkept_events, __ATOMIC_RELAXED) +
+	       hooks_missed(self->skeleton->skeleton);
 }
 
 /* A thread that begins meanwhile is followed only by one that is still watched. */
@@ -540,20 +543,31 @@ static int bpf_look(struct source *source)
 
 /* Beginning and end */
 
-static void bpf_close(struct source *source)
+/* All that is in the kernel, and our sight of it. */
+static void unload(struct bpf_source *self)
 {
-	struct bpf_source *self = self_of(source);
-
 	for (int i = 0; i < CAPTURE_CLASSES; i++)
 		if (self->pool[i].chunks)
 			(void)munmap((void *)self->pool[i].chunks,
 				     self->pool[i].n * self->pool[i].chunk_bytes);
+	memset(self->pool, 0, sizeof(self->pool));
 	if (self->pages)
 		(void)munmap((void *)self->pages, PAGES_MAX * sizeof(*self->pages));
+	self->pages = NULL;
 	if (self->look)
 		(void)bpf_link__destroy(self->look);
+	self->look = NULL;
 	ring_buffer__free(self->ring);
+	self->ring = NULL;
 	handles__destroy(self->skeleton);
+	self->skeleton = NULL;
+}
+
+static void bpf_close(struct source *source)
+{
+	struct bpf_source *self = self_of(source);
+
+	unload(self);
 	mappings_close(self->mappings);
 	free(self->events);
 	free(self->releases);
@@ -574,7 +588,7 @@ static const struct source_ops bpf_ops = {
 	.release = bpf_release,
 	.flush_releases = bpf_flush_releases,
 	.counts = bpf_counts,
-	.unkept = bpf_unkept,
+	.missed = bpf_missed,
 	.remove = bpf_remove,
 	.forget = bpf_forget,
 	.close = bpf_close,
@@ -648,21 +662,19 @@ static int keep_message(enum libbpf_print_level level, const char *format, va_li
 	return 0;
 }
 
-static int load(struct bpf_source *self, const struct leaks_options *options)
+static int load(struct bpf_source *self, const struct leaks_options *options, enum hook hook)
 {
 	int r;
 
-	(void)libbpf_set_print(keep_message);
 	self->skeleton = handles__open();
 	if (!self->skeleton)
 		return -errno;
+	hooks_choose(self->skeleton->skeleton, hook);
 	self->skeleton->rodata->all_processes = options->all;
 	calls_fill(self->skeleton->rodata->call_kinds);
 	if (options->stack_bytes > 0 && options->stack_bytes < CAPTURE_LARGE_BYTES - CAPTURE_HEADER)
 		self->skeleton->rodata->stack_bytes_max = (uint32_t)options->stack_bytes;
 	r = handles__load(self->skeleton);
-	if (r == 0)
-		r = make_buffers(self);
 	if (r == 0)
 		r = fill_maps(self);
 	if (r == 0)
@@ -670,19 +682,39 @@ static int load(struct bpf_source *self, const struct leaks_options *options)
 	return r;
 }
 
-/* Not by handles__attach(), which would attach the iterators too. */
-static int attach(struct bpf_source *self)
+static int attach(struct bpf_source *self, enum hook hook)
 {
 	struct handles *s = self->skeleton;
+	int r = hooks_attach(s->skeleton);
 
-	s->links.newtask = bpf_program__attach(s->progs.newtask);
-	s->links.ended = bpf_program__attach(s->progs.ended);
-	s->links.executed = bpf_program__attach(s->progs.executed);
-	s->links.leave = bpf_program__attach(s->progs.leave);
-	if (!s->links.newtask || !s->links.ended || !s->links.executed || !s->links.leave)
-		return -errno;
+	if (r < 0)
+		return r;
+	if (hook == HOOK_FENTRY && !hooks_work(&s->bss->trial, s->bss->own_tid))
+		return -ENOTSUP;
 	self->ring = ring_buffer__new(bpf_map__fd(s->maps.events), keep_event, self, NULL);
 	return self->ring ? 0 : -errno;
+}
+
+static int begin(struct bpf_source *self, const struct leaks_options *options, enum hook hook)
+{
+	int r = load(self, options, hook);
+
+	if (r == 0)
+		r = attach(self, hook);
+	if (r < 0)
+		unload(self);
+	else
+		self->base.hook = hook_name(hook);
+	return r;
+}
+
+/* By the table itself where that can be; what stands against it does not matter. */
+static int begin_best(struct bpf_source *self, const struct leaks_options *options)
+{
+	int r = options->tracepoint || !hooks_allowed() ? -ENOTSUP :
+							  begin(self, options, HOOK_FENTRY);
+
+	return r == 0 || r == -ENOMEM ? r : begin(self, options, HOOK_TRACEPOINT);
 }
 
 static int refused(int r, const struct load_log *log, struct tendril_error *error)
@@ -721,9 +753,10 @@ int source_bpf_open(const struct leaks_options *options, struct source **ret_sou
 	/* Without it, what is mapped is read from /proc, while the process lives. */
 	if (mappings_open(&self->mappings) < 0)
 		self->mappings = NULL;
-	r = load(self, options);
+	(void)libbpf_set_print(keep_message);
+	r = make_buffers(self);
 	if (r == 0)
-		r = attach(self);
+		r = begin_best(self, options);
 	said = NULL;
 	if (r < 0) {
 		bpf_close(&self->base);

@@ -915,7 +915,7 @@ static int ptrace_counts(struct source *source, uint32_t key, struct leaks_proce
 	return 0;
 }
 
-static uint64_t ptrace_unkept(const struct source *source)
+static uint64_t ptrace_missed(const struct source *source)
 {
 	return __atomic_load_n(&((const struct ptrace_source *)source)->unkept, __ATOMIC_RELAXED);
 }
@@ -974,7 +974,7 @@ static const struct source_ops ptrace_ops = {
 	.release = ptrace_release,
 	.flush_releases = ptrace_flush_releases,
 	.counts = ptrace_counts,
-	.unkept = ptrace_unkept,
+	.missed = ptrace_missed,
 	.remove = ptrace_remove,
 	.forget = ptrace_forget,
 	.close = ptrace_close,

@@ -157,6 +157,7 @@ static __always_inline __u32 copy_pages(unsigned char *to, __u32 room, __u64 fro
 
 	if (done > wanted)
 		done = wanted;
+	barrier_var(done); /* or the compiler knows it, and the verifier of Linux 6.1 does not */
 	if (done > room || bpf_probe_read_user(to, done, (void *)from) < 0)
 		return 0;
 	for (int i = 0; i < CAPTURE_LARGE_BYTES / 4096; i++) {

@@ -2,8 +2,9 @@
 /*
  * handles.bpf.c - keeps, for each open handle of the processes watched, who opened it
  *
- * Runs at the exit of every system call, and must be cheap there for all who are not watched.  What
- * it records it judges by the table of handles itself: a close(2) forgets a handle when the table has
+ * Runs where the kernel's own functions change a table (fentry.h), or, where those may not be hooked,
+ * at the exit of every system call, and must be cheap there for all who are not watched.  What it
+ * records it judges by the table of handles itself: a close(2) forgets a handle when the table has
  * none at that number any more, since another thread may have opened one there in the meantime.  For
  * calls whose return value does not tell, all of the table is compared with what is known.  Nothing
  * here stops or changes a process.
@@ -38,6 +39,7 @@ const volatile __u8 call_kinds[CALLS_MAX] = { 0 }; /* not a map: each process pa
 __u32 own_level;  /* of our own pid namespace: know_self() tells */
 __u64 own_namespace;
 __u32 own_tgid;
+__u32 own_tid; /* of the thread that opens us */
 __u32 look_mode;
 __u32 look_flags; /* of the processes added */
 __u32 last_table, last_process;
@@ -115,6 +117,7 @@ struct thread {
 	__u32 key;                   /* number of the process */
 	__u32 tid, pid;
 	__u32 image;
+	__u32 is_counted; /* among its process's threads */
 	__u32 pages[CACHED_PAGES];
 	/* from here on it is for seldom */
 	__u64 told_opened, told_closed, told_lost; /* added to the process's */
@@ -140,12 +143,12 @@ struct call {
 	__u32 image;
 	__u32 opened, closed, lost;
 	__u16 nr;
-	__u8 origin;    /* of what is found */
-	__u8 captures;  /* there is a stack to copy: the task is the current one */
-	__u8 decides;   /* differences are true at once, not only at the second look */
-	__u8 deep;      /* another handle of the same number is a difference too */
 	__u8 flags;     /* of the slots */
-	__u8 guesses;   /* it compares: what it finds may be of another thread's call, which has not ended */
+	__u8 origin : 2; /* of what is found */
+	__u8 captures : 1; /* there is a stack to copy: the task is the current one */
+	__u8 decides : 1; /* differences are true at once, not only at the second look */
+	__u8 deep : 1;  /* another handle of the same number is a difference too */
+	__u8 guesses : 1; /* it compares: what it finds may be of another thread's call, under way */
 };
 
 extern void *bpf_rdonly_cast(const void *address, __u32 type) __ksym __weak;
@@ -292,7 +295,7 @@ static __noinline __u32 find_page(__u32 table, __u32 index)
 __noinline int make_page(__u32 table, __u32 index, __u32 owner)
 {
 	struct page_key key = { table, index };
-	__u32 number = PAGES_MAX;
+	__u32 number = PAGES_MAX, *first;
 	struct page *page;
 
 	if (bpf_map_pop_elem(&pages_free, &number) < 0)
@@ -308,7 +311,8 @@ __noinline int make_page(__u32 table, __u32 index, __u32 owner)
 		return (int)number;
 	page->table = 0; /* another thread was first, or there is no memory */
 	bpf_map_push_elem(&pages_free, &number, BPF_ANY);
-	return (int)find_page(table, index);
+	first = bpf_map_lookup_elem(&page_numbers, &key); /* not find_page(): stack is short here */
+	return first ? (int)*first : PAGES_MAX;
 }
 
 /* owner: 0 when a page is not to be made */
@@ -460,11 +464,14 @@ static __always_inline __u32 lowest(__u64 word)
 	return bit + !(word & 1);
 }
 
+/* Linux 6.1 counts stack in steps of 32 bytes, and there is none left. */
 struct comparison {
 	struct call call;
-	__u64 difference, seen_before;
+	__u64 difference;
 	__u32 index;
 };
+
+_Static_assert(sizeof(struct comparison) <= 96, "or Linux 6.1 refuses to load it");
 
 __noinline int settle(struct call *call, __u32 number)
 {
@@ -522,7 +529,7 @@ static long suspect(__u32 i, struct comparison *comparison)
 		return 1;
 	slot = &page->slot[i];
 	if (slot->suspected != (__u32)slot->opened_ns)
-		comparison->seen_before &= ~(1ull << i);
+		comparison->difference &= ~(1ull << i);
 	slot->suspected = (__u32)slot->opened_ns;
 	return 0;
 }
@@ -530,15 +537,15 @@ static long suspect(__u32 i, struct comparison *comparison)
 static __always_inline void keep_seen_twice(struct comparison *comparison)
 {
 	struct call *call = &comparison->call;
+	__u64 difference = comparison->difference;
 	struct page *page = page_of(call->table, comparison->index * PAGE_SLOTS,
-				    comparison->difference ? call->owner : 0);
+				    difference ? call->owner : 0);
 
-	comparison->seen_before = 0;
+	comparison->difference = page ? difference & page->suspected : 0;
 	if (!page)
 		return;
-	comparison->seen_before = page->suspected;
-	page->suspected = comparison->difference;
-	if (comparison->difference)
+	page->suspected = difference;
+	if (difference)
 		bpf_loop(PAGE_SLOTS, suspect, comparison, 0);
 }
 
@@ -553,10 +560,8 @@ static long compare_word(__u32 index, struct comparison *comparison)
 	comparison->difference = open_word(call, index) ^ (page ? page->present : 0);
 	if (page && call->deep)
 		bpf_loop(PAGE_SLOTS, find_replaced, comparison, 0);
-	if (!call->decides) {
+	if (!call->decides)
 		keep_seen_twice(comparison);
-		comparison->difference &= comparison->seen_before;
-	}
 	if (comparison->difference)
 		bpf_loop(PAGE_SLOTS, compare_bit, comparison, 0);
 	return 0;
@@ -723,6 +728,25 @@ static __always_inline void name_thread(struct thread *thread, struct task_struc
 	thread->pid = pid;
 }
 
+/* One that is ending may be past the place where it would be taken off. */
+static __always_inline void count_thread(struct thread *thread, struct task_struct *task)
+{
+	struct process *process = bpf_map_lookup_elem(&processes, &thread->key);
+
+	if (!process || task->flags & PF_EXITING || thread->is_counted)
+		return;
+	thread->is_counted = 1;
+	__sync_fetch_and_add(&process->threads, 1);
+}
+
+static __always_inline bool is_last_thread(struct thread *thread, struct process *process)
+{
+	if (!thread || !thread->is_counted)
+		return process->threads == 0;
+	thread->is_counted = 0;
+	return __sync_fetch_and_add(&process->threads, -1) == 1;
+}
+
 /* Events */
 
 static __noinline int tell(__u32 type, __u32 key, __u32 pid, __u32 other, __u32 status)
@@ -807,6 +831,7 @@ static __noinline struct thread *meet(struct task_struct *task)
 	if (!thread)
 		return NULL;
 	name_thread(thread, task, pid, key);
+	count_thread(thread, task);
 	return thread;
 }
 
@@ -951,46 +976,60 @@ static __noinline int change_table(struct thread *thread, struct files_struct *f
 	return 0;
 }
 
-static __always_inline int leave_call(struct task_struct *task, struct pt_regs *regs, __u8 kind, __s64 ret)
+/* Return: NULL for a thread that is not watched, or cannot be. */
+static __always_inline struct thread *begin_call(struct call *call, struct task_struct *task)
 {
-	struct call call = { .captures = 1, .decides = 1, .origin = SLOT_OPENED };
 	struct files_struct *files = task->files;
 	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
 
 	if (!thread && all_processes)
 		thread = meet(task);
 	if (!thread || !files)
-		return 0;
+		return NULL;
 	if (thread->files != (__u64)files && change_table(thread, files) < 0)
+		return NULL;
+	call->table = thread->table;
+	call->owner = thread->key;
+	call->tid = thread->tid;
+	call->pid = thread->pid;
+	call->image = thread->image;
+	read_table(call, files);
+	return thread;
+}
+
+static __always_inline int leave_call(struct task_struct *task, struct pt_regs *regs, __u8 kind, __s64 ret)
+{
+	struct call call = { .captures = 1, .decides = 1, .origin = SLOT_OPENED };
+	struct thread *thread = begin_call(&call, task);
+
+	if (!thread)
 		return 0;
-	call.table = thread->table;
-	call.owner = thread->key;
-	call.tid = thread->tid;
-	call.pid = thread->pid;
-	call.image = thread->image;
 	call.nr = (__u16)regs->orig_ax;
 	if (kind == CALL_ANY && task->thread_info.status & TS_COMPAT)
 		call.nr = CALL_UNKNOWN; /* its numbers are others */
-	read_table(&call, files);
 	follow(&call, thread, task, regs, kind, ret);
 	take_counts(thread, &call);
 	return 0;
 }
 
+/* Of a call with other numbers, a 32-bit one, it is not known: its table is looked at instead. */
+static __always_inline __u8 kind_of(struct task_struct *task, __u64 nr)
+{
+	if (task->thread_info.status & TS_COMPAT)
+		return CALL_ANY;
+	return nr < CALLS_MAX ? call_kinds[nr] : CALL_NONE;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(leave, struct pt_regs *regs, long ret)
 {
-	__u64 nr = regs->orig_ax;
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u8 kind = CALL_ANY;
+	__u8 kind = kind_of(task, regs->orig_ax);
 
-	if (!(task->thread_info.status & TS_COMPAT)) {
-		kind = nr < CALLS_MAX ? call_kinds[nr] : CALL_NONE;
-		if (kind == CALL_NONE)
-			return 0;
-		if (ret < 0 && ret >= -ERRNO_MAX && kind != CALL_CLOSES && kind != CALL_ANY)
-			return 0;
-	} /* or else it has other numbers: look at the table instead */
+	if (kind == CALL_NONE)
+		return 0;
+	if (ret < 0 && ret >= -ERRNO_MAX && kind != CALL_CLOSES && kind != CALL_ANY)
+		return 0;
 	return leave_call(task, regs, kind, ret);
 }
 
@@ -1037,6 +1076,8 @@ int BPF_PROG(executed, struct task_struct *task)
 	return 0;
 }
 
+#include "fentry.h"
+
 /* Processes and threads that come and go */
 
 static __always_inline void inherit(struct thread *child, const struct thread *parent)
@@ -1056,6 +1097,7 @@ static __noinline int follow_thread(struct task_struct *child, struct thread *pa
 		return 0;
 	}
 	name_thread(thread, child, parent->pid, parent->key);
+	count_thread(thread, child);
 	inherit(thread, parent);
 	return 0;
 }
@@ -1082,6 +1124,7 @@ static __noinline int follow_process(struct task_struct *child, struct thread *p
 			find_table(files, parent->table, key) :
 			make_table(files, parent->table, key);
 	thread->files = thread->table ? (__u64)files : 0;
+	count_thread(thread, child);
 	return 0;
 }
 
@@ -1363,7 +1406,7 @@ int BPF_PROG(ended, struct task_struct *task)
 {
 	struct thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
 	struct files_struct *files = task->files;
-	bool goes_on = BPF_CORE_READ(task, signal, live.counter) > 0;
+	bool goes_on = BPF_CORE_READ(task, signal, live.counter) > 0, is_end;
 	__u32 key = thread ? thread->key : goes_on ? 0 : known_process(task);
 	struct process *process = bpf_map_lookup_elem(&processes, &key);
 
@@ -1371,7 +1414,8 @@ int BPF_PROG(ended, struct task_struct *task)
 		return 0;
 	if (thread)
 		tell_counts(thread, process);
-	if (!goes_on && __sync_lock_test_and_set(&process->has_ended, 1))
+	is_end = is_last_thread(thread, process);
+	if (!goes_on && (!is_end || __sync_lock_test_and_set(&process->has_ended, 1)))
 		return 0; /* another thread does it */
 	if (thread && files && thread->files == (__u64)files) {
 		if (is_last(task, files, goes_on))
@@ -1428,6 +1472,7 @@ static __always_inline int add_thread(struct task_struct *task)
 	if (!thread)
 		return 0;
 	name_thread(thread, task, own_number_of_process(task), key);
+	count_thread(thread, task);
 	return 0;
 }
 
@@ -1479,6 +1524,7 @@ int know_self(struct bpf_iter__task *context)
 	struct task_struct *self = bpf_get_current_task_btf();
 
 	own_tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
+	own_tid = (__u32)bpf_get_current_pid_tgid();
 	own_level = BPF_CORE_READ(self, thread_pid, level);
 	own_namespace = (__u64)BPF_CORE_READ(self, thread_pid, numbers[own_level].ns);
 	return 0;
@@ -1514,16 +1560,14 @@ static long release_one(__u32 i, void *unused)
 	return 0;
 }
 
-struct release_request {
-	__u32 n;
-};
-
-SEC("syscall")
-int release_chunks(struct release_request *request)
+/* Run when asked, attached to nothing: its only argument is how many.  SEC("syscall") is for that, but
+ * may not use stacks of free chunks before Linux 6.4. */
+SEC("raw_tp")
+int release_chunks(__u64 *arguments)
 {
-	__u32 n = request->n < RELEASES_MAX ? request->n : RELEASES_MAX;
+	__u64 n = arguments[0];
 
-	bpf_loop(n, release_one, NULL, 0);
+	bpf_loop(n < RELEASES_MAX ? n : RELEASES_MAX, release_one, NULL, 0);
 	return 0;
 }
 

@@ -68,11 +68,11 @@ enum process_untold {
 struct process {
 	__u32 pid, parent; /* in our own namespace; parent 0: it was there before */
 	__u32 flags;
-	__u32 has_ended; /* told by the first thread that finds all of them ending */
+	__u32 has_ended; /* told by the last of its threads, when all counts are told */
+	__u32 threads;   /* that have not come to their end */
 	__u32 status;    /* as of wait(2), once it has */
 	__u32 image;     /* how many programs it has executed */
 	__u32 untold;
-	__u32 unused;
 	__u64 opened, closed, lost; /* as of the last look */
 	char name[16];
 };
@@ -157,6 +157,18 @@ struct release {
 #define RELEASES_MAX 1024
 
 #define CALL_UNKNOWN 0xffff
+
+/* What the programs at the kernel's functions saw of the reader, which calls them to see whether they
+ * are run. */
+struct tried {
+	__u32 times;
+	__u32 numbers; /* of handles, added up */
+};
+
+struct trial {
+	__u32 tid; /* in the first pid namespace; 0: it is over */
+	struct tried opened, closed, compared;
+};
 
 /* What look() is to do with each task. */
 enum look_mode { LOOK_ADD, LOOK_RECONCILE, LOOK_REMOVE };

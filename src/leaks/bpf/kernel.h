@@ -24,6 +24,8 @@ enum {
 	BPF_RB_AVAIL_DATA = 0,
 };
 
+#define PF_EXITING    0x00000004
+#define PF_IO_WORKER  0x00000010
 #define PF_KTHREAD    0x00200000
 #define PF_EXITING    0x00000004
 #define CLONE_FILES   0x00000400

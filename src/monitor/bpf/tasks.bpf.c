@@ -65,9 +65,13 @@ struct mm_struct {
 	struct percpu_counter rss_stat[4];
 } KERNEL;
 
-/* Before Linux 6.2. */
+/* Before Linux 6.2.  A number where the kernel has a structure around it would not be found. */
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
 struct mm_rss_stat {
-	__s64 count[4];
+	atomic64_t count[4];
 } KERNEL;
 
 struct mm_struct___before_6_2 {
@@ -181,7 +185,7 @@ static __always_inline __u32 count_handles(struct task_struct *task)
 
 /* Only where an index is a literal the kernel's size of an element is found out: hence a macro. */
 #define READ_COUNT_BEFORE_6_2(to, base, index)                                                     \
-	bpf_core_read(&(to), sizeof(to), &(base)->rss_stat.count[index])
+	bpf_core_read(&(to), sizeof(to), &(base)->rss_stat.count[index].counter)
 
 static __always_inline __u64 resident_pages(struct mm_struct *mm)
 {
