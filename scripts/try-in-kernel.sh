@@ -10,8 +10,8 @@
 # its modules are looked for beside it, in ../lib/modules.  It must know 9p (Debian's linux-image-amd64
 # does; the one for clouds does not).  Nothing is installed and nothing stays.
 #
-# KERNEL_ARGUMENTS are added to the kernel's own, such as preempt=full; SECONDS_MAX (3000) and
-# MEGABYTES (1024) bound the machine.
+# KERNEL_ARGUMENTS are added to the kernel's own, such as preempt=full, and EMULATOR_ARGUMENTS to the
+# emulator's, such as `-accel kvm` where that works; SECONDS_MAX (3000) and MEGABYTES (1024) bound it.
 set -eu
 
 seconds=${SECONDS_MAX:-3000}
@@ -129,10 +129,11 @@ write_command()
 
 boot()
 {
-	exec timeout "$seconds" qemu-system-x86_64 -machine q35,accel=kvm:tcg -cpu max -smp 1 \
+	exec timeout "$seconds" qemu-system-x86_64 -machine q35 -cpu max -smp 1 \
 		-m "$megabytes" -nographic -no-reboot -nodefaults -serial stdio -monitor none \
 		-kernel "$1" -initrd "$2/initramfs" -append "console=ttyS0 quiet panic=-1 ${KERNEL_ARGUMENTS:-}" \
 		-virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap \
+		${EMULATOR_ARGUMENTS:-} \
 		</dev/null 2>&1
 }
 
