@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* errnos.h - in which ways can a system call fail? */
+#ifndef FAULTS_ERRNOS_H
+#define FAULTS_ERRNOS_H
+
+#include "base/base.h"
+
+#define ERRNOS_MAX 24
+
+/*
+ * The errors that a correct program must expect of this call with these arguments, the most telling
+ * first, ended by 0: those that the manual pages name and that do not stand for a mistake of the
+ * program itself (EBADF, EFAULT, ...).  None: it cannot fail, or failing is never simulated (exit,
+ * munmap, close and the like unless unlikely).
+ */
+const uint8_t *errnos_of(long number, const uint64_t arguments[6], bool unlikely);
+
+/* Does the call, if it succeeds, change something that a fork(2)ed copy shares with the original: read
+ * or write what argument 0 has open (position of a file, content of a pipe or socket)? */
+bool errnos_call_uses_shared(long number, const uint64_t arguments[6], int *ret_fd);
+
+/* "openat"; NULL: not known.  And back: -1. */
+const char *errnos_call_name(long number);
+long errnos_call_named(const char *name);
+/* "EMFILE"; NULL: not known.  And back: 0. */
+const char *errnos_name(int error);
+int errnos_named(const char *name);
+
+#endif /* FAULTS_ERRNOS_H */
