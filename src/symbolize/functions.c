@@ -9,25 +9,10 @@
 #include <gelf.h>
 #include <string.h>
 
-#include "symbolize/space.h"
+#include "symbolize/functions.h"
 
 #define FUNCTIONS_MAX (1u << 22) /* of one file */
 #define SYMBOL_MAX    8192	 /* bytes of a name that is looked at */
-#define IDENTIFIER_MAX 256
-
-struct named_function {
-	uint64_t low, high;
-	const char *symbol; /* without its version */
-	size_t stem;	    /* so many bytes of it are not the compiler's suffix */
-	const char *name;   /* as users read it; NULL: not asked for yet */
-	bool exported;
-};
-
-/* In order of address, then of names. */
-struct function_table {
-	struct named_function *function;
-	size_t n, room;
-};
 
 void function_table_free(struct function_table *table)
 {
@@ -39,9 +24,16 @@ void function_table_free(struct function_table *table)
 
 /* The table of a file */
 
-/* What compilers append when they make another function, or a piece, of one. */
-static const char *const suffixes[] = {".constprop", ".isra",  ".part",	   ".cold",
+/* What compilers append when they make another function, or a piece, of one; or a mere number. */
+static const char *const suffixes[] = {".constprop", ".isra",  ".part",	     ".cold",
 				       ".lto_priv",  ".llvm.", ".localalias"};
+
+static bool is_number(const char *dot)
+{
+	size_t n = strspn(dot + 1, "0123456789");
+
+	return n > 0 && (dot[1 + n] == '.' || dot[1 + n] == '\0');
+}
 
 static bool is_suffix(const char *dot, const char *suffix)
 {
@@ -54,19 +46,19 @@ static bool is_suffix(const char *dot, const char *suffix)
 /* How long the name is that the source gave it; *ret_cold: it is a piece that no call leads to. */
 static size_t stem_of(const char *symbol, bool *ret_cold)
 {
-	const char *end = symbol + strlen(symbol);
+	const char *end = NULL;
 
 	*ret_cold = false;
-	for (const char *dot = strchr(symbol, '.'); dot; dot = strchr(dot + 1, '.')) {
-		for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-			if (dot == symbol || !is_suffix(dot, suffixes[i]))
-				continue;
-			if (dot < end)
-				end = dot;
-			*ret_cold |= strcmp(suffixes[i], ".cold") == 0;
-		}
+	for (const char *dot = strchr(symbol + 1, '.'); dot; dot = strchr(dot + 1, '.')) {
+		bool is_end = is_number(dot);
+
+		for (size_t i = 0; i < ARRAY_SIZE(suffixes) && !is_end; i++)
+			is_end = is_suffix(dot, suffixes[i]);
+		*ret_cold |= is_suffix(dot, ".cold");
+		if (is_end && !end)
+			end = dot;
 	}
-	return (size_t)(end - symbol);
+	return end ? (size_t)(end - symbol) : strlen(symbol);
 }
 
 static bool is_function(const struct object *object, const GElf_Sym *sym, const char *name)
@@ -196,8 +188,7 @@ static void drop_doubles(struct function_table *table)
 	table->n = n;
 }
 
-/* NULL: out of memory. */
-static const struct function_table *functions_of(struct object *object)
+const struct function_table *object_functions(struct object *object)
 {
 	struct function_table *table;
 
@@ -212,6 +203,22 @@ static const struct function_table *functions_of(struct object *object)
 		qsort(table->function, table->n, sizeof(*table->function), compare_functions);
 	drop_doubles(table);
 	return table;
+}
+
+const char *object_function_name(struct object *object, struct named_function *f)
+{
+	AUTO_FREE char *stem = NULL;
+
+	if (f->name)
+		return f->name;
+	if (f->symbol[f->stem] == '\0' && !is_mangled(f->symbol)) {
+		f->name = f->symbol;
+		return f->name;
+	}
+	stem = strndup(f->symbol, f->stem);
+	if (stem)
+		f->name = object_demangle(object, stem);
+	return f->name;
 }
 
 static size_t first_from(const struct function_table *table, uint64_t address)
@@ -230,15 +237,6 @@ static size_t first_from(const struct function_table *table, uint64_t address)
 }
 
 /* Patterns */
-
-struct pattern {
-	char *text;	     /* owns the two */
-	const char *library; /* NULL: any */
-	const char *symbol;
-	bool is_glob;
-	/* What a mangled name has in it when its readable form can match; empty: not known. */
-	char identifier[IDENTIFIER_MAX];
-};
 
 /* `operator!` has one of its own. */
 static char *find_bang(char *text)
@@ -271,7 +269,7 @@ static void set_identifier(struct pattern *pattern)
 	memcpy(pattern->identifier, begin, (size_t)(end - begin) + 1);
 }
 
-static int read_pattern(const char *text, struct pattern *ret_pattern)
+int pattern_read(const char *text, struct pattern *ret_pattern)
 {
 	struct pattern pattern = {.text = strdup(text)};
 	char *bang;
@@ -363,8 +361,7 @@ static enum match match_readable(const struct pattern *pattern, const char *stem
 	char name[READABLE_MAX + 1];
 	enum match match;
 
-	if (!is_mangled(stem) ||
-	    (*pattern->identifier && !strstr(stem, pattern->identifier)) ||
+	if (!is_mangled(stem) || (*pattern->identifier && !strstr(stem, pattern->identifier)) ||
 	    !demangle_into(stem, name))
 		return MATCH_NONE;
 	match = match_text(pattern, name, MATCH_READABLE);
@@ -388,23 +385,6 @@ static enum match match_function(const struct pattern *pattern, const struct nam
 	stem[f->stem] = '\0';
 	match = match_text(pattern, stem, MATCH_STEM);
 	return match != MATCH_NONE ? match : match_readable(pattern, stem);
-}
-
-/* As users read it; NULL: out of memory. */
-static const char *name_of(struct object *object, struct named_function *f)
-{
-	AUTO_FREE char *stem = NULL;
-
-	if (f->name)
-		return f->name;
-	if (f->symbol[f->stem] == '\0' && !is_mangled(f->symbol)) {
-		f->name = f->symbol;
-		return f->name;
-	}
-	stem = strndup(f->symbol, f->stem);
-	if (stem)
-		f->name = object_demangle(object, stem);
-	return f->name;
 }
 
 /* Looking */
@@ -463,9 +443,8 @@ static struct named_function *best_of(const struct search *search, struct named_
 	return at;
 }
 
-static int add_found(struct search *search, const struct stretch *stretch,
-		     struct named_function *f, const struct named_function *first,
-		     const struct named_function *last)
+static int add_found(struct search *search, const struct stretch *stretch, struct named_function *f,
+		     const struct named_function *first, const struct named_function *last)
 {
 	struct function *function = next_found(&search->found);
 	uint64_t high = f->high;
@@ -481,7 +460,7 @@ static int add_found(struct search *search, const struct stretch *stretch,
 	*function = (struct function){
 		.low = f->low + stretch->shift,
 		.high = high + stretch->shift,
-		.name = name_of(stretch->object, f),
+		.name = object_function_name(stretch->object, f),
 		.symbol = f->symbol,
 		.module = stretch->object->path,
 		.exported = exported,
@@ -515,7 +494,7 @@ static int add_signatures(const struct stretch *stretch, struct found *found, si
 
 static int search_stretch(struct search *search, const struct stretch *stretch)
 {
-	const struct function_table *table = functions_of(stretch->object);
+	const struct function_table *table = object_functions(stretch->object);
 	size_t next, before = search->found.n;
 
 	if (!table)
@@ -524,7 +503,8 @@ static int search_stretch(struct search *search, const struct stretch *stretch)
 	     i < table->n && table->function[i].low < stretch->high; i = next) {
 		struct named_function *first = &table->function[i], *best;
 
-		for (next = i + 1; next < table->n && table->function[next].low == first->low; next++)
+		for (next = i + 1; next < table->n && table->function[next].low == first->low;
+		     next++)
 			;
 		best = best_of(search, first, &table->function[next]);
 		if (best && add_found(search, stretch, best, first, &table->function[next]) < 0)
@@ -557,7 +537,7 @@ static bool next_stretch(const struct mapping *mapping, size_t *at, struct stret
 	return false;
 }
 
-static bool is_searched(const struct mapping *mapping, const char *library)
+bool mapping_is_searched(const struct mapping *mapping, const char *library)
 {
 	return mapping->object && !mapping->gone && mapping->object->path[0] == '/' &&
 	       library_matches(library, mapping->object->path) && object_open(mapping->object);
@@ -570,7 +550,7 @@ static int search_space(struct space *space, struct search *search)
 		struct stretch stretch;
 		size_t at = 0;
 
-		if (!is_searched(mapping, search->pattern.library))
+		if (!mapping_is_searched(mapping, search->pattern.library))
 			continue;
 		while (next_stretch(mapping, &at, &stretch)) {
 			int r = search_stretch(search, &stretch);
@@ -593,7 +573,7 @@ int space_functions(struct space *space, const char *pattern, bool exported_only
 		    struct function **ret_functions, size_t *ret_n)
 {
 	struct search search = {.exported_only = exported_only};
-	int r = read_pattern(pattern, &search.pattern);
+	int r = pattern_read(pattern, &search.pattern);
 
 	if (r < 0)
 		return r;

@@ -217,22 +217,6 @@ Dwarf_Die *object_unit(struct object *object, uint64_t address, Dwarf_Addr *ret_
 	return find_unit(table, address - table->bias);
 }
 
-bool unit_function(Dwarf_Die *unit, Dwarf_Addr address, unsigned int *entries_left,
-		   Dwarf_Die *ret_die)
-{
-	struct descent descent = {.address = address, .entries_left = *entries_left};
-	size_t n;
-
-	(void)descend(&descent, unit, 0);
-	*entries_left = descent.entries_left;
-	n = descent.n;
-	while (n > 0 && dwarf_tag(&descent.found[n - 1]) != DW_TAG_subprogram)
-		n--; /* an inlined call may stand at the very beginning */
-	if (n > 0)
-		*ret_die = descent.found[n - 1];
-	return n > 0;
-}
-
 static const char *linkage_name(Dwarf_Die *die)
 {
 	Dwarf_Attribute attribute;

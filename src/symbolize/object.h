@@ -191,10 +191,6 @@ size_t object_source_frames(struct object *object, uint64_t address,
 bool may_hold_functions(int tag);
 /* The unit whose code is at an address, and what its addresses lack; NULL: there is none. */
 Dwarf_Die *object_unit(struct object *object, uint64_t address, Dwarf_Addr *ret_bias);
-/* The function at an address of the unit's own, wherever in the unit it is.  *entries_left bounds
- * what is looked at, and goes down. */
-bool unit_function(Dwarf_Die *unit, Dwarf_Addr address, unsigned int *entries_left,
-		   Dwarf_Die *ret_die);
 void unit_table_free(struct unit_table *table);
 
 /* signatures.c: what debug information says of functions */

@@ -7,13 +7,13 @@
 #include "symbolize/object.h"
 
 #include <dwarf.h>
-#include <limits.h>
 
-#define TYPES_MAX    64 /* a typedef of a typedef ... can lead in a circle */
-#define DEPTH_MAX    16 /* of namespaces and classes */
-#define RANGES_MAX   64
-#define ENTRIES_MAX  2000000 /* looked at in one unit: links to siblings can lead in circles, too */
-#define SEARCHES_MAX 2000000 /* the same, of all searches for one function in one call */
+/* Bounds: types can be called each other, and siblings lead in circles. */
+#define TYPES_MAX	64
+#define DEPTH_MAX	64
+#define RANGES_MAX	64	  /* of one function */
+#define ENTRIES_MAX	2000000	  /* looked at in one unit */
+#define ALL_MAX		100000000 /* and in all */
 #define ENUMERATORS_MAX 65536
 
 /* The functions of one unit that are looked for, in order of address. */
@@ -22,6 +22,7 @@ struct wanted {
 	size_t n;
 	Dwarf_Addr bias;
 	unsigned int entries_left;
+	bool in_functions;
 };
 
 static bool type_of(Dwarf_Die *die, Dwarf_Die *ret_type)
@@ -147,6 +148,24 @@ static void read_return(Dwarf_Die *function, struct signature *signature)
 	signature->return_bytes = bytes_of(&type, signature->returns);
 }
 
+/* dwarf_decl_file() ends the program when a unit has no lines.  The number of the file is that of
+ * the unit which tells it, and that may be another one. */
+static const char *source_of(Dwarf_Die *function)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Files *files;
+	Dwarf_Word number;
+	Dwarf_Die unit;
+	size_t n;
+
+	if (!dwarf_attr_integrate(function, DW_AT_decl_file, &attribute) ||
+	    dwarf_formudata(&attribute, &number) != 0 ||
+	    !dwarf_cu_die(attribute.cu, &unit, NULL, NULL, NULL, NULL, NULL, NULL) ||
+	    dwarf_getsrcfiles(&unit, &files, &n) != 0 || number >= n)
+		return NULL;
+	return dwarf_filesrc(files, number, NULL, NULL);
+}
+
 static void read_signature(Dwarf_Die *function, struct signature *signature)
 {
 	int line;
@@ -154,7 +173,7 @@ static void read_signature(Dwarf_Die *function, struct signature *signature)
 	if (signature->returns != RETURNS_NOT_KNOWN)
 		return;
 	read_return(function, signature);
-	signature->file = dwarf_decl_file(function);
+	signature->file = source_of(function);
 	if (dwarf_decl_line(function, &line) == 0 && line > 0)
 		signature->line = (unsigned int)line;
 }
@@ -172,8 +191,9 @@ static struct signature *find_wanted(const struct wanted *wanted, Dwarf_Addr at)
 		else
 			high = middle;
 	}
-	return low < wanted->n && wanted->signature[low].address == address ?
-		       &wanted->signature[low] : NULL;
+	if (low == wanted->n || wanted->signature[low].address != address)
+		return NULL;
+	return &wanted->signature[low];
 }
 
 static void take_function(struct wanted *wanted, Dwarf_Die *die)
@@ -200,6 +220,14 @@ static void take_function(struct wanted *wanted, Dwarf_Die *die)
 	}
 }
 
+/* Where functions of the source's outermost level are, and those of classes; or, when all are asked
+ * for, those in other functions too, whose code is apart. */
+static bool is_gone_into(const struct wanted *wanted, int tag)
+{
+	return may_hold_functions(tag) ||
+	       (wanted->in_functions && (tag == DW_TAG_subprogram || tag == DW_TAG_lexical_block));
+}
+
 static void take_functions(struct wanted *wanted, Dwarf_Die *parent, unsigned int depth)
 {
 	Dwarf_Die die;
@@ -214,31 +242,33 @@ static void take_functions(struct wanted *wanted, Dwarf_Die *parent, unsigned in
 		wanted->entries_left--;
 		if (tag == DW_TAG_subprogram)
 			take_function(wanted, &die);
-		else if (may_hold_functions(tag))
+		if (is_gone_into(wanted, tag))
 			take_functions(wanted, &die, depth + 1);
 	} while (dwarf_siblingof(&die, &die) == 0);
 }
 
-/* Those of one unit. */
-static void read_unit(Dwarf_Die *unit, struct wanted *wanted, unsigned int *searches_left)
+static bool lacks_one(const struct wanted *wanted)
 {
-	Dwarf_Die die;
+	for (size_t i = 0; i < wanted->n; i++)
+		if (wanted->signature[i].returns == RETURNS_NOT_KNOWN)
+			return true;
+	return false;
+}
 
+/* Those of one unit. */
+static void read_unit(Dwarf_Die *unit, struct wanted *wanted, unsigned int *entries_left)
+{
 	/* Assemblers write functions without a type, whatever they return. */
 	if (dwarf_srclang(unit) == DW_LANG_Mips_Assembler)
 		return;
-	wanted->entries_left = ENTRIES_MAX;
+	wanted->entries_left = *entries_left < ENTRIES_MAX ? *entries_left : ENTRIES_MAX;
+	*entries_left -= wanted->entries_left;
 	take_functions(wanted, unit, 0);
-	/* Functions in functions. */
-	for (size_t i = 0; i < wanted->n; i++) {
-		struct signature *signature = &wanted->signature[i];
-		Dwarf_Addr low;
-
-		if (signature->returns == RETURNS_NOT_KNOWN &&
-		    unit_function(unit, signature->address - wanted->bias, searches_left, &die) &&
-		    dwarf_lowpc(&die, &low) == 0 && low + wanted->bias == signature->address)
-			read_signature(&die, signature);
+	if (lacks_one(wanted)) {
+		wanted->in_functions = true;
+		take_functions(wanted, unit, 0);
 	}
+	*entries_left += wanted->entries_left;
 }
 
 static int compare_units(const void *left, const void *right)
@@ -252,7 +282,7 @@ static int compare_units(const void *left, const void *right)
 
 void object_signatures(struct object *object, struct signature *signatures, size_t n)
 {
-	unsigned int searches_left = SEARCHES_MAX;
+	unsigned int entries_left = ALL_MAX;
 	Dwarf_Addr bias = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -270,6 +300,6 @@ void object_signatures(struct object *object, struct signature *signatures, size
 			;
 		wanted.n = next - i;
 		if (signatures[i].unit)
-			read_unit(signatures[i].unit, &wanted, &searches_left);
+			read_unit(signatures[i].unit, &wanted, &entries_left);
 	}
 }
