@@ -8,7 +8,7 @@
 #define NEAREST_MAX    16
 
 struct near_name {
-	unsigned int distance;
+	unsigned int mistakes;
 	const char *name;   /* the object's */
 	const char *module; /* its path */
 };
@@ -34,9 +34,9 @@ static unsigned int least(unsigned int a, unsigned int b, unsigned int c)
 	return low < c ? low : c;
 }
 
-/* Twice the number of characters that are too many, missing, wrong, or in the place of their
- * neighbour; capitals for small letters are half a mistake when they are the only one. */
-static unsigned int measure_distance(const char *a, const char *b)
+/* How many characters are too many, missing, wrong, or in the place of their neighbour; capitals
+ * for small letters are not counted. */
+static unsigned int count_mistakes(const char *a, const char *b)
 {
 	size_t n_a = strlen(a), n_b = strlen(b);
 	unsigned int row[3][NAME_MAX_BYTES + 1];
@@ -59,7 +59,7 @@ static unsigned int measure_distance(const char *a, const char *b)
 		last = now;
 		now = oldest;
 	}
-	return last[n_b] == 0 ? strcmp(a, b) != 0 : 2 * last[n_b];
+	return last[n_b];
 }
 
 /* Of a name in a namespace that the user has not written, what is behind it. */
@@ -74,8 +74,8 @@ static const char *comparable(const char *name, const char *wanted)
 
 static bool is_before(const struct near_name *a, const struct near_name *b)
 {
-	if (a->distance != b->distance)
-		return a->distance < b->distance;
+	if (a->mistakes != b->mistakes)
+		return a->mistakes < b->mistakes;
 	return compare_symbol_names(a->name, b->name) < 0;
 }
 
@@ -114,8 +114,8 @@ static void look_at(struct nearest *nearest, struct object *object, struct named
 	if (n == 0 || n > NAME_MAX_BYTES || n > n_wanted + nearest->limit ||
 	    n + nearest->limit < n_wanted)
 		return;
-	near.distance = measure_distance(wanted, name);
-	if (near.distance <= 2 * nearest->limit)
+	near.mistakes = count_mistakes(wanted, name);
+	if (near.mistakes <= nearest->limit)
 		insert(nearest, &near);
 }
 
@@ -174,8 +174,8 @@ size_t space_functions_near(struct space *space, const char *text, bool exported
 	if (!pattern.is_glob && strlen(pattern.symbol) <= NAME_MAX_BYTES)
 		look_through(&nearest, space);
 	/* The very name in another file: that is it. */
-	while (nearest.n > 1 && nearest.name[0].distance == 0 &&
-	       nearest.name[nearest.n - 1].distance > 0)
+	while (nearest.n > 1 && nearest.name[0].mistakes == 0 &&
+	       nearest.name[nearest.n - 1].mistakes > 0)
 		nearest.n--;
 	while (n < nearest.n && (ret_names[n] = as_pattern(&nearest, &nearest.name[n])))
 		n++;

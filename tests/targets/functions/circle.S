@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* circle.S - debug information that leads in circles: a typedef of itself, an enumeration that is
- * kept as itself, a namespace that is its own sibling */
+/*
+ * circle.S - debug information as no compiler writes it
+ *
+ * It leads in circles: a typedef of itself, an enumeration that is kept as itself.  In each of many
+ * namespaces, one in the other, the second has to be gone through twice, because what is said to be
+ * behind it is in it.
+ */
 	.text
 	.globl returns_circle
 	.type returns_circle, %function
@@ -12,11 +17,21 @@ returns_circle:
 returns_itself:
 	ret
 	.size returns_itself, . - returns_itself
-	.globl behind_circle
-	.type behind_circle, %function
-behind_circle:
+	.globl returns_volatile
+	.type returns_volatile, %function
+returns_volatile:
 	ret
-	.size behind_circle, . - behind_circle
+	.size returns_volatile, . - returns_volatile
+	.globl returns_named_void
+	.type returns_named_void, %function
+returns_named_void:
+	ret
+	.size returns_named_void, . - returns_named_void
+	.globl behind_namespaces
+	.type behind_namespaces, %function
+behind_namespaces:
+	ret
+	.size behind_namespaces, . - behind_namespaces
 .Lend:
 	.section .debug_abbrev, "", %progbits
 .Labbrev:
@@ -25,6 +40,9 @@ behind_circle:
 	.byte 3, 0x16, 0, 0x49, 0x13, 0, 0		   /* typedef: type */
 	.byte 4, 0x04, 0, 0x49, 0x13, 0, 0		   /* enumeration: type */
 	.byte 5, 0x39, 1, 0x01, 0x13, 0, 0		   /* namespace: sibling */
+	.byte 6, 0x16, 0, 0, 0				   /* typedef of nothing */
+	.byte 7, 0x35, 0, 0x49, 0x13, 0, 0		   /* volatile: type */
+	.byte 8, 0x0f, 0, 0, 0				   /* pointer to nothing */
 	.byte 0
 	.section .debug_info, "", %progbits
 .Lunit:
@@ -48,13 +66,29 @@ behind_circle:
 .Lenumeration:
 	.byte 4
 	.4byte .Lenumeration - .Lunit
-.Lnamespace:
-	.byte 5
-	.4byte .Lnamespace - .Lunit
-	.byte 0
+.Lvoid:
+	.byte 6
+.Lvolatile:
+	.byte 7
+	.4byte .Lpointer - .Lunit
+.Lpointer:
+	.byte 8
 	.byte 2
-	.8byte behind_circle
-	.4byte .Lenumeration - .Lunit
+	.8byte returns_named_void
+	.4byte .Lvoid - .Lunit
+	.byte 2
+	.8byte returns_volatile
+	.4byte .Lvolatile - .Lunit
+	.rept 40
+	.byte 5
+	.4byte (. + 4) - .Lunit
+	.endr
+	.rept 40
+	.byte 0
+	.endr
+	.byte 2
+	.8byte behind_namespaces
+	.4byte .Lpointer - .Lunit
 	.byte 0
 .Lunit_end:
 	.section .note.GNU-stack, "", %progbits

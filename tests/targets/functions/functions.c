@@ -56,6 +56,8 @@ int chilled(int a) NAMED("chilled.cold");
 KEPT int chilled(int a) { return sink ^ a; }
 int numbered(int a) NAMED("numbered.4");
 KEPT int numbered(int a) { return sink | a; }
+int numbers(int a) NAMED("numbers.4x");
+KEPT int numbers(int a) { return sink % (a + 1); }
 int dotted(int a) NAMED("dotted.partial");
 KEPT int dotted(int a) { return sink & a; }
 
@@ -101,6 +103,7 @@ int main(void)
 	if (write(STDOUT_FILENO, "ready\n", 6) != 6)
 		return 2;
 	while (read(STDIN_FILENO, &c, 1) == 1)
-		sink += in_assembly() + versioned(c) + in_pieces(c) + is_static();
+		/* an address: in a program at a fixed place it is that of a stub */
+		sink += in_assembly() + (int)(uintptr_t)versioned + versioned(c) + in_pieces(c) + is_static();
 	return 0;
 }
