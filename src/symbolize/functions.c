@@ -102,7 +102,7 @@ static bool add_function(struct object *object, const GElf_Sym *sym, const char 
 	const char *version = memchr(symbol + 1, '@', n - 1);
 	bool is_cold;
 
-	if (n > SYMBOL_MAX || (version && strcmp(version, "@plt") == 0))
+	if (n > SYMBOL_MAX)
 		return true;
 	if (version)
 		symbol = object_text(object, symbol, (size_t)(version - symbol));
@@ -173,21 +173,6 @@ static int compare_functions(const void *left, const void *right)
 	return order ? order : (int)b->exported - (int)a->exported;
 }
 
-/* The same name in both tables: one of the two is enough. */
-static void drop_doubles(struct function_table *table)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < table->n; i++) {
-		const struct named_function *f = &table->function[i];
-
-		if (n == 0 || table->function[n - 1].low != f->low ||
-		    strcmp(table->function[n - 1].symbol, f->symbol) != 0)
-			table->function[n++] = *f;
-	}
-	table->n = n;
-}
-
 const struct function_table *object_functions(struct object *object)
 {
 	struct function_table *table;
@@ -201,7 +186,6 @@ const struct function_table *object_functions(struct object *object)
 	read_all(object);
 	if (table->n > 0)
 		qsort(table->function, table->n, sizeof(*table->function), compare_functions);
-	drop_doubles(table);
 	return table;
 }
 

@@ -13,7 +13,7 @@ struct named_function {
 	bool exported;
 };
 
-/* In order of address, then of names. */
+/* In order of address, then of names.  A name can be there twice, from two tables. */
 struct function_table {
 	struct named_function *function;
 	size_t n, room;

@@ -33,8 +33,13 @@ static bool type_of(Dwarf_Die *die, Dwarf_Die *ret_type)
 	       dwarf_formref_die(&attribute, ret_type);
 }
 
-static bool is_other_name(int tag)
+/* Does another type say what it is?  An enumeration's may be the one that holds its values. */
+static bool is_other_name(Dwarf_Die *type)
 {
+	int tag = dwarf_tag(type);
+
+	if (tag == DW_TAG_enumeration_type)
+		return dwarf_hasattr(type, DW_AT_type);
 	return tag == DW_TAG_typedef || tag == DW_TAG_const_type || tag == DW_TAG_volatile_type ||
 	       tag == DW_TAG_restrict_type || tag == DW_TAG_atomic_type ||
 	       tag == DW_TAG_subrange_type;
@@ -131,7 +136,7 @@ static void read_return(Dwarf_Die *function, struct signature *signature)
 	}
 	if (!type_of(function, &type))
 		return;
-	for (unsigned int i = 0; is_other_name(dwarf_tag(&type)); i++) {
+	for (unsigned int i = 0; is_other_name(&type); i++) {
 		if (!dwarf_hasattr(&type, DW_AT_type)) { /* typedef void nothing; */
 			signature->returns = RETURNS_VOID;
 			return;
@@ -140,10 +145,6 @@ static void read_return(Dwarf_Die *function, struct signature *signature)
 			return;
 		type = next;
 	}
-	/* with the type that holds its values, where that is told */
-	if (dwarf_tag(&type) == DW_TAG_enumeration_type && type_of(&type, &next) &&
-	    dwarf_tag(&next) == DW_TAG_base_type)
-		type = next;
 	signature->returns = returns_by_tag(&type);
 	signature->return_bytes = bytes_of(&type, signature->returns);
 }

@@ -27,6 +27,11 @@ returns_volatile:
 returns_named_void:
 	ret
 	.size returns_named_void, . - returns_named_void
+	.globl returns_negative_value
+	.type returns_negative_value, %function
+returns_negative_value:
+	ret
+	.size returns_negative_value, . - returns_negative_value
 	.globl behind_namespaces
 	.type behind_namespaces, %function
 behind_namespaces:
@@ -43,6 +48,8 @@ behind_namespaces:
 	.byte 6, 0x16, 0, 0, 0				   /* typedef of nothing */
 	.byte 7, 0x35, 0, 0x49, 0x13, 0, 0		   /* volatile: type */
 	.byte 8, 0x0f, 0, 0, 0				   /* pointer to nothing */
+	.byte 9, 0x04, 1, 0x0b, 0x0b, 0, 0		   /* enumeration: byte_size */
+	.byte 10, 0x28, 0, 0x1c, 0x0d, 0, 0		   /* enumerator: const_value */
 	.byte 0
 	.section .debug_info, "", %progbits
 .Lunit:
@@ -79,6 +86,14 @@ behind_namespaces:
 	.byte 2
 	.8byte returns_volatile
 	.4byte .Lvolatile - .Lunit
+.Lvalues:
+	.byte 9, 2
+	.byte 10, 1
+	.byte 10, 0x7f
+	.byte 0
+	.byte 2
+	.8byte returns_negative_value
+	.4byte .Lvalues - .Lunit
 	.rept 40
 	.byte 5
 	.4byte (. + 4) - .Lunit

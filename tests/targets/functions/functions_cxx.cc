@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // functions_cxx.cc - C++ functions, for test_functions: says "ready" and waits until its input ends
+#include <cstdint>
 #include <string>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@ KEPT int hidden_away(int a)
 }
 } // namespace
 
-enum class small : unsigned char { a, b };
+enum class small : std::uint8_t { a, b };
 
 struct Reader {
 	int state = 0;
