@@ -59,8 +59,7 @@ static struct plan with_fault(const struct plan *plan, const struct fault *step,
 	return longer;
 }
 
-/* The end of a case: is it worth another look? */
-static bool is_suspect(struct explorer *explorer, struct call *call, const struct plan *plan)
+bool case_is_suspect(struct explorer *explorer, struct call *call, const struct plan *plan)
 {
 	struct leftovers left = { .n = 0 };
 
@@ -86,7 +85,7 @@ static bool is_suspect(struct explorer *explorer, struct call *call, const struc
 
 static void finish_copy(struct guide *guide, struct copy *copy)
 {
-	if (is_suspect(guide->explorer, &copy->call, &copy->plan))
+	if (case_is_suspect(guide->explorer, &copy->call, &copy->plan))
 		append(&guide->suspect, &guide->n_suspects, &guide->suspects_room, &copy->plan);
 	group_drop_of(guide->explorer->tracer, &guide->explorer->copies, copy);
 	call_done(&copy->call);
@@ -178,9 +177,9 @@ static void send_guide(struct guide *guide, const struct branch *branch, const s
 	if (branch_copy(explorer, guide->entry, branch, plan->fault[plan->n - 1].error, &group,
 			&call.main) < 0)
 		return;
-	call.main->n_steps = branch->at->n_steps;
+	call_inherit(&call, branch->guide);
 	walk(&further, &call);
-	if (is_suspect(explorer, &call, plan))
+	if (case_is_suspect(explorer, &call, plan))
 		append(&guide->suspect, &guide->n_suspects, &guide->suspects_room, plan);
 	group_kill(explorer->tracer, &group);
 	call_done(&call);
@@ -255,7 +254,7 @@ static int at_step(struct call *call, struct task *task, const struct fault *ste
 	struct guide *guide = call->data;
 	struct explorer *explorer = guide->explorer;
 	bool last = guide->plan.n + 1 == (explorer->options->pairs ? PLAN_MAX : 1);
-	struct branch branch = { .syscall_at = guide->entry->image->syscall_at };
+	struct branch branch = { .syscall_at = guide->entry->image->syscall_at, .guide = call };
 	int r;
 
 	if (call->n_tasks > 1 || step->ordinal != 0) {
@@ -313,7 +312,7 @@ static void make_later(struct guide *guide, const struct plan *plan)
 	call.plan = plan;
 	call_resume(&call, call.main, 0);
 	call_follow(&call);
-	if (call.n_done == plan->n && is_suspect(explorer, &call, plan))
+	if (call.n_done == plan->n && case_is_suspect(explorer, &call, plan))
 		judge(explorer, guide->entry, NULL, plan);
 	group_kill(explorer->tracer, &group);
 	call_done(&call);

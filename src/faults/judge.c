@@ -157,7 +157,8 @@ static int begin_case(struct explorer *explorer, struct entry *entry, const stru
 
 	group_init(group);
 	if (!branch) {
-		r = call_begin(entry, group, ret_call);
+		r = entry->original ? call_begin(entry, group, ret_call) :
+				      rerun_begin(explorer, entry, group, ret_call);
 		if (r == 0)
 			ret_call->plan = plan;
 		return r;
@@ -170,6 +171,7 @@ static int begin_case(struct explorer *explorer, struct entry *entry, const stru
 		.whole = explorer->target[entry->function].whole,
 		.deadline_ns = now_ns() + explorer->case_ns,
 	};
+	call_inherit(ret_call, branch->guide);
 	return 0;
 }
 
