@@ -307,6 +307,7 @@ static void follow_jump(struct call *call, struct task *task, struct arch_state 
 		    arch_read_registers(task->tid, state) < 0)
 			break;
 		if (arch_sp(state) >= call->entry->frame) {
+			(void)task_write(task, patch->at, arch_breakpoint, sizeof(arch_breakpoint));
 			finish(call, state, arch_ip(state), CALL_JUMPED);
 			return;
 		}
@@ -339,6 +340,16 @@ static void at_allocator(struct call *call, struct task *task, struct arch_state
 	call_step_over(call, task, state, patch);
 }
 
+static void come_back(struct call *call, struct task *task, struct arch_state *state,
+		      const struct patch *patch)
+{
+	call->came_back = true;
+	if (call->whole)
+		call_step_over(call, task, state, patch);
+	else
+		finish(call, state, patch->at, CALL_RETURNED);
+}
+
 static void at_trap(struct call *call, struct task *task)
 {
 	const struct patch *patch;
@@ -354,8 +365,9 @@ static void at_trap(struct call *call, struct task *task)
 	}
 	outside = task == call->main && arch_sp(&state) >= call->entry->frame;
 	if (patch->kind == PATCH_RETURN && outside)
-		finish(call, &state, patch->at, CALL_RETURNED);
-	else if (patch->kind == PATCH_CATCH && outside)
+		come_back(call, task, &state, patch);
+	else if (patch->kind == PATCH_CATCH && task == call->main &&
+		 arch_call_frame(&state) >= call->entry->frame)
 		finish(call, &state, patch->at, CALL_THREW);
 	else if (patch->kind == PATCH_JUMP && task == call->main)
 		follow_jump(call, task, &state, patch);
@@ -545,6 +557,17 @@ void call_unpatch(const struct entry *entry, const struct task *task, bool only_
 	}
 }
 
+void call_init(struct call *call, struct entry *entry, struct group *group, struct task *task)
+{
+	struct explorer *explorer = entry->explorer;
+
+	*call = (struct call){ .entry = entry, .group = group, .main = task, .traced = true,
+			       .n_tasks = 1, .whole = explorer->target[entry->function].whole,
+			       .deadline_ns = now_ns() + explorer->case_ns };
+	if (call->whole)
+		trace_exits(task);
+}
+
 int call_begin(struct entry *entry, struct group *group, struct call *ret_call)
 {
 	struct explorer *explorer = entry->explorer;
@@ -568,8 +591,7 @@ int call_begin(struct entry *entry, struct group *group, struct call *ret_call)
 		group_drop_of(explorer->tracer, group, task->of);
 		return r;
 	}
-	*ret_call = (struct call){ .entry = entry, .group = group, .main = task, .traced = true,
-				   .n_tasks = 1, .deadline_ns = now_ns() + explorer->case_ns };
+	call_init(ret_call, entry, group, task);
 	return 0;
 }
 

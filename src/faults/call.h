@@ -32,6 +32,7 @@ struct fault {
 	unsigned int index;      /* among the fallible steps of that thread, from 1 */
 	unsigned int occurrence; /* among those of the same number and stack, from 1 */
 	int step, error;
+	unsigned int rank;       /* of the error among those of the step */
 	bool injected;
 	const struct trail *trail;
 };
@@ -104,6 +105,7 @@ struct call {
 	struct task *main;
 	bool traced;
 	bool whole;      /* it ends with the process: a STOP_EXIT is its return */
+	bool came_back;  /* before that, the function has returned */
 	size_t n_tasks;
 	int64_t deadline_ns;
 	const struct plan *plan; /* to be followed; or NULL */
@@ -140,6 +142,7 @@ struct call {
 };
 
 /* A process that stands at the entry; breakpoints that end the call are made in it. */
+void call_init(struct call *call, struct entry *entry, struct group *group, struct task *task);
 int call_begin(struct entry *entry, struct group *group, struct call *ret_call);
 /* Where in the copies breakpoints have to be. */
 void entry_patch(struct entry *entry, const struct task *task);

@@ -4,6 +4,8 @@
 
 #include "faults/explorer.h"
 
+#define STACK_BELOW (1u << 20)
+
 /* Output of copies is not wanted: where a standard handle is open, copies have another. */
 static void mark_replaced(struct baseline *baseline)
 {
@@ -35,8 +37,13 @@ int entry_take(struct explorer *explorer, struct task *task, struct image *image
 		return r;
 	entry->return_address = word;
 	mark_replaced(&entry->baseline);
-	for (unsigned int i = 0; i < ARGUMENTS_SEEN; i++)
-		see(task, arch_call_argument(state, i), &entry->seen[i]);
+	for (unsigned int i = 0; i < ARGUMENTS_SEEN; i++) {
+		raddr_t at = arch_call_argument(state, i);
+
+		/* Below the stack pointer is what a register happens to hold, no argument. */
+		if (at >= entry->frame || at < entry->frame - STACK_BELOW)
+			see(task, at, &entry->seen[i]);
+	}
 	see(task, arch_call_return_slot(state), &entry->seen[ARGUMENTS_SEEN]);
 	entry_patch(entry, task);
 	return 0;

@@ -49,13 +49,17 @@ static void append(struct plan **plans, size_t *n, size_t *room, const struct pl
 	(*plans)[(*n)++] = *plan;
 }
 
-static struct plan with_fault(const struct plan *plan, const struct fault *step, int error)
+/* The step fails with the rank-th of its errors. */
+static struct plan with_fault(const struct plan *plan, const struct fault *step,
+			      const uint8_t *errors, unsigned int rank)
 {
 	struct plan longer = *plan;
+	struct fault *fault = &longer.fault[longer.n++];
 
-	longer.fault[longer.n] = *step;
-	longer.fault[longer.n].error = error;
-	longer.fault[longer.n++].injected = true;
+	*fault = *step;
+	fault->error = errors[rank];
+	fault->rank = rank;
+	fault->injected = true;
 	return longer;
 }
 
@@ -71,7 +75,9 @@ bool case_is_suspect(struct explorer *explorer, struct call *call, const struct 
 	case CALL_JUMPED:
 		if (call_left(call, &left) < 0 || left.n == 0)
 			return false;
-		return call_has_failed(call) || left_is_unusual(call->entry, &left);
+		/* What a program leaves open when it ends is nobody's loss, unless it does not usually. */
+		return (call_has_failed(call) && !call->whole) ||
+		       left_is_unusual(call->entry, &left);
 	case CALL_KILLED:
 	case CALL_HUNG:
 		judge_end(explorer, call->entry, plan, call->outcome, call->status);
@@ -149,12 +155,9 @@ static void send_copy(struct guide *guide, const struct branch *branch, const st
 			&explorer->copies, &task) < 0)
 		return;
 	task->of = copy;
-	*copy = (struct copy){
-		.busy = true,
-		.plan = *plan,
-		.call = { .entry = guide->entry, .group = &explorer->copies, .main = task,
-			  .n_tasks = 1, .deadline_ns = now_ns() + explorer->case_ns },
-	};
+	*copy = (struct copy){ .busy = true, .plan = *plan };
+	call_init(&copy->call, guide->entry, &explorer->copies, task);
+	copy->call.traced = false;
 	call_unpatch(guide->entry, task, true);
 	call_resume(&copy->call, task, 0);
 }
@@ -169,14 +172,15 @@ static void send_guide(struct guide *guide, const struct branch *branch, const s
 	struct explorer *explorer = guide->explorer;
 	struct guide further = { .explorer = explorer, .entry = guide->entry, .plan = *plan,
 				 .copies = guide->copies };
-	struct call call = { .entry = guide->entry, .traced = true, .n_tasks = 1 };
 	struct group group;
+	struct task *task;
+	struct call call;
 
 	group_init(&group);
-	call.group = &group;
 	if (branch_copy(explorer, guide->entry, branch, plan->fault[plan->n - 1].error, &group,
-			&call.main) < 0)
+			&task) < 0)
 		return;
+	call_init(&call, guide->entry, &group, task);
 	call_inherit(&call, branch->guide);
 	walk(&further, &call);
 	if (case_is_suspect(explorer, &call, plan))
@@ -232,8 +236,19 @@ static int enter_again(struct explorer *explorer, const struct branch *branch)
 	return r;
 }
 
+static int compare_ranks(const void *a, const void *b)
+{
+	const struct plan *x = a, *y = b;
+	unsigned int first = x->fault[x->n - 1].rank, second = y->fault[y->n - 1].rank;
+
+	return (first > second) - (first < second);
+}
+
+/* Copies end in any order; what is told of them should not depend on it. */
 static void judge_suspects(struct guide *guide, const struct branch *branch)
 {
+	if (guide->n_suspects)
+		qsort(guide->suspect, guide->n_suspects, sizeof(*guide->suspect), compare_ranks);
 	for (size_t i = 0; i < guide->n_suspects; i++)
 		judge(guide->explorer, guide->entry, branch, &guide->suspect[i]);
 	guide->n_suspects = 0;
@@ -241,8 +256,8 @@ static void judge_suspects(struct guide *guide, const struct branch *branch)
 
 static void defer(struct guide *guide, const struct fault *step, const uint8_t *errors)
 {
-	for (size_t i = 0; errors[i]; i++) {
-		struct plan plan = with_fault(&guide->plan, step, errors[i]);
+	for (unsigned int i = 0; errors[i]; i++) {
+		struct plan plan = with_fault(&guide->plan, step, errors, i);
 
 		append(&guide->later, &guide->n_later, &guide->later_room, &plan);
 	}
@@ -262,8 +277,8 @@ static int at_step(struct call *call, struct task *task, const struct fault *ste
 		return 0;
 	}
 	r = stand_before(explorer, task, step, &branch);
-	for (size_t i = 0; r == 0 && errors[i] && explorer_goes_on(explorer); i++) {
-		struct plan plan = with_fault(&guide->plan, step, errors[i]);
+	for (unsigned int i = 0; r == 0 && errors[i] && explorer_goes_on(explorer); i++) {
+		struct plan plan = with_fault(&guide->plan, step, errors, i);
 
 		if (last)
 			send_copy(guide, &branch, &plan);
@@ -323,6 +338,7 @@ static enum outcome see_usual(struct guide *guide)
 {
 	struct explorer *explorer = guide->explorer;
 	struct entry *entry = guide->entry;
+	const struct target *target = &explorer->target[entry->function];
 	struct plan nothing = { .n = 0 };
 	enum outcome outcome;
 	struct group group;
@@ -343,7 +359,7 @@ static enum outcome see_usual(struct guide *guide)
 	}
 	group_kill(explorer->tracer, &group);
 	call_done(&call);
-	if (entry->usual_left.n)
+	if (entry->usual_left.n && !target->whole)
 		judge(explorer, entry, NULL, &nothing);
 	return outcome;
 }

@@ -87,6 +87,15 @@ static size_t find_target(struct explorer *explorer, const struct function *func
 	return explorer->n_targets++;
 }
 
+/* glibc's loader has its own, hidden, opendir() and the like, which nobody means. */
+static bool is_loaders_copy(const char *pattern, const struct function *function)
+{
+	const char *name = strrchr(function->module, '/');
+
+	return !strchr(pattern, '!') && !function->exported && name &&
+	       strncmp(name, "/ld-linux", 9) == 0;
+}
+
 static void add_functions(struct explorer *explorer, struct image *image, struct task *task,
 			  const char *pattern, bool exported_only, bool *matched)
 {
@@ -96,7 +105,8 @@ static void add_functions(struct explorer *explorer, struct image *image, struct
 	if (space_functions(image->space, pattern, exported_only, &functions, &n) < 0)
 		return;
 	for (size_t i = 0; i < n; i++) {
-		size_t target = find_target(explorer, &functions[i]);
+		size_t target = is_loaders_copy(pattern, &functions[i]) ?
+					SIZE_MAX : find_target(explorer, &functions[i]);
 
 		if (target != SIZE_MAX)
 			add_spot(image, task, functions[i].low, SPOT_FUNCTION, target);

@@ -63,10 +63,8 @@ int rerun_begin(struct explorer *explorer, struct entry *entry, struct group *gr
 	entry_done(entry);
 	*entry = here;
 	tracer_each(explorer->tracer, group, call_leave_alone, search.task);
-	*ret_call = (struct call){ .entry = entry, .group = group, .main = search.task,
-				   .traced = true, .n_tasks = 1, .only_own = true,
-				   .whole = explorer->target[entry->function].whole,
-				   .deadline_ns = now_ns() + explorer->case_ns };
+	call_init(ret_call, entry, group, search.task);
+	ret_call->only_own = true;
 	return call_set_breakpoints(entry, search.task, &search.state);
 }
 
@@ -124,7 +122,7 @@ static int see_usual(struct explorer *explorer, struct entry *entry, struct step
 		call_done(&call);
 	}
 	group_kill(explorer->tracer, &group);
-	if (r == 0 && entry->usual_left.n)
+	if (r == 0 && entry->usual_left.n && !explorer->target[entry->function].whole)
 		judge(explorer, entry, NULL, &nothing);
 	return r;
 }
