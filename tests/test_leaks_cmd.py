@@ -150,7 +150,7 @@ def mistakes_are_named():
     bad_usage("'K' is no size", '--stack-size', 'K', '12')
     bad_usage('1K to 1M', '--stack-size', '512', '12')
     bad_usage('1K to 1M', '--stack-size', '2M', '12')
-    bad_usage('1K to 1M', '--stack-size', '18446744073709551615M', '12')
+    bad_usage('is no size', '--stack-size', '18446744073709551615M', '12')
     bad_usage('--since is empty', '--since', '', '12')
     bad_usage('--save is empty', '--save', '', '12')
     bad_usage('DEBUGINFOD_URLS', '--debuginfod', '12')
