@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include "faults/errnos.h"
+#include "faults/suppress.h"
 
 #include <cmocka.h> /* behind base.h: its macro fail() is not our function */
 
@@ -221,6 +222,206 @@ static void test_shared_handles(void **state)
 	expect_shared(SYS_fcntl, (uint64_t[6]){ 7, F_SETLK }, 0, 0, 0);
 }
 
+/* Accepted findings */
+
+/* The file stays open, and thus there, until the test program ends. */
+static int read_suppressions(const char *text, size_t bytes, struct faults_suppressions **ret_suppressions,
+			     struct tendril_error *error)
+{
+	char path[64];
+	int fd = memfd_create("suppressions", 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, bytes), bytes);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return suppressions_read(path, ret_suppressions, error);
+}
+
+static struct faults_suppressions *suppressions_of(const char *text)
+{
+	struct faults_suppressions *suppressions = NULL;
+	struct tendril_error error = { 0 };
+	int r = read_suppressions(text, strlen(text), &suppressions, &error);
+
+	if (r < 0)
+		fail_msg("%s", error.text);
+	return suppressions;
+}
+
+static const struct frame opening[] = {
+	{ .function = "open64" },
+	{ .function = NULL },
+	{ .function = "Cache::refill(int)", .inlined = true },
+	{ .function = "main" },
+};
+static const struct faults_left one_left[] = {
+	{ FAULTS_LEFT_HANDLE, "file", 7, "/var/lib/x.db", { opening, ARRAY_SIZE(opening) } },
+};
+static const struct faults_left two_left[] = {
+	{ FAULTS_LEFT_HANDLE, "file", 7, "/var/lib/x.db", { opening, ARRAY_SIZE(opening) } },
+	{ FAULTS_LEFT_MAPPING, "mapping", 4096, NULL, { NULL, 0 } },
+};
+static const struct faults_case cases[] = {
+	{ { { SYS_openat, EMFILE } }, 1, "a" },
+	{ { { FAULTS_STEP_MALLOC, ENOMEM } }, 1, "b" },
+	{ { { SYS_read, EIO }, { SYS_recvfrom, EAGAIN } }, 2, "c" },
+};
+
+static struct faults_finding finding_of(const struct faults_case *tried, size_t n_cases)
+{
+	return (struct faults_finding){
+		.function = "operator[](char const*)",
+		.module = "/usr/lib/libfoo.so.3.1",
+		.file = "/src/foo/table.cc",
+		.cases = tried,
+		.n_cases = n_cases,
+		.left = one_left,
+		.n_left = 1,
+	};
+}
+
+static int first_fit(const char *text, const struct faults_finding *finding)
+{
+	struct faults_suppressions *suppressions = suppressions_of(text);
+	int index = suppressions_match(suppressions, finding);
+
+	suppressions_free(suppressions);
+	return index;
+}
+
+static void test_each_field_is_compared(void **state)
+{
+	const struct faults_finding finding = finding_of(cases, 1);
+	static const struct {
+		const char *fits, *other;
+	} lines[] = {
+		{ "function=operator[](char?const*)", "function=operator" },
+		{ "module=libfoo.so.*", "module=libfoo" },
+		{ "module=/usr/lib/*", "module=/usr/*/libbar*" },
+		{ "file=table.cc", "file=table.c" },
+		{ "file=*/foo/*", "file=foo/table.cc" },
+		{ "call=openat", "call=open" },
+		{ "call=open*", "call=close*" },
+		{ "errno=EMFILE", "errno=ENFILE" },
+		{ "errno=E?FILE", "errno=E?FIL" },
+		{ "left=file", "left=socket" },
+		{ "what=/var/*.db", "what=*.d" },
+		{ "opened-by=Cache::*", "opened-by=refill" },
+		{ "opened-by=main", "opened-by=opera*" },
+		{ "call=openat errno=EMFILE left=file", "call=openat errno=EIO left=file" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		assert_int_equal(first_fit(lines[i].fits, &finding), 0);
+		assert_int_equal(first_fit(lines[i].other, &finding), -1);
+	}
+}
+
+static void test_a_line_must_fit_every_way_to_leak(void **state)
+{
+	struct faults_finding finding = finding_of(cases, 2);
+
+	(void)state;
+	assert_int_equal(first_fit("call=openat", &finding), -1);
+	assert_int_equal(first_fit("call=*", &finding), 0);
+	assert_int_equal(first_fit("errno=E*M*", &finding), 0);
+	finding = finding_of(cases + 1, 1);
+	assert_int_equal(first_fit("call=malloc", &finding), 0);
+	finding = finding_of(cases + 2, 1); /* two failures: call and errno are of the same one */
+	assert_int_equal(first_fit("call=recvfrom errno=EWOULDBLOCK", &finding), 0);
+	assert_int_equal(first_fit("call=recvfrom errno=EIO", &finding), -1);
+	finding = finding_of(cases, 0); /* nothing was made to fail */
+	assert_int_equal(first_fit("call=*", &finding), -1);
+	assert_int_equal(first_fit("left=file", &finding), 0);
+}
+
+static void test_a_line_must_fit_all_that_is_left(void **state)
+{
+	struct faults_finding finding = finding_of(cases, 1);
+
+	(void)state;
+	finding.left = two_left;
+	finding.n_left = 2;
+	assert_int_equal(first_fit("left=file", &finding), -1);
+	assert_int_equal(first_fit("left=*", &finding), 0);
+	assert_int_equal(first_fit("what=*", &finding), -1); /* of a mapping it is not known */
+	assert_int_equal(first_fit("opened-by=main", &finding), -1);
+	finding.n_left = 0;
+	assert_int_equal(first_fit("left=*", &finding), -1);
+	finding.file = NULL;
+	assert_int_equal(first_fit("file=*", &finding), -1);
+	assert_int_equal(first_fit("function=*", &finding), 0);
+}
+
+static void test_lines_are_counted(void **state)
+{
+	struct faults_suppressions *suppressions = suppressions_of("# nothing\n"
+								   "\n"
+								   " \t# nothing\n"
+								   "  call=socket\t# sockets\r\n"
+								   "left=file   #left=socket\n"
+								   "function=*");
+	const struct faults_finding finding = finding_of(cases, 1);
+
+	(void)state;
+	assert_int_equal(suppressions_count(suppressions), 3);
+	assert_int_equal(suppressions_match(suppressions, &finding), 1); /* the first that fits */
+	assert_int_equal(suppressions_match(suppressions, &finding), 1);
+	assert_int_equal(suppressions_uses(suppressions, 0), 0);
+	assert_int_equal(suppressions_uses(suppressions, 1), 2);
+	assert_int_equal(suppressions_uses(suppressions, 2), 0);
+	assert_int_equal(suppressions_line(suppressions, 0), 4);
+	assert_int_equal(suppressions_line(suppressions, 2), 6);
+	assert_string_equal(suppressions_text(suppressions, 2), "function=*");
+	suppressions_free(suppressions);
+	suppressions_free(NULL);
+}
+
+static void test_wrong_lines_are_named(void **state)
+{
+	static const struct {
+		const char *text, *wanted;
+	} wrong[] = {
+		{ "left=file\n\nleak:foo\n", ":3: not FIELD=GLOB: 'leak:foo'" },
+		{ "functions=foo", ":1: unknown field (there are function, module," },
+		{ "=foo", ":1: unknown field" },
+		{ "left=file call=", ":1: nothing behind the =: 'call='" },
+		{ "left=file left=pipe", ":1: the field stands twice in the line: 'left=pipe'" },
+		{ "call=opne", ":1: no such call: 'call=opne'" },
+		{ "errno=EMFLE", ":1: no such error: 'errno=EMFLE'" },
+		{ "call=\x1b[31m", ":1: no such call: 'call=\\x1b[31m'" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct faults_suppressions *suppressions = NULL;
+		struct tendril_error error = { 0 };
+
+		assert_int_equal(read_suppressions(wrong[i].text, strlen(wrong[i].text), &suppressions,
+						   &error),
+				 -EINVAL);
+		assert_null(suppressions);
+		if (!strstr(error.text, wrong[i].wanted))
+			fail_msg("'%s' has no '%s'", error.text, wrong[i].wanted);
+	}
+}
+
+static void test_files_that_cannot_be_read(void **state)
+{
+	struct faults_suppressions *suppressions = NULL;
+	struct tendril_error error = { 0 };
+
+	(void)state;
+	assert_int_equal(suppressions_read("/nowhere/at all", &suppressions, &error), -ENOENT);
+	assert_string_equal(error.text, "/nowhere/at all: No such file or directory");
+	assert_int_equal(suppressions_read("/proc/self", &suppressions, &error), -EISDIR);
+	assert_int_equal(suppressions_read("/dev/zero", &suppressions, &error), -EFBIG);
+	assert_int_equal(read_suppressions("left=\0", 6, &suppressions, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "zero byte"));
+	assert_null(suppressions);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +433,12 @@ int main(void)
 		cmocka_unit_test(test_never),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_shared_handles),
+		cmocka_unit_test(test_each_field_is_compared),
+		cmocka_unit_test(test_a_line_must_fit_every_way_to_leak),
+		cmocka_unit_test(test_a_line_must_fit_all_that_is_left),
+		cmocka_unit_test(test_lines_are_counted),
+		cmocka_unit_test(test_wrong_lines_are_named),
+		cmocka_unit_test(test_files_that_cannot_be_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
