@@ -42,6 +42,7 @@ extern const struct command cmd_log, cmd_relog;
 extern const struct command cmd_serve;
 extern const struct command cmd_watch;
 extern const struct command cmd_leaks;
+extern const struct command cmd_faults;
 
 /* What is given to cmd_take_fn instead of an index into the options. */
 #define CMD_OPERAND (-1) /* a word that is no option; numbers below zero are none either */
