@@ -200,21 +200,34 @@ static int print_stack(struct json *json, const struct faults_finding *finding,
 	return r;
 }
 
-static struct text left_message(const struct faults_left *left)
+/* " (2 of 3)": no two stacks of a result may be the same. */
+static struct text numbered(size_t i, size_t n)
 {
-	struct text text;
+	struct text text = { "" };
 
-	(void)snprintf(text.s, sizeof(text.s), "%s here and left open: %.900s",
-		       faults_left_verb(left), faults_left_text(left).s);
+	if (n > 1)
+		(void)snprintf(text.s, sizeof(text.s), " (%zu of %zu)", i + 1, n);
 	return text;
 }
 
-static struct text step_message(const struct faults_step *step)
+static struct text left_message(const struct faults_finding *finding, size_t i)
+{
+	const struct faults_left *left = &finding->left[i];
+	struct text text;
+
+	(void)snprintf(text.s, sizeof(text.s), "%s here and left open: %.800s%.50s",
+		       faults_left_verb(left), faults_left_text(left).s,
+		       numbered(i, finding->n_left).s);
+	return text;
+}
+
+static struct text step_message(const struct faults_case *one, size_t i)
 {
 	struct text text;
 
-	(void)snprintf(text.s, sizeof(text.s), "%.100s fails with %.100s here",
-		       faults_call_name(step).s, faults_error_name(step->error).s);
+	(void)snprintf(text.s, sizeof(text.s), "%.100s fails with %.100s here%.50s",
+		       faults_call_name(&one->failed[i]).s,
+		       faults_error_name(one->failed[i].error).s, numbered(i, one->n_failed).s);
 	return text;
 }
 
@@ -226,10 +239,10 @@ static int print_stacks(struct json *json, const struct faults_finding *finding)
 	json_array(json, "stacks");
 	for (size_t i = 0; r == 0 && i < finding->n_left; i++)
 		r = print_stack(json, finding, &finding->left[i].stack,
-				left_message(&finding->left[i]).s);
+				left_message(finding, i).s);
 	for (size_t i = 0; r == 0 && first && i < first->n_failed; i++)
 		r = print_stack(json, finding, &first->failed[i].stack,
-				step_message(&first->failed[i]).s);
+				step_message(first, i).s);
 	json_end_array(json);
 	return r;
 }
@@ -254,10 +267,10 @@ static int print_flow(struct json *json, const struct faults_finding *finding)
 
 	for (size_t i = 0; r == 0 && i < finding->n_left; i++)
 		r = print_step_of_flow(json, finding, &finding->left[i].stack,
-				       left_message(&finding->left[i]).s);
+				       left_message(finding, i).s);
 	for (size_t i = 0; r == 0 && first && i < first->n_failed; i++)
 		r = print_step_of_flow(json, finding, &first->failed[i].stack,
-				       step_message(&first->failed[i]).s);
+				       step_message(first, i).s);
 	if (r < 0)
 		return r;
 	(void)snprintf(text.s, sizeof(text.s), "%.400s returned: %.400s",
