@@ -42,7 +42,7 @@ static const struct faults_left left = {
 static const struct faults_case cases[] = {
 	{ .failed = { { .step = SYS_fstat, .error = EIO, .injected = true,
 			.stack = { .frames = failing, .n_frames = ARRAY_SIZE(failing) } } },
-	  .n_failed = 1, .id = "1.3.1" },
+	  .n_failed = 1, .id = "read_config#1/fstat@3=EIO" },
 };
 
 /* Everything a result points to. */

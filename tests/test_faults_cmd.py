@@ -18,6 +18,7 @@ from cmd_support import (SECONDS, Result, Terminal, contains, main, refused, sam
 
 TENDRIL = os.path.abspath(sys.argv[1])
 ONLY = sys.argv[2:]
+CASE = 'read_config#1/fstat@3=EIO'
 
 
 def environment(scenario=None, **more):
@@ -139,7 +140,8 @@ def a_leak_is_found():
     same((result.code, result.err), (1, ''))
     contains(result.out, 'LEAK  read_config keeps a file when fstat fails with EIO\n')
     contains(result.out, '\n        > #1  read_config (src/config.c:42) in server\n')
-    contains(result.out, 'replay     tendril faults -f read_config --replay 1.3.1 -- ./server\n')
+    contains(result.out,
+             "replay     tendril faults -f read_config --replay '%s' -- ./server\n" % CASE)
     contains(result.out, 'ended with exit status 3.\n')
     contains(result.out, '--all-findings')
     assert result.out.endswith('\n1 leak.\n'), result.out
@@ -179,7 +181,8 @@ def json_is_as_it_was_agreed():
     same((left['kind'], left['handle'], left['what']), ('file', 7, '/etc/server\x1b[31m.conf'))
     same(set(left['stack'][1]) >= {'ip', 'function', 'file', 'line', 'module', 'inlined'}, True)
     same(left['stack'][left['look_at']]['line'], 42)
-    same(leak['replay'], 'tendril faults -f read_config -f other --replay 1.3.1 -- ./server')
+    same(leak['replay'],
+         "tendril faults -f read_config -f other --replay '%s' -- ./server" % CASE)
     same([kept['verdict'] for kept in report['kept']], ['cached'])
     same(report['suppressed'], [])
 
@@ -220,7 +223,7 @@ def files_beside_the_text():
         tree = xml.etree.ElementTree.parse(junit)
         case, = tree.getroot().iter('testcase')
         same((case.get('classname'), case.get('name')), ('server', 'read_config'))
-        contains(case.find('failure').text, '--replay 1.3.1 -- ./server\n')
+        contains(case.find('failure').text, "--replay '%s' -- ./server\n" % CASE)
 
 
 @test
@@ -263,7 +266,7 @@ def what_is_accepted_is_no_leak():
              'function=never\n' % path)
         report = faults('-s', path, '--json', '--', './server').json()
         same((report['leaks'], len(report['suppressed'])), ([], 1))
-        same(faults('-s', path, '--replay', '1.3.1', '--', './server').err, '')
+        same(faults('-s', path, '--replay', CASE, '--', './server').err, '')
         with open(path, 'w', encoding='utf-8') as file:
             file.write('\nfunctio=x\n')
         refused(faults('-s', path, '--', './server', FAKE_TELL='1'), 3, path + ':2')
@@ -322,13 +325,13 @@ def no_colours_when_not_wanted():
 
 @test
 def a_replay_tells_each_step():
-    result = faults('--replay', '1.3.1', '--', './server')
+    result = faults('--replay', CASE, '--', './server')
     same(result.code, 1)
     contains(result.out, '    openat("/etc/\\x1b[31m") = 7\n')
     contains(result.out, '\nLEAK  read_config')
-    same(faults('--replay', '1.3.1', '--json', '--', './server').json()['leaks'][0]['replay_id'],
-         '1.3.1')
-    same(asked('--replay', '1.3.1', '--', 'x')['replay'], ['1.3.1'])
+    same(faults('--replay', CASE, '--json', '--', './server').json()['leaks'][0]['replay_id'],
+         CASE)
+    same(asked('--replay', CASE, '--', 'x')['replay'], [CASE])
 
 
 class Stopped:
@@ -359,7 +362,7 @@ def a_debugger_gets_the_process():
         for option, more in (('--debugger=' + debugger, {}),
                              ('--debugger', {'PATH': folder + ':' + os.environ['PATH']})):
             with Stopped() as pid:
-                result = faults('--replay', '1.3.1', option, '--', './server', FAKE_STOPPED=pid,
+                result = faults('--replay', CASE, option, '--', './server', FAKE_STOPPED=pid,
                                 **more)
             same((result.code, result.err), (0, ''))
             contains(result.out, 'Process %s is stopped where the step has failed.\n' % pid)

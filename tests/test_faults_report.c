@@ -16,6 +16,7 @@
 
 #define LIBC   "/usr/lib/x86_64-linux-gnu/libc.so.6"
 #define SERVER "/usr/bin/server"
+#define ID     "read_config#1/fstat@3=EIO"
 
 static const struct frame opening[] = {
 	{ .ip = 0x7f01, .offset = 0x1b, .function = "openat64", .module = LIBC },
@@ -36,10 +37,10 @@ static const struct frame failing[] = {
 	{ .step = (call), .error = (code), .injected = true, .stack = STACK(failing, 2) }
 
 static const struct faults_case cases[] = {
-	{ .failed = { STEP(SYS_fstat, EIO) }, .n_failed = 1, .id = "1.3.1" },
-	{ .failed = { STEP(SYS_fstat, ENOMEM) }, .n_failed = 1, .id = "1.3.2" },
-	{ .failed = { STEP(FAULTS_STEP_MALLOC, ENOMEM) }, .n_failed = 1, .id = "1.4.1" },
-	{ .failed = { STEP(SYS_fstat, EIO) }, .n_failed = 1, .id = "2.3.1" },
+	{ .failed = { STEP(SYS_fstat, EIO) }, .n_failed = 1, .id = ID },
+	{ .failed = { STEP(SYS_fstat, ENOMEM) }, .n_failed = 1, .id = "read_config#1/fstat@3=ENOMEM" },
+	{ .failed = { STEP(FAULTS_STEP_MALLOC, ENOMEM) }, .n_failed = 1, .id = "read_config#1/malloc@4=ENOMEM" },
+	{ .failed = { STEP(SYS_fstat, EIO) }, .n_failed = 1, .id = "read_config#2/fstat@3=EIO" },
 };
 static const struct faults_left file = {
 	.type = FAULTS_LEFT_HANDLE, .kind = "file", .number = 7, .what = "/etc/server.conf",
@@ -126,7 +127,7 @@ static void test_a_leak_in_text(void **state)
 		"    cases      4: fstat (EIO, ENOMEM), malloc (ENOMEM)\n"
 		"    confirmed  two further calls that failed in the same way left more of it; still "
 		"open when the program ended\n"
-		"    replay     tendril faults -f read_config --replay 1.3.1 -- ./server --test\n"
+		"    replay     tendril faults -f read_config --replay '" ID "' -- ./server --test\n"
 		"\n"
 		"4 calls of 1 function explored: 60 cases in 0.5 s (120 a second).\n"
 		"The command itself ended with exit status 0.\n"
@@ -172,8 +173,8 @@ static void test_what_else_can_be_left(void **state)
 static void test_two_steps_and_steps_of_others(void **state)
 {
 	struct faults_case two = { .failed = { STEP(SYS_openat, EMFILE), STEP(SYS_read, EIO) },
-				   .n_failed = 2, .id = "1.2.1+5.1" };
-	struct faults_case none = { .id = "1" };
+				   .n_failed = 2, .id = "read_config#1/openat@2=EMFILE,read@5=EIO" };
+	struct faults_case none = { .id = "read_config#1" };
 	struct faults_finding finding = leak;
 	char *text;
 
@@ -188,7 +189,7 @@ static void test_two_steps_and_steps_of_others(void **state)
 	expect_in(text, "then       read: EIO (Input/output error), at /src/config.c:47, by the "
 			"thread or process that it started as number 2\n");
 	expect_in(text, "cases      1: openat then read (EIO)\n");
-	expect_in(text, "--replay 1.2.1+5.1 --");
+	expect_in(text, "--replay 'read_config#1/openat@2=EMFILE,read@5=EIO' --");
 	free(text);
 	finding.cases = &none;
 	text = printed(faults_print_text, &finding, 1);
@@ -251,11 +252,11 @@ static void test_what_is_no_leak(void **state)
 	findings[FAULTS_LEAK].suppressed = true;
 	text = printed_as(faults_print_text, &result, (struct faults_style){ 0 });
 	expect_in(text, "\nKept though the call succeeded, a cache or a leak: 1 (--replay shows one)\n"
-			"    1.3.1  read_config succeeds and keeps a file when fstat fails with EIO; "
-			"handle 7  file /etc/server.conf, opened at /src/file.c:9 (returned: -1)\n");
+			"    " ID "  handle 7  file /etc/server.conf, opened at /src/file.c:9 "
+			"(returned: -1)\n");
 	expect_in(text, "\nKilled by a signal: 1 (--replay shows one)\n"
-			"    1.3.1  read_config is killed by a signal when fstat fails with EIO, at "
-			"/src/config.c:47 (returned: killed by SIGSEGV)\n");
+			"    " ID "  where it failed at /src/config.c:47 (returned: killed by "
+			"SIGSEGV)\n");
 	expect_in(text, "\nDid not come back in time: 1");
 	expect_in(text, "3 that are closed later, handed on, or kept once (--all-findings)");
 	expect_not_in(text, "Closed later, before");
@@ -267,7 +268,7 @@ static void test_what_is_no_leak(void **state)
 	expect_in(text, "\nClosed later, before the program ended: 1");
 	expect_in(text, "\nHanded to the caller: 1");
 	expect_in(text, "\nKept once, further calls add nothing: 1");
-	expect_in(text, "\nSuppressed: 1\n    1.3.1  read_config keeps a file");
+	expect_in(text, "\nSuppressed: 1\n    " ID "  handle 7");
 	expect_not_in(text, "--all-findings");
 	free(text);
 }
@@ -338,7 +339,7 @@ static void test_lines_fit_and_the_replay_is_whole(void **state)
 			if (strncmp(line, "    replay ", 11) != 0)
 				assert_true(output_text_width(line) <= width);
 			else
-				expect_in(line, "tendril faults -f read_config --replay 1.3.1 -- "
+				expect_in(line, "tendril faults -f read_config --replay '" ID "' -- "
 						"./server --test");
 		free(text);
 	}
@@ -351,7 +352,7 @@ static void test_of_a_replay_everything_is_told(void **state)
 	struct faults_options replay = asked;
 	char *text;
 
-	replay.replay = "1.3.1";
+	replay.replay = ID;
 	text = printed_as(faults_print_text, &result, (struct faults_style){ .asked = &replay });
 	expect_in(text, "cached  read_config keeps once a file when fstat fails with EIO\n");
 	expect_in(text, "    left open  handle 7  file /etc/server.conf");
@@ -392,12 +393,12 @@ static void test_the_replay_asks_for_the_same(void **state)
 	expect_command(&style,
 		       "tendril faults -f 'db_*' -f 'libfoo.so!x' --library libbar --fails-when "
 		       "'ret<0' --alloc --pairs --rerun --unlikely --sandbox --calls 7 "
-		       "--case-timeout 1.5 --memory 1073741824 --replay 1.3.1 -- './a b' 'it'\\''s' "
+		       "--case-timeout 1.5 --memory 1073741824 --replay '" ID "' -- './a b' 'it'\\''s' "
 		       "'' '$HOME' -f '\xc3\xa4' $'a\\033\\'\\\\\\0121' '~' 'x#y'");
 	how = (struct faults_options){ .argv = (char *const *)words, .whole_program = true, .calls = UINT_MAX,
 				       .jobs = 3, .total_ns = 1, .debuginfod = true };
 	style.sandbox = false;
-	expect_command(&style, "tendril faults --main --calls all --replay 1.3.1 -- ./server --test");
+	expect_command(&style, "tendril faults --main --calls all --replay '" ID "' -- ./server --test");
 }
 
 /* The same for the same defect, another for another. */
@@ -474,10 +475,10 @@ static void test_json(void **state)
 			"\"then_failed\":null,\"returned\":\"-1\",\"returned_errno\":\"EIO\","
 			"\"left\":[{\"type\":\"handle\",\"kind\":\"file\",\"handle\":7,\"what\":"
 			"\"/etc/server.conf\",\"stack\":[{\"ip\":32513,\"function\":\"openat64\",");
-	expect_in(text, "\"look_at\":1,\"inside\":3}],\"cases\":4,\"ways\":[{\"id\":\"1.3.1\","
+	expect_in(text, "\"look_at\":1,\"inside\":3}],\"cases\":4,\"ways\":[{\"id\":\"" ID "\","
 			"\"failed\":[{\"syscall\":\"fstat\",\"errno\":\"EIO\",\"errno_number\":5}]},");
-	expect_in(text, "\"confirmed\":true,\"open_at_exit\":true,\"replay_id\":\"1.3.1\","
-			"\"replay\":\"tendril faults -f read_config --replay 1.3.1 -- ./server "
+	expect_in(text, "\"confirmed\":true,\"open_at_exit\":true,\"replay_id\":\"" ID "\","
+			"\"replay\":\"tendril faults -f read_config --replay '" ID "' -- ./server "
 			"--test\"}],\"kept\":[{\"id\":\"");
 	expect_in(text, "\"kept\":[");
 	expect_in(text, "\"verdict\":\"crashed\"");
@@ -565,7 +566,7 @@ static void test_junit(void **state)
 			"      <failure type=\"handle-leak\" message=\"read_config keeps a file when "
 			"fstat fails with EIO, and 1 more leak\">LEAK  read_config keeps");
 	expect_in(text, "        &gt; #0  read_config (/src/config.c:47) in server\n");
-	expect_in(text, "--replay 1.3.1 -- ./server --test\n</failure>\n    </testcase>\n"
+	expect_in(text, "--replay '" ID "' -- ./server --test\n</failure>\n    </testcase>\n"
 			"    <testcase classname=\"other.so\" name=\"read_config\"/>\n"
 			"    <testcase classname=\"?\" name=\"a&lt;b&gt;\">\n"
 			"      <skipped message=\"no &quot;reason&quot;\"/>\n    </testcase>\n"

@@ -45,8 +45,8 @@ static const char *const examples[] = {
 	"tendril faults -f 'db_*' -f 'libfoo.so!*' --alloc -- ./test", "several, memory too",
 	"tendril faults -l libfoo.so --junit faults.xml -- meson test", "a library under its tests",
 	"tendril faults -- ./tool input", "a whole program",
-	"tendril faults -f open_config --replay 1.4.2 --debugger -- ./server --test",
-	"one case of a report, in gdb",
+	"tendril faults -f init --replay 'init#1/fstat@3=EIO' --debugger -- ./server",
+	"one case, as a report has named it, in gdb",
 	NULL,
 };
 

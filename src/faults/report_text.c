@@ -293,25 +293,27 @@ static const struct section {
 
 static struct text first_left(const struct faults_finding *finding)
 {
+	const struct faults_left *left = finding->left;
 	struct text text = { "" };
 
 	if (finding->n_left)
-		(void)snprintf(text.s, sizeof(text.s), "; %.400s, %s%.500s",
-			       faults_left_text(&finding->left[0]).s,
-			       faults_left_verb(&finding->left[0]),
-			       place_text("", faults_place(finding, &finding->left[0].stack)).s);
+		(void)snprintf(text.s, sizeof(text.s), "%.400s, %s%.500s",
+			       faults_left_text(left).s, faults_left_verb(left),
+			       place_text("", faults_place(finding, &left->stack)).s);
 	else if (faults_last_step(finding))
-		text = place_text(",",
-				  faults_place(finding, &faults_last_step(finding)->stack));
+		(void)snprintf(text.s, sizeof(text.s), "where it failed%.900s",
+			       place_text("", faults_place(finding,
+							   &faults_last_step(finding)->stack)).s);
 	return text;
 }
 
+/* The number of a case says in which function which call failed, and how. */
 static void print_other(const struct printer *printer, const struct faults_finding *finding)
 {
-	const char *id = finding->n_cases && finding->cases[0].id ? finding->cases[0].id : "?";
+	const char *id = finding->n_cases ? finding->cases[0].id : NULL;
 
-	print_line(printer, NULL, "    %.100s  %.600s%s (returned: %.200s)", lines_escape(id).s,
-		   faults_title(finding).s, first_left(finding).s,
+	print_line(printer, NULL, "    %.600s  %.900s (returned: %.200s)",
+		   id ? lines_escape(id).s : faults_title(finding).s, first_left(finding).s,
 		   lines_escape(finding->returned).s);
 }
 
