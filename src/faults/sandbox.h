@@ -15,8 +15,9 @@
  *
  * What differs for the program inside:
  * - It cannot rename a directory that was there before (EXDEV, as between two file systems).
- * - File systems that cannot lie below an overlay (FAT), files that are mounted one by one, and what
- *   an ordinary user cannot list, can be read only.
+ * - File systems that cannot lie below an overlay (FAT), files that are mounted one by one, and for an
+ *   ordinary user what they cannot list, and files of more than 64 KiB that lie in a directory with
+ *   mounts below it, can be read only.
  * - For an ordinary user, everything that belongs to others belongs to "nobody", and what belongs to
  *   others, but may be written by all, cannot be changed (EOVERFLOW), but for /tmp, /var/tmp,
  *   /dev/shm, /run/lock and the working directory themselves.

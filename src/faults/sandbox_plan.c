@@ -5,7 +5,8 @@
  * With privileges an overlay lies over the root, and one over each file system that is mounted below.
  * In a namespace of users the kernel allows no overlay over a directory that has mounts below: they
  * might hide something.  There such a directory is made anew, and filled with what it holds: overlays
- * over its directories, or the same again; its links; its files to be read only.
+ * over its directories, or the same again; its links; copies of its small files, and the others to be
+ * read only.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -23,6 +24,7 @@
 #define DEFAULT_BYTES	    (1ULL << 30)
 #define MOUNTINFO_MAX_BYTES (8u << 20)
 #define STEPS_MAX	    20000
+#define COPY_MAX_BYTES	    (64 << 10)
 
 struct mount_point {
 	const char *path; /* in the text, with its escapes undone */
@@ -144,6 +146,14 @@ static bool has_mounts_below(const struct plan *plan, const char *directory)
 {
 	for (size_t i = 0; i < plan->n_mounts; i++)
 		if (is_below(plan->mounts[i].path, directory))
+			return true;
+	return false;
+}
+
+static bool is_mount(const struct plan *plan, const char *path)
+{
+	for (size_t i = 0; i < plan->n_mounts; i++)
+		if (strcmp(plan->mounts[i].path, path) == 0)
 			return true;
 	return false;
 }
@@ -342,8 +352,11 @@ static int plan_entry(struct plan *plan, const char *directory, const struct dir
 		return plan_directory(plan, path);
 	if (S_ISLNK(status.st_mode))
 		return add_link(plan, path);
-	/* Sockets and pipes lead to somebody outside. */
-	return S_ISREG(status.st_mode) ? add(plan, SANDBOX_READ_ONLY, path, true) : 0;
+	if (!S_ISREG(status.st_mode))
+		return 0; /* sockets and pipes lead to somebody outside */
+	if (status.st_size > COPY_MAX_BYTES || is_mount(plan, path) || eaccess(path, R_OK) < 0)
+		return add(plan, SANDBOX_READ_ONLY, path, true);
+	return add(plan, SANDBOX_COPY, path, true);
 }
 
 static int plan_entries(struct plan *plan, const char *path)

@@ -18,6 +18,7 @@ enum sandbox_step_type {
 	SANDBOX_READ_ONLY, /* a directory or file as it is, but for writing */
 	SANDBOX_DIRECTORY, /* an empty one, to be filled by further steps */
 	SANDBOX_LINK,      /* a symbolic link */
+	SANDBOX_COPY,      /* a small file */
 };
 
 struct sandbox_step {
