@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
@@ -450,6 +451,14 @@ struct inside {
 /* Returns NULL, or what was wrong. */
 typedef const char *body_function(const void *data);
 
+struct stay {
+	bool as_nobody;
+	uint64_t bytes;
+	body_function *before; /* as who we are, outside; may be NULL */
+	body_function *body;
+	const void *data;
+};
+
 #define EXPECT(condition)                                                                          \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
@@ -477,15 +486,16 @@ static const char *enter_and_look(uint64_t bytes, body_function *body, const voi
 	return wrong;
 }
 
-static void __attribute__((noreturn))
-be_inside(int answer, int go, bool as_nobody, uint64_t bytes, body_function *body, const void *data)
+static void __attribute__((noreturn)) be_inside(int answer, int go, const struct stay *stay)
 {
 	struct tendril_error error = { 0 };
-	const char *wrong = "cannot become nobody";
+	const char *wrong = stay->before ? stay->before(stay->data) : NULL;
 	char byte;
 
-	if (!as_nobody || become_nobody())
-		wrong = enter_and_look(bytes, body, data, &error);
+	if (!wrong && stay->as_nobody && !become_nobody())
+		wrong = "cannot become nobody";
+	if (!wrong)
+		wrong = enter_and_look(stay->bytes, stay->body, stay->data, &error);
 	if (wrong && write(answer, wrong, strlen(wrong)) < 0)
 		_exit(1);
 	close(answer);
@@ -493,8 +503,7 @@ be_inside(int answer, int go, bool as_nobody, uint64_t bytes, body_function *bod
 }
 
 /* Does not come back before the child has looked around, and waits. */
-static void go_inside(struct inside *inside, bool as_nobody, uint64_t bytes, body_function *body,
-		      const void *data)
+static void go_inside(struct inside *inside, const struct stay *stay)
 {
 	int answer[2], go[2];
 	size_t used = 0;
@@ -506,7 +515,7 @@ static void go_inside(struct inside *inside, bool as_nobody, uint64_t bytes, bod
 	assert_true(inside->pid >= 0);
 	if (inside->pid == 0) {
 		close(go[1]);
-		be_inside(answer[1], go[0], as_nobody, bytes, body, data);
+		be_inside(answer[1], go[0], stay);
 	}
 	close(answer[1]);
 	close(go[0]);
@@ -649,7 +658,7 @@ static void expect_files_are_private(bool as_nobody)
 
 	SKIP_UNLESS_POSSIBLE(as_nobody);
 	make_places(&places, as_nobody);
-	go_inside(&inside, as_nobody, 0, change_files, &places);
+	go_inside(&inside, &(struct stay){ as_nobody, 0, NULL, change_files, &places });
 	expect_unchanged(&places); /* while somebody is in there, and after */
 	leave(&inside);
 	expect_unchanged(&places);
@@ -688,8 +697,80 @@ static void test_what_is_written_is_bounded(void **state)
 
 	(void)state;
 	SKIP_UNLESS_POSSIBLE(false);
-	go_inside(&inside, false, 1 << 20, write_much, NULL);
+	go_inside(&inside, &(struct stay){ false, 1 << 20, NULL, write_much, NULL });
 	leave(&inside);
+}
+
+/* A file system that is mounted below the working directory's neighbours, and a file over a file. */
+static const char *mount_below(const void *data)
+{
+	const struct places *places = data;
+	const char *directory = places->directory[1];
+	static char big[80 << 10];
+	int fd;
+
+	EXPECT(chdir(directory) == 0);
+	EXPECT(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	EXPECT((fd = open("big", O_WRONLY | O_CREAT | O_EXCL, 0644)) >= 0);
+	EXPECT(write(fd, big, sizeof(big)) == sizeof(big) && fchown(fd, NOBODY, NOBODY) == 0);
+	EXPECT(symlink("kept", "link") == 0 && mkdir("mounted", 0755) == 0);
+	EXPECT(mkdir("beside", 0755) == 0 && chown("beside", NOBODY, NOBODY) == 0);
+	EXPECT(mount("tmpfs", "mounted", "tmpfs", 0, "mode=1777") == 0);
+	EXPECT(mount("kept", "gone", NULL, MS_BIND, NULL) == 0);
+	return NULL;
+}
+
+static const char *look_beside_mounts(const void *data)
+{
+	(void)data;
+	EXPECT(system("set -e; test $(cat link) = old; echo new >kept; test $(cat link) = new\n"
+		      "echo newer >made; mv made kept; test $(cat kept) = newer\n"
+		      "echo new >mounted/made; echo new >beside/made; test $(wc -c <big) = 81920") == 0);
+	EXPECT(open("gone", O_WRONLY) == -1 && errno == EROFS); /* it is mounted by itself */
+	EXPECT(system("test $(cat gone) = old") == 0);
+	return NULL;
+}
+
+static const char *look_beside_mounts_as_nobody(const void *data)
+{
+	EXPECT(open("big", O_WRONLY) == -1 && errno == EROFS);
+	return look_beside_mounts(data);
+}
+
+static void expect_files_beside_mounts_are_private(bool as_nobody)
+{
+	static const char *const more[] = { "big", "link", "mounted", "beside" };
+	struct places places;
+	struct inside inside;
+	char path[128];
+
+	SKIP_UNLESS_POSSIBLE(as_nobody);
+	if (geteuid() != 0)
+		SKIP_BECAUSE("only root can mount");
+	make_places(&places, as_nobody);
+	go_inside(&inside,
+		  &(struct stay){ as_nobody, 0, mount_below,
+				  as_nobody ? look_beside_mounts_as_nobody : look_beside_mounts, &places });
+	expect_unchanged(&places);
+	expect_content(places.directory[1], "beside/made", NULL);
+	leave(&inside);
+	for (size_t i = 0; i < ARRAY_LENGTH(more); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", places.directory[1], more[i]);
+		assert_int_equal(remove(path), 0);
+	}
+	remove_places(&places);
+}
+
+static void test_files_beside_mounts_are_private(void **state)
+{
+	(void)state;
+	expect_files_beside_mounts_are_private(false);
+}
+
+static void test_files_beside_mounts_are_private_for_an_ordinary_user(void **state)
+{
+	(void)state;
+	expect_files_beside_mounts_are_private(true);
 }
 
 /* Servers outside */
@@ -786,7 +867,7 @@ static void expect_nobody_is_reached(bool as_nobody)
 	SKIP_UNLESS_POSSIBLE(as_nobody);
 	make_places(&places, as_nobody);
 	start_servers(&servers, places.directory[0]);
-	go_inside(&inside, as_nobody, 0, look_for_servers, &servers);
+	go_inside(&inside, &(struct stay){ as_nobody, 0, NULL, look_for_servers, &servers });
 	assert_int_equal(gethostname(host, sizeof(host)), 0);
 	assert_string_equal(host, servers.host);
 	leave(&inside);
@@ -856,7 +937,7 @@ static void expect_self_is_the_same(bool as_nobody)
 	assert_int_equal(stat("/", &self.root), 0);
 	assert_int_equal(stat("kept", &self.file), 0);
 	assert_int_equal(proc_read_file(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &before, &bytes), 0);
-	go_inside(&inside, as_nobody, 0, compare_self, &self);
+	go_inside(&inside, &(struct stay){ as_nobody, 0, NULL, compare_self, &self });
 	assert_int_equal(proc_read_file(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &within, &bytes), 0);
 	leave(&inside);
 	assert_string_equal(within, before); /* nothing is mounted outside */
@@ -958,6 +1039,8 @@ int main(void)
 		cmocka_unit_test(test_files_that_cannot_be_read),
 		cmocka_unit_test(test_files_are_private),
 		cmocka_unit_test(test_files_are_private_for_an_ordinary_user),
+		cmocka_unit_test(test_files_beside_mounts_are_private),
+		cmocka_unit_test(test_files_beside_mounts_are_private_for_an_ordinary_user),
 		cmocka_unit_test(test_what_is_written_is_bounded),
 		cmocka_unit_test(test_nobody_outside_is_reached),
 		cmocka_unit_test(test_nobody_outside_is_reached_by_an_ordinary_user),
