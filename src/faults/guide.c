@@ -272,7 +272,7 @@ static int at_step(struct call *call, struct task *task, const struct fault *ste
 	struct branch branch = { .syscall_at = guide->entry->image->syscall_at, .guide = call };
 	int r;
 
-	if (call->n_tasks > 1 || step->ordinal != 0) {
+	if (call->n_tasks > 1 || step->ordinal != 0 || errnos_happens_all_the_same(step->step)) {
 		defer(guide, step, errors);
 		return 0;
 	}
@@ -338,7 +338,7 @@ static enum outcome see_usual(struct guide *guide)
 {
 	struct explorer *explorer = guide->explorer;
 	struct entry *entry = guide->entry;
-	const struct target *target = &explorer->target[entry->function];
+	struct target *target = &explorer->target[entry->function];
 	struct plan nothing = { .n = 0 };
 	enum outcome outcome;
 	struct group group;
@@ -359,8 +359,11 @@ static enum outcome see_usual(struct guide *guide)
 	}
 	group_kill(explorer->tracer, &group);
 	call_done(&call);
-	if (entry->usual_left.n && !target->whole)
+	if (entry->usual_left.n && !target->whole &&
+	    (entry->usual_failed || !target->usual_is_judged)) {
+		target->usual_is_judged = !entry->usual_failed;
 		judge(explorer, entry, NULL, &nothing);
+	}
 	return outcome;
 }
 
