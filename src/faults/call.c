@@ -418,8 +418,8 @@ static void meet_child(struct call *call, struct stop *stop)
 {
 	if (stop->child) {
 		call->n_tasks++;
-		stop->child->ordinal = stop->task->ordinal == UNTRACED ? UNTRACED :
-								  ++call->n_children;
+		stop->child->ordinal = stop->task->ordinal == UNTRACED ?
+					       UNTRACED : ++call->n_children - call->n_children_before;
 		if (call->n_children && call->n_children <= CHILDREN_MAX &&
 		    stop->child->ordinal != UNTRACED)
 			call->child[call->n_children - 1] = (struct call_child){
@@ -649,6 +649,7 @@ int call_again(struct call *call)
 	call->outcome = CALL_RUNS;
 	call->n_done = 0;
 	call->n_occurrences = 0;
+	call->n_children_before = call->n_children;
 	call->main->n_steps = 0;
 	call->main->in_syscall = false;
 	call->deadline_ns = now_ns() + entry->explorer->case_ns;

@@ -125,7 +125,7 @@ struct call {
 		pid_t tid;
 		bool shares, ended;
 	} child[CHILDREN_MAX];
-	unsigned int n_children;
+	unsigned int n_children, n_children_before; /* of the call before this one in the same process */
 	const char *why; /* it was given up */
 	struct opening *opened;
 	size_t n_opened, opened_room;

@@ -426,6 +426,31 @@ static int64_t what_it_returned(const struct call *call, const struct plan *plan
 	return result <= INT32_MAX ? (int64_t)result : NO_HANDLE;
 }
 
+/*
+ * What copies share with each other (locks, what they write into files) can let one fail for a reason
+ * that is not its own.  So a leak has to be there too when the call is made alone, from its entry; if
+ * it comes to the step.
+ */
+static bool is_there_alone(struct explorer *explorer, struct entry *entry, const struct plan *plan,
+			   const struct suspect *suspect)
+{
+	struct leftovers left = { .n = 0 };
+	struct group group;
+	struct call call;
+	bool there = true;
+
+	if (begin_case(explorer, entry, NULL, plan, &group, &call) < 0)
+		return true;
+	follow(&call);
+	if (call.n_done == plan->n && came_back(&call) && call_left(&call, &left) == 0) {
+		keep_unusual(&call, &left, suspect->returned_number);
+		there = left.n > 0;
+	}
+	group_kill(explorer->tracer, &group);
+	call_done(&call);
+	return there;
+}
+
 void judge(struct explorer *explorer, struct entry *entry, const struct branch *branch,
 	   const struct plan *plan)
 {
@@ -468,7 +493,11 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 	if (!like)
 		suspect->verdict = decide(explorer, entry, branch, plan, suspect, growth, handed,
 					  failed);
-	keep(explorer, suspect);
+	if (!like && branch && suspect->verdict == FAULTS_LEAK &&
+	    !is_there_alone(explorer, entry, plan, suspect))
+		free(suspect);
+	else
+		keep(explorer, suspect);
 }
 
 void judge_end(struct explorer *explorer, const struct entry *entry, const struct plan *plan,
