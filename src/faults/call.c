@@ -122,8 +122,8 @@ static bool disturbs_original(struct call *call, long number, const uint64_t arg
 	int handles[2];
 	size_t n;
 
-	if (!call->at_step || call->shares)
-		return false;
+	if (!call->entry->original)
+		return false; /* it is no copy */
 	n = errnos_call_shared(number, arguments, handles);
 	for (size_t i = 0; i < n; i++)
 		if (is_shared(&call->entry->baseline, handles[i]))

@@ -75,6 +75,7 @@ struct entry {
 	} seen[ARGUMENTS_SEEN + 1];
 	struct patch patch[PATCHES_MAX]; /* in the copies */
 	size_t n_patches;
+	const char *why;                 /* no copy can stand for it */
 	/* What the call does when nothing is made to fail. */
 	bool usual_failed;
 	uint64_t usual_result;
@@ -139,7 +140,6 @@ struct call {
 	bool told;            /* to the user, line by line */
 	bool only_own;        /* other threads of the process go their own way: what is left counts only
 				 when this call has opened it */
-	bool shares;          /* nothing with the original: at_step() need not care for it */
 };
 
 /* A process that stands at the entry; breakpoints that end the call are made in it. */

@@ -418,6 +418,7 @@ static enum outcome see_usual(struct guide *guide)
 	call_resume(&call, call.main, 0);
 	call_follow(&call);
 	outcome = call.outcome;
+	entry->why = call.why;
 	if (outcome == CALL_RETURNED || outcome == CALL_THREW || outcome == CALL_JUMPED)
 		entry_note_usual(entry, &call);
 	group_kill(explorer->tracer, &group);
@@ -430,6 +431,22 @@ static enum outcome see_usual(struct guide *guide)
 	return outcome;
 }
 
+/* False: the call cannot be gone through here. */
+static bool knows_usual(struct guide *guide, struct target *target)
+{
+	switch (see_usual(guide)) {
+	case CALL_HUNG:
+		target->why = "a copy of it did not return in time";
+		return false;
+	case CALL_GIVEN_UP:
+		target->rerun = true;
+		target->why = guide->entry->why ? guide->entry->why : "no copy of it could be made";
+		return false;
+	default:
+		return true;
+	}
+}
+
 void guide_explore(struct explorer *explorer, struct entry *entry)
 {
 	struct target *target = &explorer->target[entry->function];
@@ -438,15 +455,14 @@ void guide_explore(struct explorer *explorer, struct entry *entry)
 	struct call call;
 
 	guide.copies = calloc(explorer->jobs, sizeof(*guide.copies));
-	if (!guide.copies || see_usual(&guide) == CALL_HUNG) {
-		target->why = guide.copies ? "a copy of it did not return in time" : "out of memory";
+	if (!guide.copies || !knows_usual(&guide, target)) {
 		free(guide.copies);
 		return;
 	}
 	group_init(&group);
 	if (call_begin(entry, &group, &call) == 0) {
 		walk(&guide, &call);
-		if (call.outcome == CALL_GIVEN_UP && call.why) {
+		if (call.outcome == CALL_GIVEN_UP && call.why) { /* what went well before does not now */
 			target->rerun = true;
 			target->why = call.why;
 		}

@@ -188,36 +188,69 @@ static bool came_back(const struct call *call)
 			      call->outcome == CALL_JUMPED);
 }
 
-/* The same fault in two further calls of the function must leave more, each time. */
-static enum growth look_for_growth(struct call *call, const struct plan *plan,
-				   const struct leftovers *first)
+/* How much is left of what was opened where this item was. */
+static uint64_t weigh_like(const struct call *call, const struct leftovers *left,
+			   const struct left *item, const struct trail *opener)
 {
-	struct weight before = weigh(first), start = before;
-	bool rises[ARRAY_SIZE(before.of)];
+	uint64_t weight = 0;
+
+	for (size_t i = 0; i < left->n; i++) {
+		const struct left *other = &left->item[i];
+
+		if (other->type == item->type && call_opener(call, other) == opener)
+			weight += other->type == FAULTS_LEFT_MAPPING ? other->high - other->low : 1;
+	}
+	return weight;
+}
+
+/* Keep of what is left that which has become more. */
+static void keep_growing(struct suspect *suspect, const bool *rises)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < suspect->left.n; i++) {
+		if (!rises[i])
+			continue;
+		suspect->left.item[n] = suspect->left.item[i];
+		suspect->opener[n++] = suspect->opener[i];
+	}
+	if (n)
+		suspect->left.n = n;
+}
+
+/* The same fault in two further calls of the function must leave more, each time. */
+static enum growth look_for_growth(struct call *call, const struct plan *plan, struct suspect *suspect)
+{
+	const struct leftovers *first = &suspect->left;
+	uint64_t before[LEFT_MAX];
+	bool rises[LEFT_MAX], any = false;
 
 	if (call->whole)
 		return CANNOT_TELL;
-	for (size_t i = 0; i < ARRAY_SIZE(rises); i++)
-		rises[i] = start.of[i] > 0;
+	for (size_t i = 0; i < first->n; i++) {
+		before[i] = weigh_like(call, first, &first->item[i], suspect->opener[i]);
+		rises[i] = true;
+	}
 	call->plan = plan;
 	for (int round = 0; round < 2; round++) {
 		struct leftovers left = { .n = 0 };
-		struct weight now;
 
 		if (call_again(call) < 0)
 			return CANNOT_TELL;
 		call_follow(call);
 		if (!came_back(call) || call_left(call, &left) < 0)
 			return CANNOT_TELL;
-		now = weigh(&left);
-		for (size_t i = 0; i < ARRAY_SIZE(rises); i++)
-			rises[i] = rises[i] && now.of[i] > before.of[i];
-		before = now;
+		for (size_t i = 0; i < first->n; i++) {
+			uint64_t now = weigh_like(call, &left, &first->item[i], suspect->opener[i]);
+
+			rises[i] = rises[i] && now > before[i];
+			before[i] = now;
+		}
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(rises); i++)
-		if (rises[i])
-			return GROWS;
-	return STAYS;
+	for (size_t i = 0; i < first->n; i++)
+		any = any || rises[i];
+	keep_growing(suspect, rises);
+	return any ? GROWS : STAYS;
 }
 
 /* What is part of the function's usual work is not left behind */
@@ -403,6 +436,8 @@ static enum faults_verdict decide(struct explorer *explorer, struct entry *entry
 		      is_closed_later(explorer, entry, branch, plan, suspect);
 
 	suspect->confirmed = growth == GROWS;
+	if (explorer->target[entry->function].whole)
+		suspect->open_at_exit = true; /* that is when it was looked at */
 	if (explorer->target[entry->function].fails == FAULTS_FAILS_EXIT)
 		failed = suspect->status != 0;
 	if (growth == STAYS)
@@ -486,7 +521,7 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 	} else {
 		leftovers_describe(&suspect->left, call.main->tgid);
 		handed = call_handed(&call);
-		growth = look_for_growth(&call, plan, &suspect->left);
+		growth = look_for_growth(&call, plan, suspect);
 	}
 	group_kill(explorer->tracer, &group);
 	call_done(&call);

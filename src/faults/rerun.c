@@ -109,7 +109,6 @@ static int see_usual(struct explorer *explorer, struct entry *entry, struct step
 	r = rerun_begin(explorer, entry, &group, &call);
 	if (r == 0) {
 		call.at_step = note_step;
-		call.shares = true;
 		call.data = steps;
 		call_resume(&call, call.main, 0);
 		call_follow(&call);
