@@ -69,7 +69,8 @@ struct suspect {
 	struct leftovers left;
 	const struct trail *opener[LEFT_MAX];
 	struct fault natural; /* what failed by itself, when nothing was made to */
-	uint64_t key; /* the same for cases that are one defect */
+	uint64_t left_key; /* the same for cases that leave the same behind */
+	uint64_t key;	   /* the same for cases that are one defect: of what grows */
 };
 
 struct explorer {

@@ -392,9 +392,17 @@ static uint64_t key_of(const struct suspect *suspect, bool failed)
 static const struct suspect *find_like(const struct explorer *explorer, uint64_t key)
 {
 	for (size_t i = 0; i < explorer->n_suspects; i++)
-		if (explorer->suspect[i]->key == key)
+		if (explorer->suspect[i]->left_key == key)
 			return explorer->suspect[i];
 	return NULL;
+}
+
+static bool is_known(const struct explorer *explorer, uint64_t key)
+{
+	for (size_t i = 0; i < explorer->n_suspects; i++)
+		if (explorer->suspect[i]->key == key)
+			return true;
+	return false;
 }
 
 static void keep(struct explorer *explorer, struct suspect *suspect)
@@ -410,7 +418,7 @@ static void keep(struct explorer *explorer, struct suspect *suspect)
 		explorer->suspect = more;
 		explorer->suspects_room = room;
 	}
-	if (suspect->verdict == FAULTS_LEAK && !find_like(explorer, suspect->key))
+	if (suspect->verdict == FAULTS_LEAK && !is_known(explorer, suspect->key))
 		explorer->n_leaks++;
 	explorer->suspect[explorer->n_suspects++] = suspect;
 }
@@ -512,9 +520,10 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 		return;
 	}
 	fill(suspect, &call, plan);
-	suspect->key = key_of(suspect, failed);
-	like = find_like(explorer, suspect->key);
+	suspect->left_key = key_of(suspect, failed);
+	like = find_like(explorer, suspect->left_key);
 	if (like) {
+		suspect->key = like->key;
 		suspect->verdict = like->verdict;
 		suspect->confirmed = like->confirmed;
 		suspect->open_at_exit = like->open_at_exit;
@@ -522,6 +531,7 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 		leftovers_describe(&suspect->left, call.main->tgid);
 		handed = call_handed(&call);
 		growth = look_for_growth(&call, plan, suspect);
+		suspect->key = key_of(suspect, failed);
 	}
 	group_kill(explorer->tracer, &group);
 	call_done(&call);
@@ -547,8 +557,8 @@ void judge_end(struct explorer *explorer, const struct entry *entry, const struc
 		.outcome = outcome, .status = status,
 		.verdict = outcome == CALL_HUNG ? FAULTS_HUNG : FAULTS_CRASHED,
 	};
-	suspect->key = mix(mix(entry->function + 1, suspect->verdict + 100u),
-			   plan->n && plan->fault[plan->n - 1].trail ?
+	suspect->key = suspect->left_key =
+		mix(mix(entry->function + 1, suspect->verdict + 100u), plan->n && plan->fault[plan->n - 1].trail ?
 				   plan->fault[plan->n - 1].trail->id : 0);
 	keep(explorer, suspect);
 }
