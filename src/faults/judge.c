@@ -156,6 +156,7 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 		return;
 	}
 	fill(suspect, &call, plan);
+	leftovers_describe(&suspect->left, call.main->tgid);
 	suspect->left_key = key_of(suspect, failed);
 	like = find_like(explorer, suspect->left_key);
 	if (like) {
@@ -164,7 +165,6 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 		suspect->confirmed = like->confirmed;
 		suspect->open_at_exit = like->open_at_exit;
 	} else {
-		leftovers_describe(&suspect->left, call.main->tgid);
 		handed = call_handed(&call);
 		growth = trial_growth(&call, plan, suspect);
 		suspect->key = key_of(suspect, failed);
