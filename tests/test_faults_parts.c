@@ -585,6 +585,8 @@ static void put_file(const struct places *places, size_t i, const char *name, co
 
 static void make_places(struct places *places, bool as_nobody)
 {
+	char path[128];
+
 	places->as_nobody = as_nobody;
 	for (size_t i = 0; i < ARRAY_LENGTH(bases); i++) {
 		(void)snprintf(places->directory[i], sizeof(places->directory[i]),
@@ -594,6 +596,10 @@ static void make_places(struct places *places, bool as_nobody)
 			assert_int_equal(chown(places->directory[i], NOBODY, NOBODY), 0);
 		put_file(places, i, "kept", "old\n");
 		put_file(places, i, "gone", "old\n");
+		(void)snprintf(path, sizeof(path), "%s/full", places->directory[i]);
+		assert_int_equal(mkdir(path, 0755), 0);
+		assert_int_equal(as_nobody ? chown(path, NOBODY, NOBODY) : 0, 0);
+		put_file(places, i, "full/file", "old\n");
 	}
 }
 
@@ -617,6 +623,7 @@ static void expect_unchanged(const struct places *places)
 	for (size_t i = 0; i < ARRAY_LENGTH(bases); i++) {
 		expect_content(places->directory[i], "kept", "old\n");
 		expect_content(places->directory[i], "gone", "old\n");
+		expect_content(places->directory[i], "full/file", "old\n");
 		expect_content(places->directory[i], "made", NULL);
 		expect_content(places->directory[i], "below", NULL);
 		expect_content(bases[i], strrchr(places->directory[i], '.') + 1, NULL);
@@ -631,6 +638,8 @@ static void remove_places(const struct places *places)
 		assert_true(directory >= 0);
 		assert_int_equal(unlinkat(directory, "kept", 0), 0);
 		assert_int_equal(unlinkat(directory, "gone", 0), 0);
+		assert_int_equal(unlinkat(directory, "full/file", 0), 0);
+		assert_int_equal(unlinkat(directory, "full", AT_REMOVEDIR), 0);
 		close(directory);
 		assert_int_equal(rmdir(places->directory[i]), 0);
 	}
@@ -646,7 +655,7 @@ static const char *change_files(const void *data)
 		EXPECT(system("set -e; cd $D; test $(cat kept) = old; echo new >kept; test $(cat kept) = new\n"
 			      "test $(cat gone) = old; rm gone; test ! -e gone; echo new >made\n"
 			      "mkdir below; mv made below; test $(cat below/made) = new; echo new >made\n"
-			      "rm -r below; mkdir below; echo new >../${D##*.}") == 0);
+			      "rm -r full below; mkdir full below; test -z \"$(ls full)\"; echo new >../${D##*.}") == 0);
 	}
 	return NULL;
 }
@@ -680,11 +689,12 @@ static void test_files_are_private_for_an_ordinary_user(void **state)
 static const char *write_much(const void *data)
 {
 	static const char block[64 << 10];
-	int fd = open("/tmp/much", O_WRONLY | O_CREAT | O_EXCL, 0600);
+	const struct places *places = data;
 	ssize_t n = 0;
+	int fd;
 
-	(void)data;
-	EXPECT(fd >= 0);
+	EXPECT(chdir(places->directory[0]) == 0);
+	EXPECT((fd = open("kept", O_WRONLY | O_TRUNC)) >= 0);
 	for (unsigned int i = 0; i < 32 && n >= 0; i++)
 		n = write(fd, block, sizeof(block));
 	EXPECT(n == -1 && errno == ENOSPC);
@@ -693,12 +703,16 @@ static const char *write_much(const void *data)
 
 static void test_what_is_written_is_bounded(void **state)
 {
+	struct places places;
 	struct inside inside;
 
 	(void)state;
 	SKIP_UNLESS_POSSIBLE(false);
-	go_inside(&inside, &(struct stay){ false, 1 << 20, NULL, write_much, NULL });
+	make_places(&places, false);
+	go_inside(&inside, &(struct stay){ false, 1 << 20, NULL, write_much, &places });
+	expect_unchanged(&places);
 	leave(&inside);
+	remove_places(&places);
 }
 
 /* A file system that is mounted below the working directory's neighbours, and a file over a file. */
@@ -724,7 +738,7 @@ static const char *look_beside_mounts(const void *data)
 {
 	(void)data;
 	EXPECT(system("set -e; test $(cat link) = old; echo new >kept; test $(cat link) = new\n"
-		      "echo newer >made; mv made kept; test $(cat kept) = newer\n"
+		      "test $(stat -c %a kept) = 644; echo newer >made; mv made kept; test $(cat kept) = newer\n"
 		      "echo new >mounted/made; echo new >beside/made; test $(wc -c <big) = 81920") == 0);
 	EXPECT(open("gone", O_WRONLY) == -1 && errno == EROFS); /* it is mounted by itself */
 	EXPECT(system("test $(cat gone) = old") == 0);
@@ -781,7 +795,7 @@ struct servers {
 	int fd[3];
 	key_t key;
 	int memory;
-	char host[65];
+	char names[64]; /* the namespace of the host's name */
 };
 
 static int connect_to(const void *address, socklen_t bytes)
@@ -823,7 +837,7 @@ static void start_servers(struct servers *servers, const char *directory)
 	assert_int_equal(chmod(servers->named.sun_path, 0777), 0);
 	servers->memory = shmget(servers->key, 4096, IPC_CREAT | IPC_EXCL | 0666);
 	assert_true(servers->memory >= 0);
-	assert_int_equal(gethostname(servers->host, sizeof(servers->host)), 0);
+	assert_true(readlink("/proc/self/ns/uts", servers->names, sizeof(servers->names)) > 0);
 	/* From outside they can be reached. */
 	assert_int_equal(connect_to(&servers->internet, sizeof(servers->internet)), 0);
 	assert_int_equal(connect_to(&servers->named, sizeof(servers->named)), 0);
@@ -843,6 +857,7 @@ static const char *look_for_servers(const void *data)
 	const struct servers *servers = data;
 	struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t bytes = sizeof(own);
+	char names[64] = "";
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	EXPECT(connect_to(&servers->internet, sizeof(servers->internet)) == -ECONNREFUSED);
@@ -853,7 +868,8 @@ static const char *look_for_servers(const void *data)
 	EXPECT(getsockname(fd, (struct sockaddr *)&own, &bytes) == 0);
 	EXPECT(connect_to(&own, sizeof(own)) == 0);
 	EXPECT(shmget(servers->key, 4096, 0) == -1 && errno == ENOENT);
-	EXPECT(sethostname("elsewhere", strlen("elsewhere")) == 0);
+	EXPECT(readlink("/proc/self/ns/uts", names, sizeof(names)) > 0); /* of the host's name */
+	EXPECT(strncmp(names, servers->names, sizeof(names)) != 0);
 	return NULL;
 }
 
@@ -862,14 +878,11 @@ static void expect_nobody_is_reached(bool as_nobody)
 	struct places places;
 	struct servers servers;
 	struct inside inside;
-	char host[65];
 
 	SKIP_UNLESS_POSSIBLE(as_nobody);
 	make_places(&places, as_nobody);
 	start_servers(&servers, places.directory[0]);
 	go_inside(&inside, &(struct stay){ as_nobody, 0, NULL, look_for_servers, &servers });
-	assert_int_equal(gethostname(host, sizeof(host)), 0);
-	assert_string_equal(host, servers.host);
 	leave(&inside);
 	stop_servers(&servers);
 	remove_places(&places);
@@ -893,29 +906,40 @@ struct self {
 	uid_t user;
 	gid_t group;
 	char directory[64];
-	struct stat root, file;
+	mode_t mask;
+	struct stat file, base[ARRAY_LENGTH(bases)];
 };
+
+static bool may_make(const char *directory)
+{
+	return mkdir(directory, 0755) == 0 && rmdir(directory) == 0;
+}
 
 static const char *compare_self(const void *data)
 {
 	const struct self *self = data;
 	char directory[64];
-	struct stat root, file;
+	struct stat file, base;
 
+	EXPECT(umask(0) == self->mask);
 	EXPECT(getuid() == self->user && geteuid() == self->user);
 	EXPECT(getgid() == self->group && getegid() == self->group);
 	EXPECT(getcwd(directory, sizeof(directory)) && strcmp(directory, self->directory) == 0);
-	EXPECT(stat("/", &root) == 0 && stat("kept", &file) == 0);
-	EXPECT((root.st_mode & 0555) == (self->root.st_mode & 0555));
+	EXPECT(stat("kept", &file) == 0);
 	EXPECT(file.st_uid == self->user && file.st_gid == self->group);
 	EXPECT(file.st_mode == self->file.st_mode && file.st_size == self->file.st_size);
 	EXPECT(open("/dev/null", O_RDWR) >= 0);
 	EXPECT(open("/proc/self/status", O_RDONLY) >= 0);
 	EXPECT(open("/proc/sys/kernel/core_pattern", O_WRONLY) == -1 &&
 	       (errno == EROFS || (errno == EACCES && self->user != 0)));
-	EXPECT(mkdir("/sys/fs/cgroup/tendril-sandbox", 0755) == -1 &&
-	       (errno == EROFS || (errno == EACCES && self->user != 0)));
+	EXPECT(!may_make("/sys/fs/cgroup/tendril-sandbox"));
 	EXPECT(system("test -x /bin/sh && test -r /etc/passwd") == 0);
+	for (size_t i = 0; i < ARRAY_LENGTH(bases); i++) {
+		EXPECT(stat(bases[i], &base) == 0 && base.st_mode == self->base[i].st_mode);
+		EXPECT(self->user != 0 || base.st_uid == self->base[i].st_uid);
+	}
+	/* Nobody gains rights by it. */
+	EXPECT(self->user == 0 || system("! test -w / && ! test -w /usr && ! test -w /etc") == 0);
 	return NULL;
 }
 
@@ -934,8 +958,11 @@ static void expect_self_is_the_same(bool as_nobody)
 	(void)snprintf(self.directory, sizeof(self.directory), "%s", places.directory[1]);
 	AUTO_CLOSE int back = open(".", O_DIRECTORY | O_PATH | O_CLOEXEC);
 	assert_int_equal(chdir(self.directory), 0);
-	assert_int_equal(stat("/", &self.root), 0);
 	assert_int_equal(stat("kept", &self.file), 0);
+	for (size_t i = 0; i < ARRAY_LENGTH(bases); i++)
+		assert_int_equal(stat(bases[i], &self.base[i]), 0);
+	self.mask = umask(027);
+	(void)umask(self.mask);
 	assert_int_equal(proc_read_file(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &before, &bytes), 0);
 	go_inside(&inside, &(struct stay){ as_nobody, 0, NULL, compare_self, &self });
 	assert_int_equal(proc_read_file(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &within, &bytes), 0);

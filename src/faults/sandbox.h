@@ -18,9 +18,9 @@
  * - File systems that cannot lie below an overlay (FAT), files that are mounted one by one, and for an
  *   ordinary user what they cannot list, and files of more than 64 KiB that lie in a directory with
  *   mounts below it, can be read only.
- * - For an ordinary user, everything that belongs to others belongs to "nobody", and what belongs to
- *   others, but may be written by all, cannot be changed (EOVERFLOW), but for /tmp, /var/tmp,
- *   /dev/shm, /run/lock and the working directory themselves.
+ * - For an ordinary user, what belongs to others, or to a group that is not their first, belongs to
+ *   "nobody".  It cannot be changed (EOVERFLOW), even if they may write there: but in /tmp, /var/tmp,
+ *   /dev/shm, /run/lock and the working directory themselves, they can.
  */
 #ifndef FAULTS_SANDBOX_H
 #define FAULTS_SANDBOX_H
@@ -35,7 +35,8 @@ struct sandbox;
 
 /*
  * Plan a sandbox around the working directory, from the mounts of now.
- * Return: 0, -ENOMEM, -E2BIG (too many mounts), or another error of looking at the mounts; *error says which.
+ * Return: 0, -ENOMEM, -E2BIG (too many mounts), or another error of looking at the mounts; *error says
+ * which.
  */
 int sandbox_new(const struct sandbox_options *options, struct sandbox **ret_sandbox,
 		struct tendril_error *error);
