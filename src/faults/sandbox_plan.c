@@ -425,7 +425,8 @@ void sandbox_free(struct sandbox *sandbox)
 	free(sandbox);
 }
 
-static int fill(struct sandbox *sandbox, const struct sandbox_options *options)
+static int fill(struct sandbox *sandbox, const struct sandbox_options *options,
+		struct tendril_error *error)
 {
 	uint64_t bytes = options && options->bytes ? options->bytes : DEFAULT_BYTES;
 
@@ -437,18 +438,22 @@ static int fill(struct sandbox *sandbox, const struct sandbox_options *options)
 	(void)snprintf(sandbox->group_map, sizeof(sandbox->group_map), "%u %u 1", getegid(),
 		       getegid());
 	sandbox->directory = getcwd(NULL, 0);
-	return sandbox->directory ? 0 : -errno;
+	if (sandbox->directory)
+		return 0;
+	return fail(error, -errno, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
+		    "no sandbox: the working directory has no path: %s", strerror(errno));
 }
 
 static int make_plan(struct plan *plan, const struct sandbox_options *options)
 {
 	AUTO_FREE char *text = NULL;
 	size_t bytes;
-	int r = fill(plan->sandbox, options);
+	int r = fill(plan->sandbox, options, plan->error);
 
-	if (r == 0)
-		r = proc_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX_BYTES, &text,
-				   &bytes);
+	if (r < 0)
+		return r;
+	r = proc_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX_BYTES, &text,
+			   &bytes);
 	if (r == 0)
 		r = take_mounts(plan, text);
 	if (r == 0)
