@@ -719,6 +719,35 @@ static void test_what_is_written_is_bounded(void **state)
 	remove_places(&places);
 }
 
+/* Root, but of a namespace of users, as in a container: what was mounted before holds together. */
+static const char *be_root_of_namespace(const void *data)
+{
+	static const char *const maps[] = { "/proc/self/uid_map", "/proc/self/gid_map" };
+	int fd;
+
+	(void)data;
+	EXPECT(unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0);
+	EXPECT((fd = open("/proc/self/setgroups", O_WRONLY)) >= 0 && dprintf(fd, "deny") > 0);
+	for (size_t i = 0; i < ARRAY_LENGTH(maps); i++)
+		EXPECT((fd = open(maps[i], O_WRONLY)) >= 0 && dprintf(fd, "0 0 1") > 0);
+	return NULL;
+}
+
+static void test_files_are_private_in_a_container(void **state)
+{
+	struct places places;
+	struct inside inside;
+
+	(void)state;
+	SKIP_UNLESS_POSSIBLE(true); /* as if we were not root */
+	make_places(&places, false);
+	go_inside(&inside,
+		  &(struct stay){ false, 0, be_root_of_namespace, change_files, &places });
+	expect_unchanged(&places);
+	leave(&inside);
+	remove_places(&places);
+}
+
 /* As many as the kernel allows on top of each other: they cannot be below one more. */
 static const char *stack_overlays(void)
 {
@@ -1095,7 +1124,7 @@ static void test_what_is_not_permitted_is_named(void **state)
 		       "no sandbox: no new mount namespace: No space left on device "
 		       "(sysctls user.max_*_namespaces)");
 	expect_refusal("net", false, "no sandbox: no new network namespace: ");
-	expect_refusal("user", true, "no sandbox: an ordinary user needs a user namespace (");
+	expect_refusal("user", true, "no sandbox: without CAP_SYS_ADMIN it needs a user namespace (");
 }
 
 int main(void)
@@ -1117,6 +1146,7 @@ int main(void)
 		cmocka_unit_test(test_files_that_cannot_be_read),
 		cmocka_unit_test(test_files_are_private),
 		cmocka_unit_test(test_files_are_private_for_an_ordinary_user),
+		cmocka_unit_test(test_files_are_private_in_a_container),
 		cmocka_unit_test(test_files_beside_mounts_are_private),
 		cmocka_unit_test(test_files_beside_mounts_are_private_for_an_ordinary_user),
 		cmocka_unit_test(test_what_is_written_is_bounded),
