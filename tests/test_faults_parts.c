@@ -549,7 +549,8 @@ static bool may_have_namespaces(bool as_nobody)
 	if (pid == 0 && as_nobody && !become_nobody())
 		_exit(1);
 	if (pid == 0)
-		_exit(unshare((geteuid() == 0 ? 0 : CLONE_NEWUSER) | CLONE_NEWNS | CLONE_NEWNET) < 0);
+		_exit(unshare(CLONE_NEWNS | CLONE_NEWNET | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) <
+		      0);
 	return waitpid(pid, &status, 0) == pid && status == 0;
 }
 
@@ -1124,7 +1125,8 @@ static void test_what_is_not_permitted_is_named(void **state)
 		       "no sandbox: no new mount namespace: No space left on device "
 		       "(sysctls user.max_*_namespaces)");
 	expect_refusal("net", false, "no sandbox: no new network namespace: ");
-	expect_refusal("user", true, "no sandbox: without CAP_SYS_ADMIN it needs a user namespace (");
+	expect_refusal("user", true,
+		       "no sandbox: without CAP_SYS_ADMIN it needs a user namespace (");
 }
 
 int main(void)

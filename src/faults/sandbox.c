@@ -40,8 +40,8 @@ static int be_the_same_user(const struct sandbox *sandbox, struct tendril_error 
 {
 	if (unshare(CLONE_NEWUSER) < 0)
 		return fail(error, -errno, TENDRIL_STAGE_PREPARE, TENDRIL_RULE_USER_NAMESPACE,
-			    "no sandbox: without CAP_SYS_ADMIN it needs a user namespace (%s): run as "
-			    "root, or look at the sysctls user.max_user_namespaces, "
+			    "no sandbox: without CAP_SYS_ADMIN it needs a user namespace (%s): run "
+			    "as root, or look at the sysctls user.max_user_namespaces, "
 			    "kernel.unprivileged_userns_clone", strerrordesc_np(errno));
 	/* An ordinary user may map their own group only when groups cannot be dropped any more. */
 	if (write_file("/proc/self/setgroups", "deny") < 0 && errno != ENOENT)
@@ -49,8 +49,8 @@ static int be_the_same_user(const struct sandbox *sandbox, struct tendril_error 
 	if (write_file("/proc/self/gid_map", sandbox->group_map) < 0)
 		return fail_here(error, "/proc/self/gid_map", "");
 	if (write_file("/proc/self/uid_map", sandbox->user_map) < 0)
-		return fail_here(error, "a user namespace, which AppArmor may have forbidden "
-					"(sysctl kernel.apparmor_restrict_unprivileged_userns)", "");
+		return fail_here(error, "a user namespace, which AppArmor may have forbidden (see "
+					"kernel.apparmor_restrict_unprivileged_userns)", "");
 	return 0;
 }
 
