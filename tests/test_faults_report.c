@@ -357,11 +357,21 @@ static void test_of_a_replay_everything_is_told(void **state)
 	expect_in(text, "cached  read_config keeps once a file when fstat fails with EIO\n");
 	expect_in(text, "    left open  handle 7  file /etc/server.conf");
 	expect_not_in(text, "confirmed");
+	expect_not_in(text, "ended with");
+	expect_not_in(text, "Nothing stays");
 	cached.verdict = FAULTS_LEAK;
 	cached.suppressed = true;
 	free(text);
 	text = printed_as(faults_print_text, &result, (struct faults_style){ .asked = &replay });
 	expect_in(text, "SUPPRESSED LEAK  read_config keeps");
+	free(text);
+	result.n_findings = 0;
+	text = printed_as(faults_print_text, &result, (struct faults_style){ .asked = &replay });
+	assert_string_equal(text, "\nNothing stays behind of this case.\n");
+	free(text);
+	result.stopped = 12;
+	text = printed_as(faults_print_text, &result, (struct faults_style){ .asked = &replay });
+	assert_string_equal(text, "");
 	free(text);
 }
 

@@ -436,6 +436,13 @@ static void print_totals(const struct printer *printer)
 			   result->note ? lines_escape(result->note).s : "");
 }
 
+/* Here the command has not been run to its end, and one case has no rate. */
+static void print_replay_end(const struct printer *printer)
+{
+	if (printer->result->n_findings == 0 && !printer->result->stopped)
+		print_line(printer, NULL, "\nNothing stays behind of this case.");
+}
+
 static void print_verdict(const struct printer *printer)
 {
 	size_t n = faults_count_leaks(printer->result);
@@ -468,11 +475,13 @@ int faults_print_text(const struct faults_result *result, const struct faults_st
 		r = print_finding(&printer, &result->findings[i]);
 	if (r < 0)
 		return r;
-	if (!is_replay) {
+	if (is_replay) {
+		print_replay_end(&printer);
+	} else {
 		print_others(&printer);
 		print_functions(&printer);
+		print_totals(&printer);
+		print_verdict(&printer);
 	}
-	print_totals(&printer);
-	print_verdict(&printer);
 	return fflush(out) == EOF || ferror(out) ? -EIO : 0;
 }
