@@ -356,17 +356,20 @@ def a_debugger_gets_the_process():
     with tempfile.TemporaryDirectory() as folder:
         debugger = folder + '/de bug'
         with open(debugger, 'w', encoding='utf-8') as file:
-            file.write('#!/bin/sh\necho "debugging $# $1 $2"\nexit 5\n')
+            file.write('#!/bin/sh\necho "debugging $# $1 $2"\n'
+                       'grep SigBlk: /proc/self/status\nexit 5\n')
         os.chmod(debugger, stat.S_IRWXU)
         os.symlink(debugger, folder + '/gdb')
-        for option, more in (('--debugger=' + debugger, {}),
-                             ('--debugger', {'PATH': folder + ':' + os.environ['PATH']})):
+        path = folder + ':' + os.environ['PATH']
+        for option, more, count in (('--debugger=' + debugger, {}, 2),
+                                    ('--debugger', {'PATH': path}, 4)):
             with Stopped() as pid:
                 result = faults('--replay', CASE, option, '--', './server', FAKE_STOPPED=pid,
                                 **more)
             same((result.code, result.err), (0, ''))
             contains(result.out, 'Process %s is stopped where the step has failed.\n' % pid)
-            contains(result.out, '\ndebugging 2 -p %s\n' % pid)
+            contains(result.out, '\ndebugging %d -p %s\n' % (count, pid))
+            contains(result.out, 'SigBlk:\t0000000000000000\n')  # or it would wait for ever
 
 
 @test

@@ -129,7 +129,7 @@ static void test_a_leak_in_text(void **state)
 		"open when the program ended\n"
 		"    replay     tendril faults -f read_config --replay '" ID "' -- ./server --test\n"
 		"\n"
-		"4 calls of 1 function explored: 60 cases in 0.5 s (120 a second).\n"
+		"4 of 4 calls of 1 function explored: 60 cases in 0.5 s (120 a second).\n"
 		"The command itself ended with exit status 0.\n"
 		"1 leak.\n");
 	free(text);
@@ -167,6 +167,19 @@ static void test_what_else_can_be_left(void **state)
 	finding.n_left = 1;
 	text = printed(faults_print_text, &finding, 1);
 	expect_in(text, "keeps an eventfd when");
+	free(text);
+}
+
+static void test_of_a_whole_program_it_is_open_at_its_end(void **state)
+{
+	const struct faults_options whole = { .argv = (char *const *)words, .whole_program = true };
+	struct faults_finding finding = leak;
+	struct faults_result result = result_of(&finding, 1);
+	char *text;
+
+	finding.confirmed = finding.open_at_exit = false; /* it cannot be called twice, or go on */
+	text = printed_as(faults_print_text, &result, (struct faults_style){ .asked = &whole });
+	expect_in(text, "    confirmed  still open when the program ended\n");
 	free(text);
 }
 
@@ -313,7 +326,7 @@ static void test_how_it_ended(void **state)
 	text = printed_as(faults_print_text, &result, (struct faults_style){ 0 });
 	assert_string_equal(text, "\nf: was not explored\ng: was not called\n"
 				  "h: by running the command again for each case: it has 3 threads\n"
-				  "\n4 calls of 4 functions explored: 60 cases in 0.5 s (120 a second).\n"
+				  "\n2 of 4 calls of 4 functions explored: 60 cases in 0.5 s (120 a second).\n"
 				  "The command itself was ended by signal 11 (Segmentation fault).\n"
 				  "Not complete: the time was over.\n"
 				  "No leak was found.\n");
@@ -594,6 +607,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_leak_in_text),
 		cmocka_unit_test(test_what_else_can_be_left),
+		cmocka_unit_test(test_of_a_whole_program_it_is_open_at_its_end),
 		cmocka_unit_test(test_two_steps_and_steps_of_others),
 		cmocka_unit_test(test_names_are_escaped_everywhere),
 		cmocka_unit_test(test_what_is_no_leak),

@@ -240,6 +240,10 @@ static void print_proof(const struct printer *printer, const struct faults_findi
 {
 	if (finding->verdict != FAULTS_LEAK)
 		return;
+	if (printer->style->asked->whole_program) {
+		print_line(printer, NULL, "    confirmed  still open when the program ended");
+		return;
+	}
 	print_line(printer, NULL, "    confirmed  %s; %s",
 		   finding->confirmed ?
 			   "two further calls that failed in the same way left more of it" :
@@ -422,13 +426,18 @@ static void print_totals(const struct printer *printer)
 	const struct faults_result *result = printer->result;
 	double s = (double)result->elapsed_ns / NS_PER_S;
 	struct text rate = { "" };
+	uint64_t explored = 0;
+
+	for (size_t i = 0; i < result->n_functions; i++)
+		explored += result->functions[i].explored;
 
 	if (result->cases && s > 0)
 		(void)snprintf(rate.s, sizeof(rate.s), " (%.0f a second)",
 			       (double)result->cases / s);
-	print_line(printer, NULL, "\n%" PRIu64 " call%s of %zu function%s explored: %" PRIu64
-		   " case%s in %s%s.", result->calls, lines_plural(result->calls),
-		   result->n_functions, lines_plural(result->n_functions), result->cases,
+	print_line(printer, NULL, "\n%" PRIu64 " of %" PRIu64 " call%s of %zu function%s explored: %"
+		   PRIu64 " case%s in %s%s.", explored, result->calls,
+		   lines_plural(result->calls), result->n_functions,
+		   lines_plural(result->n_functions), result->cases,
 		   lines_plural(result->cases), lines_duration(result->elapsed_ns).s, rate.s);
 	print_ending(printer);
 	if (!result->complete)
