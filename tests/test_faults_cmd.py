@@ -130,6 +130,7 @@ def what_is_asked_for_is_done():
           ('ret<0', 'ret!=0', 'exit')], [['1'], ['3'], ['4']])
     same(asked('--calls', 'all', '--', 'x')['calls'], [str((1 << 32) - 1)])
     same(asked('--main', '--', 'x')['main'], ['1'])
+    same(asked('--main', '--sandbox', '--', 'x')['sandbox'], ['1'])
 
 
 # Results
