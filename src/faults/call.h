@@ -79,6 +79,7 @@ struct entry {
 	bool usual_failed;
 	uint64_t usual_result;
 	struct leftovers usual_left;
+	const struct trail *usual_opener[LEFT_MAX];
 };
 
 enum outcome {
@@ -93,7 +94,7 @@ enum outcome {
 };
 
 struct opening {
-	bool is_mapping;
+	enum faults_left_type type;
 	int64_t number;
 	raddr_t low, high;
 	const struct trail *trail;
@@ -124,7 +125,7 @@ struct call {
 		pid_t tid;
 		bool shares, ended;
 	} child[CHILDREN_MAX];
-	unsigned int n_children;
+	unsigned int n_children, n_children_before; /* of the call before this one in the same process */
 	const char *why; /* it was given up */
 	struct opening *opened;
 	size_t n_opened, opened_room;
@@ -164,8 +165,8 @@ void call_done(struct call *call);
 int call_left(struct call *call, struct leftovers *left);
 /* Which stack has opened it; NULL: not known. */
 const struct trail *call_opener(const struct call *call, const struct left *left);
-/* Has something of it been put where an argument leads? */
-bool call_handed(const struct call *call, const struct leftovers *left);
+/* Has it put a new object where an argument leads: with all that this holds? */
+bool call_handed(const struct call *call);
 
 int call_set_breakpoints(const struct entry *entry, const struct task *task,
 			 const struct arch_state *state);

@@ -15,21 +15,20 @@ bool explorer_goes_on(struct explorer *explorer)
 	struct faults_progress progress = { .cases = explorer->n_cases,
 					    .leaks = explorer->n_leaks };
 
-	if (explorer->stop)
+	if (explorer->interrupted)
 		return false;
-	if (options->total_ns && now - explorer->began_ns > options->total_ns) {
+	if (!explorer->stop && options->total_ns && now - explorer->began_ns > options->total_ns) {
 		explorer->note = "the time limit was reached";
 		explorer->stop = true;
-		return false;
 	}
 	if (!options->progress || now - explorer->told_ns < TELL_NS)
-		return true;
+		return !explorer->stop;
 	explorer->told_ns = now;
 	for (size_t i = 0; i < explorer->n_targets; i++)
 		progress.calls += explorer->target[i].calls;
 	if (!options->progress(options->data, &progress)) {
 		explorer->note = "it was interrupted";
-		explorer->stop = true;
+		explorer->stop = explorer->interrupted = true;
 	}
 	return !explorer->stop;
 }
@@ -119,7 +118,7 @@ static bool on_call(struct program *program, struct task *task, struct image *im
 	    (strcmp(target->name, explorer->replay_function) != 0 ||
 	     target->calls != explorer->replay_number))
 		return true;
-	if (target->rerun || !is_wanted(explorer, task, image, function, state))
+	if (explorer->stop || target->rerun || !is_wanted(explorer, task, image, function, state))
 		return true;
 	if (explorer->options->rerun)
 		run_again_later(target, "it was asked for");
@@ -153,12 +152,22 @@ static int find_fault(const struct explorer *explorer, struct tendril_error *err
 						"no program that ran has a function %s%s",
 			    name, is_library ? "" : explorer->near);
 	}
-	if (options->replay && !explorer->replayed)
+	return 0;
+}
+
+static int find_replay(const struct explorer *explorer, struct tendril_error *error)
+{
+	if (explorer->replayed)
+		return 0;
+	if (explorer->interrupted)
 		return fail(error, -EINVAL, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
-			    "the command did not come to call %llu of %s",
+			    "%s: there is no such step in call %llu of %s",
+			    explorer->options->replay,
 			    (unsigned long long)explorer->replay_number,
 			    explorer->replay_function);
-	return 0;
+	return fail(error, -EINVAL, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
+		    "the command did not come to call %llu of %s",
+		    (unsigned long long)explorer->replay_number, explorer->replay_function);
 }
 
 static int explore(struct explorer *explorer, struct tendril_error *error)
@@ -174,7 +183,9 @@ static int explore(struct explorer *explorer, struct tendril_error *error)
 	for (size_t i = 0; i < explorer->n_targets && !explorer->options->replay; i++)
 		if (explorer->target[i].rerun && explorer_goes_on(explorer))
 			rerun_function(explorer, i);
-	return explorer->stop ? 0 : find_fault(explorer, error);
+	if (!explorer->stop)
+		r = find_fault(explorer, error);
+	return r == 0 && explorer->options->replay ? find_replay(explorer, error) : r;
 }
 
 static void free_chain(struct caller *caller)

@@ -47,9 +47,11 @@ struct target {
 	enum function_returns returns;
 	bool whole; /* to the end of the process */
 	unsigned int return_bytes; /* 0: not known */
+	unsigned int writes;       /* through which parameters, as struct function has it */
 	raddr_t module_low, module_high; /* in the image of the latest call */
 	uint64_t calls, explored, cases;
 	bool rerun;
+	bool usual_is_judged; /* what it leaves when it succeeds */
 	const char *why;
 };
 
@@ -63,6 +65,7 @@ struct suspect {
 	int status;
 	uint64_t result;
 	bool confirmed, open_at_exit;
+	int64_t returned_number;
 	struct leftovers left;
 	const struct trail *opener[LEFT_MAX];
 	struct fault natural; /* what failed by itself, when nothing was made to */
@@ -89,7 +92,8 @@ struct explorer {
 	int64_t began_ns, told_ns;
 	unsigned int jobs;
 	int64_t case_ns;
-	bool stop;
+	bool stop;        /* nothing more is gone through */
+	bool interrupted; /* nor is the command waited for */
 	const char *note;
 	char near[512]; /* names like those that were not found */
 	bool *matched;  /* each of the functions and libraries asked for */
@@ -132,6 +136,8 @@ void program_follow(struct program *program);
 int entry_take(struct explorer *explorer, struct task *task, struct image *image, size_t function,
 	       const struct arch_state *state, bool stands, struct entry *ret_entry);
 void entry_done(struct entry *entry);
+/* What the call does when nothing is made to fail. */
+void entry_note_usual(struct entry *entry, struct call *call);
 
 /* guide.c: one call, gone through step by step */
 void guide_explore(struct explorer *explorer, struct entry *entry);

@@ -7,6 +7,11 @@
 
 #define ERROR_MAX 4095
 
+/* Instead of the number of the handle that a function has returned. */
+#define NO_HANDLE (-1)
+#define FAILED	  (-2)
+#define USUAL	  (-3) /* nothing was made to fail */
+
 enum growth { GROWS, STAYS, CANNOT_TELL };
 
 /* Has it failed? */
@@ -215,6 +220,56 @@ static enum growth look_for_growth(struct call *call, const struct plan *plan,
 	return STAYS;
 }
 
+/* What is part of the function's usual work is not left behind */
+
+static bool is_loaders(const struct trail *trail)
+{
+	struct frame frame;
+	const char *name;
+
+	if (!trail || trail->unwound.n == 0 ||
+	    space_describe(trail->space, trail->unwound.ip[0], false, &frame, 1) == 0)
+		return false;
+	name = frame.module ? strrchr(frame.module, '/') : NULL;
+	return (name && strncmp(name, "/ld-linux", 9) == 0) ||
+	       (frame.function && strncmp(frame.function, "_dl_", 4) == 0);
+}
+
+/* Does the function usually leave one that was opened at the same place, which none has stood for yet? */
+static bool is_usual(const struct entry *entry, const struct left *item, const struct trail *opener,
+		     bool *taken)
+{
+	for (size_t i = 0; i < entry->usual_left.n; i++)
+		if (!taken[i] && entry->usual_left.item[i].type == item->type &&
+		    entry->usual_opener[i] == opener) {
+			taken[i] = true;
+			return true;
+		}
+	return false;
+}
+
+/*
+ * Keep of what is left that which counts: not what the loader maps; and when the function has not
+ * failed, not what it leaves when nothing fails, nor the handle that it returns.
+ */
+static void keep_unusual(const struct call *call, struct leftovers *left, int64_t returned)
+{
+	bool taken[LEFT_MAX] = { false };
+	size_t n = 0;
+
+	for (size_t i = 0; i < left->n; i++) {
+		const struct trail *opener = call_opener(call, &left->item[i]);
+
+		if (is_loaders(opener) ||
+		    (left->item[i].type == FAULTS_LEFT_HANDLE &&
+		     left->item[i].number == returned) ||
+		    (returned >= NO_HANDLE && is_usual(call->entry, &left->item[i], opener, taken)))
+			continue;
+		left->item[n++] = left->item[i];
+	}
+	left->n = n;
+}
+
 /* Patience */
 
 static bool any_is_there(const struct leftovers *left, pid_t pid)
@@ -226,8 +281,8 @@ static bool any_is_there(const struct leftovers *left, pid_t pid)
 }
 
 /* The program goes on with the failed call's result, to its end. */
-static void run_on(struct explorer *explorer, struct call *call, struct suspect *suspect,
-		   bool *ret_ended)
+static void run_on(struct explorer *explorer, struct call *call, const struct leftovers *left,
+		   struct suspect *suspect, bool *ret_ended)
 {
 	int64_t deadline = now_ns() + explorer->case_ns;
 	struct stop stop;
@@ -240,7 +295,7 @@ static void run_on(struct explorer *explorer, struct call *call, struct suspect 
 		bool is_main = stop.task == call->main;
 
 		if (is_main && (stop.kind == STOP_EXIT || stop.kind == STOP_EXEC)) {
-			suspect->open_at_exit = any_is_there(&suspect->left, stop.task->tgid);
+			suspect->open_at_exit = any_is_there(left, stop.task->tgid);
 			suspect->status = stop.status;
 			*ret_ended = true;
 			return;
@@ -258,6 +313,7 @@ static bool is_closed_later(struct explorer *explorer, struct entry *entry,
 			    const struct branch *branch, const struct plan *plan,
 			    struct suspect *suspect)
 {
+	struct leftovers left = { .n = 0 };
 	bool ended = false;
 	struct group group;
 	struct call call;
@@ -265,8 +321,10 @@ static bool is_closed_later(struct explorer *explorer, struct entry *entry,
 	if (begin_case(explorer, entry, branch, plan, &group, &call) < 0)
 		return false;
 	follow(&call);
-	if (came_back(&call) && !call.whole)
-		run_on(explorer, &call, suspect, &ended);
+	if (came_back(&call) && !call.whole && call_left(&call, &left) == 0) {
+		keep_unusual(&call, &left, suspect->returned_number);
+		run_on(explorer, &call, &left, suspect, &ended);
+	}
 	group_kill(explorer->tracer, &group);
 	call_done(&call);
 	return ended && !suspect->open_at_exit;
@@ -356,6 +414,43 @@ static enum faults_verdict decide(struct explorer *explorer, struct entry *entry
 	return failed ? FAULTS_LEAK : FAULTS_SUCCEEDED;
 }
 
+/* The number of the handle that it returned, so that this one is the caller's. */
+static int64_t what_it_returned(const struct call *call, const struct plan *plan, bool failed)
+{
+	uint64_t result = arch_call_result(&call->state);
+
+	if (failed || plan->n == 0)
+		return failed ? FAILED : USUAL;
+	if (!came_back(call) || call->outcome != CALL_RETURNED || call->whole)
+		return NO_HANDLE;
+	return result <= INT32_MAX ? (int64_t)result : NO_HANDLE;
+}
+
+/*
+ * What copies share with each other (locks, what they write into files) can let one fail for a reason
+ * that is not its own.  So a leak has to be there too when the call is made alone, from its entry; if
+ * it comes to the step.
+ */
+static bool is_there_alone(struct explorer *explorer, struct entry *entry, const struct plan *plan,
+			   const struct suspect *suspect)
+{
+	struct leftovers left = { .n = 0 };
+	struct group group;
+	struct call call;
+	bool there = true;
+
+	if (begin_case(explorer, entry, NULL, plan, &group, &call) < 0)
+		return true;
+	follow(&call);
+	if (call.n_done == plan->n && came_back(&call) && call_left(&call, &left) == 0) {
+		keep_unusual(&call, &left, suspect->returned_number);
+		there = left.n > 0;
+	}
+	group_kill(explorer->tracer, &group);
+	call_done(&call);
+	return there;
+}
+
 void judge(struct explorer *explorer, struct entry *entry, const struct branch *branch,
 	   const struct plan *plan)
 {
@@ -371,14 +466,17 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 		return;
 	}
 	follow(&call);
-	if (!came_back(&call) || call_left(&call, &suspect->left) < 0 || suspect->left.n == 0) {
+	failed = came_back(&call) && call_has_failed(&call);
+	suspect->returned_number = what_it_returned(&call, plan, failed);
+	if (came_back(&call) && call_left(&call, &suspect->left) == 0)
+		keep_unusual(&call, &suspect->left, suspect->returned_number);
+	if (suspect->left.n == 0) {
 		free(suspect);
 		group_kill(explorer->tracer, &group);
 		call_done(&call);
 		return;
 	}
 	fill(suspect, &call, plan);
-	failed = call_has_failed(&call);
 	suspect->key = key_of(suspect, failed);
 	like = find_like(explorer, suspect->key);
 	if (like) {
@@ -387,7 +485,7 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 		suspect->open_at_exit = like->open_at_exit;
 	} else {
 		leftovers_describe(&suspect->left, call.main->tgid);
-		handed = call_handed(&call, &suspect->left);
+		handed = call_handed(&call);
 		growth = look_for_growth(&call, plan, &suspect->left);
 	}
 	group_kill(explorer->tracer, &group);
@@ -395,7 +493,11 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 	if (!like)
 		suspect->verdict = decide(explorer, entry, branch, plan, suspect, growth, handed,
 					  failed);
-	keep(explorer, suspect);
+	if (!like && branch && suspect->verdict == FAULTS_LEAK &&
+	    !is_there_alone(explorer, entry, plan, suspect))
+		free(suspect);
+	else
+		keep(explorer, suspect);
 }
 
 void judge_end(struct explorer *explorer, const struct entry *entry, const struct plan *plan,
