@@ -151,7 +151,7 @@ static void test_what_else_can_be_left(void **state)
 	finding.n_left = ARRAY_SIZE(left);
 	finding.confirmed = finding.open_at_exit = false;
 	text = printed(faults_print_text, &finding, 1);
-	expect_in(text, "LEAK  read_config keeps 3 things when");
+	expect_in(text, "LEAK  read_config keeps a mapping and a thread and more when");
 	expect_in(text, "left open  mapping of 8192 bytes  /dev/zero, mapped at /src/file.c:9\n");
 	expect_in(text, "left open  thread 4321, started at /src/file.c:9\n");
 	expect_in(text, "left open  process 99  sleep, started where nobody saw it\n");
@@ -163,6 +163,10 @@ static void test_what_else_can_be_left(void **state)
 	left[0].kind = left[1].kind = left[2].kind = "eventfd";
 	text = printed(faults_print_text, &finding, 1);
 	expect_in(text, "keeps 3 x eventfd when");
+	free(text);
+	left[1].kind = "socket";
+	text = printed(faults_print_text, &finding, 1);
+	expect_in(text, "keeps 2 x eventfd and a socket when");
 	free(text);
 	finding.n_left = 1;
 	text = printed(faults_print_text, &finding, 1);

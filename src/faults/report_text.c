@@ -372,7 +372,7 @@ static void print_others(const struct printer *printer)
 	for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
 		hidden += print_section(printer, &sections[i]);
 	if (hidden)
-		print_line(printer, LINES_DIM, "\nNo leaks, and not shown: %zu that %s closed "
+		print_line(printer, LINES_DIM, "\nNot shown: %zu that %s closed "
 			   "later, handed on, or kept once (--all-findings).", hidden,
 			   hidden == 1 ? "is" : "are");
 	print_suppressed(printer);
