@@ -396,7 +396,8 @@ EXPLORED int thread_of_first_call(void)
 	pthread_t thread;
 
 	if (!is_running) {
-		if (sem_init(&never, 0, 0) < 0 || pthread_create(&thread, NULL, wait_for_end, &never))
+		if (sem_init(&never, 0, 0) < 0 ||
+		    pthread_create(&thread, NULL, wait_for_end, &never))
 			return -1;
 		(void)pthread_detach(thread);
 		is_running = true;
@@ -479,4 +480,22 @@ EXPLORED int command_waited_for(const char *command)
 PLANT(command_waited_for)
 {
 	return command_waited_for("echo tendril") == 0;
+}
+
+/* Long enough that somebody can come in between. */
+EXPLORED int many_steps(int steps)
+{
+	while (steps-- > 0) {
+		int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			return -1;
+		(void)close(fd);
+	}
+	return 0;
+}
+
+PLANT(many_steps)
+{
+	return many_steps(5000) == 0;
 }

@@ -10,8 +10,9 @@
  * call of the function fail sees what stays.  The line that opens what is kept is marked for
  * tests/test_faults.py, before its plant:
  *
- *     LEAKS: KIND[?], ... [as VERDICT] [with OPTION]... [when CALL[=ERRNO] ...]
+ *     LEAKS[ below]: KIND[?], ... [as VERDICT] [with OPTION]... [when CALL[=ERRNO] ...]
  *
+ * It is this line, or the one below.
  * KIND? may be told or not.  VERDICT is "leak" where none is named.  OPTION is one for `tendril
  * faults`.  CALL: all whose failing leads to it; where none is named, nobody has counted them.
  */
