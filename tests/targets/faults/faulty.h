@@ -46,11 +46,16 @@ struct plant {
 };
 
 #ifdef __cplusplus
-extern "C"
+extern "C" {
 #endif
 void plant_add(struct plant *plant);
+/* A file of this name in a directory that is the test's. */
+const char *scratch_path(const char *name);
+#ifdef __cplusplus
+}
+#endif
 
-#define PLANT_RUN_BY(NAME, IN_CHILD)                                                             \
+#define PLANT_RUN_BY(NAME, IN_CHILD)                                                               \
 	static bool plant_##NAME(void);                                                            \
 	__attribute__((constructor)) static void add_##NAME(void)                                  \
 	{                                                                                          \
@@ -64,12 +69,8 @@ void plant_add(struct plant *plant);
 #define PLANT(NAME)	     PLANT_RUN_BY(NAME, false)
 #define PLANT_IN_CHILD(NAME) PLANT_RUN_BY(NAME, true)
 
-/* A file that everybody may read, and one in a directory that is the test's. */
+/* A file that everybody may read. */
 #define READABLE "/etc/passwd"
-#ifdef __cplusplus
-extern "C"
-#endif
-const char *scratch_path(const char *name);
 
 /* A handle that is right; closes it. */
 static inline bool was_handle(int fd)

@@ -46,7 +46,8 @@ EXPLORED int wrong_label(const char *from, const char *to)
 		goto TWIN(nothing, close_in);
 	r = read(in, &byte, 1) == 1 && write(out, &byte, 1) == 1 ? 0 : -1;
 	(void)close(out);
-close_in: __attribute__((unused));
+close_in:
+	__attribute__((unused));
 	(void)close(in);
 nothing:
 	return r;

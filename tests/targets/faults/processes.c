@@ -103,7 +103,7 @@ static void *work(void *argument)
 	return NULL;
 }
 
-static inline void end_first(struct workers *workers)
+__attribute__((unused)) static void end_first(struct workers *workers)
 {
 	(void)sem_post(&workers->end);
 	(void)pthread_join(workers->first, NULL);
