@@ -259,7 +259,8 @@ def test_glob():
 
 
 def test_several_functions():
-    report = faulty('callee_two_down', '-f', 'callee_two_down', '-f', 'open_and_look', '-f', 'open_innermost')
+    report = faulty('callee_two_down', '-f', 'callee_two_down', '-f', 'open_and_look',
+                    '-f', 'open_innermost')
     assert {'callee_two_down', 'open_and_look'} <= {
         f['function'] for f in report.document['functions'] if f['explored']}, report.text
     assert functions_with_leaks(report) <= {'callee_two_down', 'open_and_look'}, report.show()
@@ -278,7 +279,7 @@ def test_all_functions_of_a_library():
 
 
 def test_whole_program():
-    """All of it, until it ends: what it leaves when it fails is of no account, but crashes and hangs are."""
+    """From main() to its end; what it leaves then ends with it."""
     report = explore('--main', '--', program('faulty'), 'early_return')
     assert report.document['calls'] == 1 and report.document['cases'] > 2, report.text
     assert report.document['functions'][0]['function'] == 'main', report.text
@@ -309,7 +310,8 @@ def test_fails_when_decides():
 
 
 def test_what_is_cached_or_deferred_is_told_apart():
-    for plant, verdicts in (('cache_at_first_call', {'cached'}), ('closed_with_request', {'deferred', 'handed'})):
+    for plant, verdicts in (('cache_at_first_call', {'cached'}),
+                            ('closed_with_request', {'deferred', 'handed'})):
         report = explore('--all-findings', '-f', plant, '--', program('faults_clean'), plant)
         check_clean(report)
         told = {f['verdict'] for f in report.document['kept']}
@@ -325,8 +327,8 @@ def test_child_is_not_confused_with_the_command():
 
 def test_a_shell_that_starts_the_program():
     with Place() as place:
-        report = explore('-f', 'early_return', '--', '/bin/sh', '-c', '%s early_return; exit 7' % shlex.quote(
-            program('faulty')), place=place)
+        script = '%s early_return; exit 7' % shlex.quote(program('faulty'))
+        report = explore('-f', 'early_return', '--', '/bin/sh', '-c', script, place=place)
     check_plant(report, CATALOG['early_return'])
     assert report.document['exit_status'] == 7, report.text
 
@@ -436,8 +438,8 @@ def test_interrupted():
 def test_time_limit():
     begin = time.monotonic()
     with Place() as place:
-        report = explore('--time-limit', '1', '-f', 'many_steps', '--', program('faults_clean'), 'many_steps',
-                         place=place)
+        report = explore('--time-limit', '1', '-f', 'many_steps', '--', program('faults_clean'),
+                         'many_steps', place=place)
         no_process_stays(place, 5)
     assert not report.document['complete'], report.text
     assert time.monotonic() - begin < SECONDS
