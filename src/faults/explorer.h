@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* explorer.h - what the files of this room share */
+#ifndef FAULTS_EXPLORER_H
+#define FAULTS_EXPLORER_H
+
+#include "faults/call.h"
+
+#define SPOTS_MAX    65536
+#define TRAILS_BUCKETS 1024
+
+enum spot_kind { SPOT_PROGRAM, SPOT_LOADER, SPOT_FUNCTION };
+
+/* A breakpoint in the original. */
+struct spot {
+	raddr_t at;
+	uint8_t original[ARCH_BREAKPOINT_BYTES];
+	enum spot_kind kind;
+	size_t function;
+};
+
+/* A program that one or more of the original's processes run. */
+struct image {
+	struct image *next;
+	struct space *space;
+	size_t n_spaces_seen;
+	raddr_t syscall_at;
+	struct spot *spot; /* in rising order of address */
+	size_t n_spots;
+	raddr_t catches;           /* __cxa_begin_catch() */
+	raddr_t jump[JUMPS_MAX];   /* longjmp() and kin */
+	raddr_t allocator[ALLOCATORS];
+};
+
+struct caller {
+	struct caller *next;
+	size_t function;
+	uint64_t id;
+	unsigned int n;
+};
+
+/* A function asked for, in one file. */
+struct target {
+	char *name, *module;
+	const char *file;
+	unsigned int line;
+	enum faults_fails fails;
+	enum function_returns returns;
+	bool whole; /* to the end of the process */
+	unsigned int return_bytes; /* 0: not known */
+	raddr_t module_low, module_high; /* in the image of the latest call */
+	uint64_t calls, explored, cases;
+	bool rerun;
+	const char *why;
+};
+
+/* One case that left something behind, or ended in a way worth telling. */
+struct suspect {
+	struct plan plan;
+	size_t function;
+	uint64_t call;
+	enum faults_verdict verdict;
+	enum outcome outcome;
+	int status;
+	uint64_t result;
+	bool confirmed, open_at_exit;
+	struct leftovers left;
+	const struct trail *opener[LEFT_MAX];
+	struct fault natural; /* what failed by itself, when nothing was made to */
+	uint64_t key; /* the same for cases that are one defect */
+};
+
+struct explorer {
+	const struct faults_options *options;
+	struct tracer *tracer;
+	struct symbolizer *symbolizer;
+	struct group originals, copies;
+	struct image *images;
+	struct target *target;
+	size_t n_targets, targets_room;
+	struct trail *trail[TRAILS_BUCKETS];
+	struct space **space; /* all that were made: trails point into them */
+	size_t n_spaces, spaces_room;
+	struct caller *callers[TRAILS_BUCKETS];
+	struct suspect **suspect;
+	size_t n_suspects, suspects_room;
+	pid_t command;
+	int wait_status;
+	uint64_t n_calls, n_cases, n_copies, n_leaks;
+	int64_t began_ns, told_ns;
+	unsigned int jobs;
+	int64_t case_ns;
+	bool stop;
+	const char *note;
+};
+
+struct space *image_space(const struct image *image);
+
+/* program.c: the original, its breakpoints, its calls */
+int program_run(struct explorer *explorer, struct tendril_error *error);
+struct spot *image_spot(const struct image *image, raddr_t at);
+void images_free(struct explorer *explorer);
+
+/* guide.c: one call, gone through step by step */
+void guide_explore(struct explorer *explorer, struct entry *entry);
+bool explorer_goes_on(struct explorer *explorer);
+
+/* judge.c */
+/* Where a case can be had again: from a process that stands before the failing step; or, with at NULL,
+ * from the entry. */
+struct branch {
+	struct task *at;
+	struct arch_state state;
+	raddr_t syscall_at;
+	int step;
+};
+
+/* A copy that stands behind the step, which has failed. */
+int branch_copy(struct explorer *explorer, struct entry *entry, const struct branch *branch,
+		int error, struct group *group, struct task **ret_copy);
+bool call_has_failed(const struct call *call);
+/* Has it more than the call usually leaves? */
+bool left_is_unusual(const struct entry *entry, const struct leftovers *left);
+/* plan: the faults of the case; the last of them is the branch's. */
+void judge(struct explorer *explorer, struct entry *entry, const struct branch *branch,
+	   const struct plan *plan);
+/* It crashed, or hung. */
+void judge_end(struct explorer *explorer, const struct entry *entry, const struct plan *plan,
+	       enum outcome outcome, int status);
+
+/* rerun.c */
+int rerun_function(struct explorer *explorer, size_t function, uint64_t call);
+
+/* result.c */
+int result_make(struct explorer *explorer, struct faults_result **ret_result);
+
+#endif /* FAULTS_EXPLORER_H */

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * guide.c - one call of a function, gone through step by step
+ *
+ * The guide is a copy of the original at the function's entry.  Before each step that could fail it
+ * waits, while copies of it see the step fail, each in another way, and return; so what comes before
+ * the step is gone through once, not once a case.
+ */
+#include <string.h>
+#include <sys/wait.h>
+
+#include "faults/errnos.h"
+#include "faults/explorer.h"
+
+#define LATER_MAX 65536
+
+struct copy {
+	bool busy;
+	struct call call;
+	struct plan plan;
+};
+
+struct guide {
+	struct explorer *explorer;
+	struct entry *entry;
+	struct plan plan; /* what has failed on the way here: with pairs */
+	struct copy *copies;
+	/* Cases that want to be judged where they came from. */
+	struct plan *suspect;
+	size_t n_suspects, suspects_room;
+	/* Steps made while other threads or processes of the call were under way: a copy would not have
+	 * them, so that the call is made again, from its entry, for each. */
+	struct plan *later;
+	size_t n_later, later_room;
+};
+
+static void append(struct plan **plans, size_t *n, size_t *room, const struct plan *plan)
+{
+	if (*n == *room) {
+		size_t wanted = *room * 2 + 16;
+		struct plan *more = wanted > LATER_MAX ? NULL :
+							 realloc(*plans, wanted * sizeof(*more));
+
+		if (!more)
+			return;
+		*plans = more;
+		*room = wanted;
+	}
+	(*plans)[(*n)++] = *plan;
+}
+
+static struct plan with_fault(const struct plan *plan, const struct fault *step, int error)
+{
+	struct plan longer = *plan;
+
+	longer.fault[longer.n] = *step;
+	longer.fault[longer.n].error = error;
+	longer.fault[longer.n++].injected = true;
+	return longer;
+}
+
+/* The end of a case: is it worth another look? */
+static bool is_suspect(struct explorer *explorer, struct call *call, const struct plan *plan)
+{
+	struct leftovers left = { .n = 0 };
+
+	explorer->n_cases++;
+	explorer->target[call->entry->function].cases++;
+	switch (call->outcome) {
+	case CALL_RETURNED:
+	case CALL_THREW:
+	case CALL_JUMPED:
+		if (call_left(call, &left) < 0 || left.n == 0)
+			return false;
+		return call_has_failed(call) || left_is_unusual(call->entry, &left);
+	case CALL_KILLED:
+	case CALL_HUNG:
+		judge_end(explorer, call->entry, plan, call->outcome, call->status);
+		return false;
+	default:
+		return false;
+	}
+}
+
+/* Copies */
+
+static void finish_copy(struct guide *guide, struct copy *copy)
+{
+	if (is_suspect(guide->explorer, &copy->call, &copy->plan))
+		append(&guide->suspect, &guide->n_suspects, &guide->suspects_room, &copy->plan);
+	group_drop_of(guide->explorer->tracer, &guide->explorer->copies, copy);
+	call_done(&copy->call);
+	copy->busy = false;
+}
+
+static int64_t first_deadline(const struct guide *guide)
+{
+	int64_t first = INT64_MAX;
+
+	for (unsigned int i = 0; i < guide->explorer->jobs; i++)
+		if (guide->copies[i].busy && guide->copies[i].call.deadline_ns < first)
+			first = guide->copies[i].call.deadline_ns;
+	return first;
+}
+
+/* Wait for something to happen to the copies.  False: there are none. */
+static bool attend(struct guide *guide)
+{
+	struct explorer *explorer = guide->explorer;
+	struct stop stop;
+	int r = tracer_next(explorer->tracer, &explorer->copies, first_deadline(guide), &stop);
+	struct copy *copy;
+
+	if (r == -EINTR)
+		return true;
+	if (r == 0) {
+		copy = stop.task->of;
+		call_take(&copy->call, &stop);
+		if (copy->call.outcome != CALL_RUNS)
+			finish_copy(guide, copy);
+		return true;
+	}
+	for (unsigned int i = 0; i < explorer->jobs; i++) {
+		copy = &guide->copies[i];
+		if (!copy->busy || (r == -ETIMEDOUT && copy->call.deadline_ns > now_ns()))
+			continue;
+		copy->call.outcome = CALL_HUNG;
+		finish_copy(guide, copy);
+	}
+	return r == -ETIMEDOUT;
+}
+
+static struct copy *free_copy(struct guide *guide)
+{
+	for (;;) {
+		for (unsigned int i = 0; i < guide->explorer->jobs; i++)
+			if (!guide->copies[i].busy)
+				return &guide->copies[i];
+		(void)attend(guide);
+	}
+}
+
+static void send_copy(struct guide *guide, const struct branch *branch, const struct plan *plan)
+{
+	struct explorer *explorer = guide->explorer;
+	struct copy *copy = free_copy(guide);
+	struct task *task;
+
+	if (branch_copy(explorer, guide->entry, branch, plan->fault[plan->n - 1].error,
+			&explorer->copies, &task) < 0)
+		return;
+	task->of = copy;
+	*copy = (struct copy){
+		.busy = true,
+		.plan = *plan,
+		.call = { .entry = guide->entry, .group = &explorer->copies, .main = task,
+			  .n_tasks = 1, .deadline_ns = now_ns() + explorer->case_ns },
+	};
+	call_unpatch(guide->entry, task, true);
+	call_resume(&copy->call, task, 0);
+}
+
+/* Steps */
+
+static void walk(struct guide *guide, struct call *call);
+
+/* With pairs: the copy becomes a guide itself. */
+static void send_guide(struct guide *guide, const struct branch *branch, const struct plan *plan)
+{
+	struct explorer *explorer = guide->explorer;
+	struct guide further = { .explorer = explorer, .entry = guide->entry, .plan = *plan,
+				 .copies = guide->copies };
+	struct call call = { .entry = guide->entry, .traced = true, .n_tasks = 1 };
+	struct group group;
+
+	group_init(&group);
+	call.group = &group;
+	if (branch_copy(explorer, guide->entry, branch, plan->fault[plan->n - 1].error, &group,
+			&call.main) < 0)
+		return;
+	call.main->n_steps = branch->at->n_steps;
+	walk(&further, &call);
+	if (is_suspect(explorer, &call, plan))
+		append(&guide->suspect, &guide->n_suspects, &guide->suspects_room, plan);
+	group_kill(explorer->tracer, &group);
+	call_done(&call);
+	free(further.later);
+}
+
+/* From a task that is about to make a system call to one that stands before the instruction. */
+static int stand_before(struct explorer *explorer, struct task *task, const struct fault *step,
+			struct branch *branch)
+{
+	struct stop stop;
+	int r = arch_read_registers(task->tid, &branch->state);
+
+	branch->at = task;
+	branch->step = step->step;
+	if (r == 0 && step->step < 0)
+		arch_set_ip(&branch->state, arch_breakpoint_hit(&branch->state));
+	if (r < 0 || step->step < 0)
+		return r;
+	arch_skip_syscall(&branch->state);
+	r = arch_write_registers(task->tid, &branch->state);
+	do {
+		if (r == 0)
+			task_resume(task, PTRACE_SYSCALL, 0);
+		if (r == 0)
+			r = task_next(explorer->tracer, task, now_ns() + explorer->case_ns, &stop);
+	} while (r == 0 && stop.kind != STOP_SYSCALL);
+	if (r == 0)
+		r = arch_read_registers(task->tid, &branch->state);
+	arch_rewind_to_syscall(&branch->state, step->step);
+	branch->syscall_at = arch_ip(&branch->state);
+	return r;
+}
+
+static int enter_again(struct explorer *explorer, const struct branch *branch)
+{
+	struct stop stop;
+	int r;
+
+	if (branch->step < 0)
+		return arch_write_registers(branch->at->tid, &branch->state);
+	r = arch_write_registers(branch->at->tid, &branch->state);
+	do {
+		if (r == 0)
+			task_resume(branch->at, PTRACE_SYSCALL, 0);
+		if (r == 0)
+			r = task_next(explorer->tracer, branch->at, now_ns() + explorer->case_ns,
+				      &stop);
+	} while (r == 0 && stop.kind != STOP_SYSCALL);
+	return r;
+}
+
+static void judge_suspects(struct guide *guide, const struct branch *branch)
+{
+	for (size_t i = 0; i < guide->n_suspects; i++)
+		judge(guide->explorer, guide->entry, branch, &guide->suspect[i]);
+	guide->n_suspects = 0;
+}
+
+static void defer(struct guide *guide, const struct fault *step, const uint8_t *errors)
+{
+	for (size_t i = 0; errors[i]; i++) {
+		struct plan plan = with_fault(&guide->plan, step, errors[i]);
+
+		append(&guide->later, &guide->n_later, &guide->later_room, &plan);
+	}
+}
+
+static int at_step(struct call *call, struct task *task, const struct fault *step,
+		   const uint8_t *errors)
+{
+	struct guide *guide = call->data;
+	struct explorer *explorer = guide->explorer;
+	bool last = guide->plan.n + 1 == (explorer->options->pairs ? PLAN_MAX : 1);
+	struct branch branch = { .syscall_at = guide->entry->image->syscall_at };
+	int r;
+
+	if (call->n_tasks > 1 || step->ordinal != 0) {
+		defer(guide, step, errors);
+		return 0;
+	}
+	r = stand_before(explorer, task, step, &branch);
+	for (size_t i = 0; r == 0 && errors[i] && explorer_goes_on(explorer); i++) {
+		struct plan plan = with_fault(&guide->plan, step, errors[i]);
+
+		if (last)
+			send_copy(guide, &branch, &plan);
+		else
+			send_guide(guide, &branch, &plan);
+	}
+	while (explorer->copies.n_tasks && attend(guide))
+		;
+	if (r == 0)
+		judge_suspects(guide, &branch);
+	return r < 0 ? r : enter_again(explorer, &branch);
+}
+
+static void walk(struct guide *guide, struct call *call)
+{
+	call->data = guide;
+	call->at_step = at_step;
+	call->deadline_ns = INT64_MAX;
+	/* Each step may wait for many copies: the time of the guide itself begins anew with each. */
+	call_resume(call, call->main, 0);
+	while (call->outcome == CALL_RUNS) {
+		struct stop stop;
+		int r = tracer_next(guide->explorer->tracer, call->group,
+				    now_ns() + guide->explorer->case_ns, &stop);
+
+		if (r == -EINTR)
+			continue;
+		if (r < 0)
+			call->outcome = CALL_HUNG;
+		else
+			call_take(call, &stop);
+	}
+	free(guide->suspect);
+}
+
+/* The whole call, from its entry, for one case. */
+static void make_later(struct guide *guide, const struct plan *plan)
+{
+	struct explorer *explorer = guide->explorer;
+	struct group group;
+	struct call call;
+
+	group_init(&group);
+	if (call_begin(guide->entry, &group, &call) < 0)
+		return;
+	call.plan = plan;
+	call_resume(&call, call.main, 0);
+	call_follow(&call);
+	if (call.n_done == plan->n && is_suspect(explorer, &call, plan))
+		judge(explorer, guide->entry, NULL, plan);
+	group_kill(explorer->tracer, &group);
+	call_done(&call);
+}
+
+/* What it does when nothing fails. */
+static enum outcome see_usual(struct guide *guide)
+{
+	struct explorer *explorer = guide->explorer;
+	struct entry *entry = guide->entry;
+	struct plan nothing = { .n = 0 };
+	enum outcome outcome;
+	struct group group;
+	struct call call;
+
+	group_init(&group);
+	if (call_begin(entry, &group, &call) < 0)
+		return CALL_GIVEN_UP;
+	call.traced = false;
+	call_unpatch(entry, call.main, true);
+	call_resume(&call, call.main, 0);
+	call_follow(&call);
+	outcome = call.outcome;
+	if (outcome == CALL_RETURNED || outcome == CALL_THREW || outcome == CALL_JUMPED) {
+		entry->usual_result = arch_call_result(&call.state);
+		entry->usual_failed = call_has_failed(&call);
+		(void)call_left(&call, &entry->usual_left);
+	}
+	group_kill(explorer->tracer, &group);
+	call_done(&call);
+	if (entry->usual_left.n)
+		judge(explorer, entry, NULL, &nothing);
+	return outcome;
+}
+
+void guide_explore(struct explorer *explorer, struct entry *entry)
+{
+	struct target *target = &explorer->target[entry->function];
+	struct guide guide = { .explorer = explorer, .entry = entry };
+	struct group group;
+	struct call call;
+
+	guide.copies = calloc(explorer->jobs, sizeof(*guide.copies));
+	if (!guide.copies || see_usual(&guide) == CALL_HUNG) {
+		target->why = guide.copies ? "a copy of it did not return in time" : "out of memory";
+		free(guide.copies);
+		return;
+	}
+	group_init(&group);
+	if (call_begin(entry, &group, &call) == 0) {
+		walk(&guide, &call);
+		if (call.outcome == CALL_GIVEN_UP && call.why) {
+			target->rerun = true;
+			target->why = call.why;
+		}
+		group_kill(explorer->tracer, &group);
+		call_done(&call);
+	}
+	for (size_t i = 0; i < guide.n_later && !target->rerun && explorer_goes_on(explorer); i++)
+		make_later(&guide, &guide.later[i]);
+	target->explored++;
+	free(guide.later);
+	free(guide.copies);
+}
