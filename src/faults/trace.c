@@ -184,7 +184,7 @@ static void meet_child(struct tracer *tracer, struct stop *stop)
 	if (ptrace(PTRACE_GETEVENTMSG, stop->task->tid, NULL, &message) < 0)
 		return;
 	tid = (pid_t)message;
-	stop->child_shares = is_thread_of(stop->task->tgid, tid);
+	stop->child_shares = !stop->task->is_copied && is_thread_of(stop->task->tgid, tid);
 	stop->child = add_task(tracer, tid, stop->child_shares ? stop->task->tgid : tid,
 			       stop->task->group);
 	if (stop->child)
@@ -321,6 +321,7 @@ void trace_exits(struct task *task)
 static void kill_task(struct tracer *tracer, struct task *task)
 {
 	(void)kill(task->tgid, SIGKILL);
+	(void)ptrace(PTRACE_CONT, task->tid, NULL, NULL); /* it does not wake who is stopped at its end */
 	task_move(task, &tracer->dead);
 	if (!task->has_stop)
 		return;
@@ -379,6 +380,15 @@ void task_release(struct tracer *tracer, struct task *task, bool stopped)
 	free(task);
 }
 
+void tracer_each(struct tracer *tracer, const struct group *group,
+		 void (*visit)(struct task *task, void *data), void *data)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct task *task = tracer->bucket[i]; task; task = task->next)
+			if (task->group == group)
+				visit(task, data);
+}
+
 size_t tracer_threads(const struct tracer *tracer, pid_t tgid)
 {
 	size_t n = 0;
@@ -406,6 +416,7 @@ int task_copy(struct tracer *tracer, struct task *task, const struct arch_state 
 	arch_fork_arguments(task->ours, &number, arguments);
 	arch_set_syscall_here(&call, syscall_at, number, arguments);
 	r = arch_write_registers(task->tid, &call);
+	task->is_copied = true;
 	for (bool done = false; r == 0 && !done;) {
 		task_resume(task, PTRACE_SINGLESTEP, 0);
 		r = task_next(tracer, task, deadline, &stop);
@@ -415,6 +426,7 @@ int task_copy(struct tracer *tracer, struct task *task, const struct arch_state 
 	}
 	if (r < 0)
 		return r;
+	task->is_copied = false;
 	(void)arch_read_registers(task->tid, &call);
 	r = arch_write_registers(task->tid, state);
 	if (r == 0 && !copy)
@@ -524,6 +536,8 @@ static _Noreturn void run_command(char *const *argv, bool silent, int go, int to
 		for (int i = 0; i < 3; i++)
 			(void)dup2(null, i);
 	}
+	/* As debuggers do: so that what is where does not change from one run to the next. */
+	(void)personality(ADDR_NO_RANDOMIZE | (unsigned int)personality(0xffffffff));
 	if (prepare && prepare(data, &error) < 0) {
 		if (!error.code)
 			error.code = -EPERM;
@@ -595,7 +609,7 @@ int tracer_start(struct tracer *tracer, char *const *argv, bool silent,
 {
 	AUTO_CLOSE int go = -1, told = -1;
 	struct task *task;
-	pid_t pid;
+	pid_t pid = -1;
 	int r = start_child(tracer, argv, silent, prepare, data, &go, &told, &pid);
 
 	if (r < 0)
