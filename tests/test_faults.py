@@ -303,10 +303,10 @@ def test_replay_shows_the_same_case():
 
 
 def test_fails_when_decides():
-    """What is positive is no failure then: it is told apart."""
-    report = faulty('returns_errno', '-f', 'returns_errno', '--fails-when', 'ret<0')
-    check_clean(report)
-    assert report.findings('succeeded'), report.show()
+    """What is positive is no failure then, and what is kept no leak."""
+    check_clean(faulty('returns_errno', '-f', 'returns_errno', '--fails-when', 'ret<0'))
+    check_plant(faulty('returns_errno', '-f', 'returns_errno', '--fails-when', 'ret!=0'),
+                CATALOG['returns_errno'])
 
 
 def test_what_is_cached_or_deferred_is_told_apart():
