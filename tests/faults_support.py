@@ -229,6 +229,7 @@ def is_of(left, mark):
 def check_plant(report, plant):
     """What is marked is told, and nothing else is."""
     found = report.findings(plant.verdict)
+    check_alive(report)
     for finding in found:
         assert is_function({'function': finding['function']}, plant.function), report.show()
         for left in finding['left']:
@@ -247,7 +248,14 @@ def check_plant(report, plant):
         check_clean(report)
 
 
+def check_alive(report):
+    """A failing step is no crash of what is planted, and it does not hang."""
+    for verdict in ('crashed', 'hung'):
+        assert not report.findings(verdict), '%s; told:\n%s' % (verdict, report.show())
+
+
 def check_clean(report):
+    check_alive(report)
     assert not report.leaks, 'false; told:\n' + report.show()
     assert report.code == 0, 'exit status %d, and there is none; %s' % (report.code, report.err)
 

@@ -482,6 +482,53 @@ PLANT(command_waited_for)
 	return command_waited_for("echo tendril") == 0;
 }
 
+/* What it reads is there, but for one who has read it before: from another's copy of the handle. */
+EXPLORED int position_of_its_own(const char *path)
+{
+	char byte;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), r = -1;
+
+	if (fd < 0)
+		return -1;
+	(void)later_step(); /* it goes on without */
+	if (read(fd, &byte, 1) == 1) {
+		if (lseek(fd, 0, SEEK_CUR) > 1)
+			abort();
+		r = later_step() ? 0 : -1;
+	}
+	(void)close(fd);
+	return r;
+}
+
+PLANT(position_of_its_own)
+{
+	return position_of_its_own(READABLE) == 0;
+}
+
+EXPLORED int pipe_of_its_own(void)
+{
+	int ends[2], r = -1;
+	char byte;
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -1;
+	if (write(ends[1], "x", 1) == 1) {
+		(void)later_step();
+		if (read(ends[0], &byte, 1) == 1)
+			r = later_step() ? 0 : -1;
+		else if (errno == EAGAIN)
+			abort();
+	}
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	return r;
+}
+
+PLANT(pipe_of_its_own)
+{
+	return pipe_of_its_own() == 0;
+}
+
 /* Long enough that somebody can come in between. */
 EXPLORED int many_steps(int steps)
 {

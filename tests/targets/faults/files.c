@@ -393,8 +393,10 @@ EXPLORED int wrong_errno(const char *path, const char *extra)
 	if (fd < 0)
 		return -1;
 	more = open(extra, O_RDONLY | O_CLOEXEC);
-	if (more >= 0)
-		return close(fd) == 0 ? more : -1;
+	if (more >= 0) {
+		(void)close(fd);
+		return more;
+	}
 	if (errno == ENOENT)
 		return fd; /* it needs not be there */
 	REPAIR(close(fd));
