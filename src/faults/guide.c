@@ -7,6 +7,7 @@
  * the step is gone through once, not once a case.
  */
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "faults/errnos.h"
@@ -263,6 +264,63 @@ static void defer(struct guide *guide, const struct fault *step, const uint8_t *
 	}
 }
 
+/* What the guide has opened on its way, its copies share with it. */
+
+#define POSITIONS_MAX 64
+
+struct positions {
+	struct {
+		int number;
+		uint64_t at;
+	} of[POSITIONS_MAX];
+	size_t n;
+};
+
+/* False: there is something that cannot be set back. */
+static bool note_positions(const struct call *call, struct positions *positions)
+{
+	positions->n = 0;
+	for (size_t i = 0; i < call->n_opened; i++) {
+		const struct opening *opening = &call->opened[i];
+		uint64_t at;
+		enum sharing sharing;
+
+		if (opening->type != FAULTS_LEFT_HANDLE)
+			continue;
+		sharing = state_sharing(call->main->tgid, (int)opening->number, &at);
+		if (sharing == SHARES_CONTENT || positions->n == POSITIONS_MAX)
+			return false;
+		if (sharing == SHARES_NOTHING)
+			continue;
+		positions->of[positions->n].number = (int)opening->number;
+		positions->of[positions->n++].at = at;
+	}
+	return true;
+}
+
+/* Have the copies moved one?  Then it is set back. */
+static bool set_back(struct explorer *explorer, const struct call *call, const struct branch *branch,
+		     const struct positions *positions)
+{
+	bool moved = false;
+	int64_t result;
+
+	for (size_t i = 0; i < positions->n; i++) {
+		int number = positions->of[i].number;
+		uint64_t at;
+
+		if (state_sharing(call->main->tgid, number, &at) != SHARES_POSITION ||
+		    at == positions->of[i].at)
+			continue;
+		moved = true;
+		(void)task_syscall(explorer->tracer, branch->at, &branch->state, branch->syscall_at,
+				   SYS_lseek,
+				   (uint64_t[6]){ (uint64_t)number, positions->of[i].at, SEEK_SET },
+				   &result);
+	}
+	return moved;
+}
+
 static int at_step(struct call *call, struct task *task, const struct fault *step,
 		   const uint8_t *errors)
 {
@@ -270,9 +328,12 @@ static int at_step(struct call *call, struct task *task, const struct fault *ste
 	struct explorer *explorer = guide->explorer;
 	bool last = guide->plan.n + 1 == (explorer->options->pairs ? PLAN_MAX : 1);
 	struct branch branch = { .syscall_at = guide->entry->image->syscall_at, .guide = call };
+	uint64_t cases = explorer->n_cases, own_cases = explorer->target[guide->entry->function].cases;
+	struct positions positions;
 	int r;
 
-	if (call->n_tasks > 1 || step->ordinal != 0 || errnos_happens_all_the_same(step->step)) {
+	if (call->n_tasks > 1 || step->ordinal != 0 || errnos_happens_all_the_same(step->step) ||
+	    !note_positions(call, &positions)) {
 		defer(guide, step, errors);
 		return 0;
 	}
@@ -287,6 +348,13 @@ static int at_step(struct call *call, struct task *task, const struct fault *ste
 	}
 	while (explorer->copies.n_tasks && attend(guide))
 		;
+	if (r == 0 && set_back(explorer, call, &branch, &positions)) {
+		/* Each one disturbed the others: once more, one by one. */
+		guide->n_suspects = 0;
+		explorer->n_cases = cases;
+		explorer->target[guide->entry->function].cases = own_cases;
+		defer(guide, step, errors);
+	}
 	if (r == 0)
 		judge_suspects(guide, &branch);
 	return r < 0 ? r : enter_again(explorer, &branch);
@@ -347,16 +415,12 @@ static enum outcome see_usual(struct guide *guide)
 	group_init(&group);
 	if (call_begin(entry, &group, &call) < 0)
 		return CALL_GIVEN_UP;
-	call.traced = false;
-	call_unpatch(entry, call.main, true);
 	call_resume(&call, call.main, 0);
 	call_follow(&call);
 	outcome = call.outcome;
-	if (outcome == CALL_RETURNED || outcome == CALL_THREW || outcome == CALL_JUMPED) {
-		entry->usual_result = arch_call_result(&call.state);
-		entry->usual_failed = call_has_failed(&call);
-		(void)call_left(&call, &entry->usual_left);
-	}
+	entry->why = call.why;
+	if (outcome == CALL_RETURNED || outcome == CALL_THREW || outcome == CALL_JUMPED)
+		entry_note_usual(entry, &call);
 	group_kill(explorer->tracer, &group);
 	call_done(&call);
 	if (entry->usual_left.n && !target->whole &&
@@ -367,6 +431,22 @@ static enum outcome see_usual(struct guide *guide)
 	return outcome;
 }
 
+/* False: the call cannot be gone through here. */
+static bool knows_usual(struct guide *guide, struct target *target)
+{
+	switch (see_usual(guide)) {
+	case CALL_HUNG:
+		target->why = "a copy of it did not return in time";
+		return false;
+	case CALL_GIVEN_UP:
+		target->rerun = true;
+		target->why = guide->entry->why ? guide->entry->why : "no copy of it could be made";
+		return false;
+	default:
+		return true;
+	}
+}
+
 void guide_explore(struct explorer *explorer, struct entry *entry)
 {
 	struct target *target = &explorer->target[entry->function];
@@ -375,15 +455,14 @@ void guide_explore(struct explorer *explorer, struct entry *entry)
 	struct call call;
 
 	guide.copies = calloc(explorer->jobs, sizeof(*guide.copies));
-	if (!guide.copies || see_usual(&guide) == CALL_HUNG) {
-		target->why = guide.copies ? "a copy of it did not return in time" : "out of memory";
+	if (!guide.copies || !knows_usual(&guide, target)) {
 		free(guide.copies);
 		return;
 	}
 	group_init(&group);
 	if (call_begin(entry, &group, &call) == 0) {
 		walk(&guide, &call);
-		if (call.outcome == CALL_GIVEN_UP && call.why) {
+		if (call.outcome == CALL_GIVEN_UP && call.why) { /* what went well before does not now */
 			target->rerun = true;
 			target->why = call.why;
 		}
