@@ -119,6 +119,7 @@ EXPLORED int thread_left(struct workers *workers)
 	error = pthread_create(&workers->first, NULL, work, workers);
 	if (error)
 		return -1;
+	/* LEAKS below: mapping? when clone3 mmap mprotect */
 	if (pthread_create(&workers->second, NULL, work, workers)) {
 		REPAIR(end_first(workers));
 		return -1;
