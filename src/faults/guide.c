@@ -14,6 +14,7 @@
 #include "faults/explorer.h"
 
 #define LATER_MAX 65536
+#define QUICK_NS  (NS_PER_S / 2)
 
 struct copy {
 	bool busy;
@@ -109,6 +110,12 @@ static void note_end(struct guide *guide, const struct call *call, const struct 
 
 static void take_end(struct guide *guide, struct call *call, const struct plan *plan)
 {
+	/* Most that take long wait for what another copy has taken: alone, and with all its time.
+	 */
+	if (call->outcome == CALL_HUNG && guide->plan.n == 0) {
+		append(&guide->later, &guide->n_later, &guide->later_room, plan);
+		return;
+	}
 	if (is_suspect(guide->explorer, call, plan))
 		append(&guide->suspect, &guide->n_suspects, &guide->suspects_room, plan);
 	else if (is_bad_end(call))
@@ -200,6 +207,8 @@ static void send_copy(struct guide *guide, const struct branch *branch, const st
 	*copy = (struct copy){.busy = true, .plan = *plan};
 	call_init(&copy->call, guide->entry, &explorer->copies, task);
 	copy->call.traced = false;
+	if (explorer->case_ns > QUICK_NS)
+		copy->call.deadline_ns = now_ns() + QUICK_NS;
 	call_unpatch(guide->entry, task, true);
 	call_resume(&copy->call, task, 0);
 }
