@@ -333,7 +333,7 @@ static void test_how_it_ended(void **state)
 				  "\n2 of 4 calls of 4 functions explored: 60 cases in 0.5 s (120 a second).\n"
 				  "The command itself was ended by signal 11 (Segmentation fault).\n"
 				  "Not complete: the time was over.\n"
-				  "No leak was found.\n");
+				  "No leak was found until then.\n");
 	free(text);
 	result.cases = 0;
 	text = printed_as(faults_print_text, &result, (struct faults_style){ 0 });

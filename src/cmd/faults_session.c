@@ -55,8 +55,10 @@ static void show_progress(struct session *session, const struct faults_progress 
 
 	if (progress->function)
 		escape_text(progress->function, name, sizeof(name));
-	used = snprintf(line, sizeof(line), "%.0f s  %" PRIu64 " calls  %" PRIu64 " cases  %.0f a "
-			"second  %" PRIu64 " leak%s", s, progress->calls, progress->cases,
+	used = snprintf(line, sizeof(line), "%.0f s  %" PRIu64 " call%s  %" PRIu64 " case%s  %.0f a "
+			"second  %" PRIu64 " leak%s", s, progress->calls,
+			lines_plural(progress->calls), progress->cases,
+			lines_plural(progress->cases),
 			s > 0 ? (double)progress->cases / s : 0, progress->leaks,
 			lines_plural(progress->leaks));
 	(void)snprintf(line + used, sizeof(line) - (size_t)used, "%s%s  (Ctrl-C: report)",

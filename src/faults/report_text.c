@@ -461,7 +461,8 @@ static void print_verdict(const struct printer *printer)
 	else if (printer->result->cases == 0)
 		print_line(printer, LINES_BOLD, "Nothing was made to fail.");
 	else
-		print_line(printer, NULL, "No leak was found.");
+		print_line(printer, NULL, "No leak was found%s.",
+			   printer->result->complete ? "" : " until then");
 }
 
 int faults_print_finding(const struct faults_finding *finding, const struct faults_style *style,
