@@ -97,12 +97,14 @@ static char *printed(print_fn print, const struct faults_finding *findings, size
 
 static void expect_in(const char *text, const char *part)
 {
+	assert_non_null(text);
 	if (!strstr(text, part))
 		fail_msg("'%s' is not in:\n%s", part, text);
 }
 
 static void expect_not_in(const char *text, const char *part)
 {
+	assert_non_null(text);
 	if (strstr(text, part))
 		fail_msg("'%s' is in:\n%s", part, text);
 }
