@@ -549,7 +549,8 @@ static bool may_have_namespaces(bool as_nobody)
 	if (pid == 0 && as_nobody && !become_nobody())
 		_exit(1);
 	if (pid == 0)
-		_exit(unshare((geteuid() == 0 ? 0 : CLONE_NEWUSER) | CLONE_NEWNS | CLONE_NEWNET) < 0);
+		_exit(unshare(CLONE_NEWNS | CLONE_NEWNET | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) <
+		      0);
 	return waitpid(pid, &status, 0) == pid && status == 0;
 }
 
@@ -719,6 +720,48 @@ static void test_what_is_written_is_bounded(void **state)
 	remove_places(&places);
 }
 
+/* Root, but of a namespace of users, as in a container: what was mounted before holds together. */
+static const char *be_root_of_namespace(const void *data)
+{
+	static const char *const maps[] = { "/proc/self/uid_map", "/proc/self/gid_map" };
+	int fd;
+
+	(void)data;
+	EXPECT(unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0);
+	EXPECT((fd = open("/proc/self/setgroups", O_WRONLY)) >= 0 && dprintf(fd, "deny") > 0);
+	for (size_t i = 0; i < ARRAY_LENGTH(maps); i++)
+		EXPECT((fd = open(maps[i], O_WRONLY)) >= 0 && dprintf(fd, "0 0 1") > 0);
+	return NULL;
+}
+
+static void test_files_are_private_in_a_container(void **state)
+{
+	struct places places;
+	struct inside inside;
+
+	(void)state;
+	SKIP_UNLESS_POSSIBLE(true); /* as if we were not root */
+	make_places(&places, false);
+	go_inside(&inside,
+		  &(struct stay){ false, 0, be_root_of_namespace, change_files, &places });
+	expect_unchanged(&places);
+	leave(&inside);
+	remove_places(&places);
+}
+
+/* As many as the kernel allows on top of each other: they cannot be below one more. */
+static const char *stack_overlays(void)
+{
+	EXPECT(mkdir("stacked", 0777) == 0 && chmod("stacked", 0777) == 0);
+	EXPECT(mkdir("mounted/1", 0777) == 0 && mkdir("mounted/2", 0777) == 0);
+	EXPECT(chmod("mounted/1", 0777) == 0 && mkdir("mounted/3", 0777) == 0);
+	EXPECT(mount("overlay", "stacked", "overlay", 0, "lowerdir=full:beside") == 0);
+	EXPECT(mount("overlay", "stacked", "overlay", 0,
+		     "lowerdir=stacked,upperdir=mounted/1,workdir=mounted/2") == 0);
+	EXPECT(chmod("stacked", 0777) == 0);
+	return NULL;
+}
+
 /* A file system in a directory with files, and a file over a file. */
 static const char *mount_below(const void *data)
 {
@@ -735,7 +778,7 @@ static const char *mount_below(const void *data)
 	EXPECT(mkdir("beside", 0755) == 0 && chown("beside", NOBODY, NOBODY) == 0);
 	EXPECT(mount("tmpfs", "mounted", "tmpfs", 0, "mode=1777") == 0);
 	EXPECT(mount("kept", "gone", NULL, MS_BIND, NULL) == 0);
-	return NULL;
+	return stack_overlays();
 }
 
 static const char *look_beside_mounts(const void *data)
@@ -746,7 +789,8 @@ static const char *look_beside_mounts(const void *data)
 		      "test $(stat -c %a kept) = 644\n"
 		      "echo newer >made; mv made kept; test $(cat kept) = newer\n"
 		      "echo new >mounted/made; echo new >beside/made\n"
-		      "test $(wc -c <big) = 81920") == 0);
+		      "test $(wc -c <big) = 81920; test $(cat stacked/file) = old") == 0);
+	EXPECT(open("stacked/made", O_WRONLY | O_CREAT, 0644) == -1 && errno == EROFS);
 	EXPECT(open("gone", O_WRONLY) == -1 && errno == EROFS); /* it is mounted by itself */
 	EXPECT(system("test $(cat gone) = old") == 0);
 	return NULL;
@@ -760,7 +804,7 @@ static const char *look_beside_mounts_as_nobody(const void *data)
 
 static void expect_files_beside_mounts_are_private(bool as_nobody)
 {
-	static const char *const more[] = { "big", "link", "mounted", "beside" };
+	static const char *const more[] = { "big", "link", "mounted", "beside", "stacked" };
 	struct places places;
 	struct inside inside;
 	char path[128];
@@ -1052,6 +1096,27 @@ static void expect_refusal(const char *what, bool drop, const char *wanted)
 		fail_msg("'%s' does not begin with '%s'", text, wanted);
 }
 
+static const char *lose_directory(const void *data)
+{
+	char path[] = "/tmp/tendril-sandbox.XXXXXX";
+
+	(void)data;
+	EXPECT(mkdtemp(path) && chdir(path) == 0 && rmdir(path) == 0);
+	return NULL;
+}
+
+static void test_a_directory_that_is_gone_is_named(void **state)
+{
+	struct inside inside;
+
+	(void)state;
+	go_inside(&inside, &(struct stay){ .before = lose_directory });
+	close(inside.go);
+	assert_int_equal(waitpid(inside.pid, NULL, 0), inside.pid);
+	assert_string_equal(inside.answer, "no sandbox: the working directory has no path: "
+					   "No such file or directory");
+}
+
 static void test_what_is_not_permitted_is_named(void **state)
 {
 	(void)state;
@@ -1060,7 +1125,8 @@ static void test_what_is_not_permitted_is_named(void **state)
 		       "no sandbox: no new mount namespace: No space left on device "
 		       "(sysctls user.max_*_namespaces)");
 	expect_refusal("net", false, "no sandbox: no new network namespace: ");
-	expect_refusal("user", true, "no sandbox: an ordinary user needs a user namespace (");
+	expect_refusal("user", true,
+		       "no sandbox: without CAP_SYS_ADMIN it needs a user namespace (");
 }
 
 int main(void)
@@ -1082,6 +1148,7 @@ int main(void)
 		cmocka_unit_test(test_files_that_cannot_be_read),
 		cmocka_unit_test(test_files_are_private),
 		cmocka_unit_test(test_files_are_private_for_an_ordinary_user),
+		cmocka_unit_test(test_files_are_private_in_a_container),
 		cmocka_unit_test(test_files_beside_mounts_are_private),
 		cmocka_unit_test(test_files_beside_mounts_are_private_for_an_ordinary_user),
 		cmocka_unit_test(test_what_is_written_is_bounded),
@@ -1090,6 +1157,7 @@ int main(void)
 		cmocka_unit_test(test_self_is_the_same),
 		cmocka_unit_test(test_self_is_the_same_for_an_ordinary_user),
 		cmocka_unit_test(test_what_is_not_permitted_is_named),
+		cmocka_unit_test(test_a_directory_that_is_gone_is_named),
 	};
 
 	/* A directory that everybody may be in. */

@@ -40,8 +40,8 @@ static int be_the_same_user(const struct sandbox *sandbox, struct tendril_error 
 {
 	if (unshare(CLONE_NEWUSER) < 0)
 		return fail(error, -errno, TENDRIL_STAGE_PREPARE, TENDRIL_RULE_USER_NAMESPACE,
-			    "no sandbox: an ordinary user needs a user namespace (%s): run as root, "
-			    "or look at the sysctls user.max_user_namespaces, "
+			    "no sandbox: without CAP_SYS_ADMIN it needs a user namespace (%s): run "
+			    "as root, or look at the sysctls user.max_user_namespaces, "
 			    "kernel.unprivileged_userns_clone", strerrordesc_np(errno));
 	/* An ordinary user may map their own group only when groups cannot be dropped any more. */
 	if (write_file("/proc/self/setgroups", "deny") < 0 && errno != ENOENT)
@@ -49,8 +49,8 @@ static int be_the_same_user(const struct sandbox *sandbox, struct tendril_error 
 	if (write_file("/proc/self/gid_map", sandbox->group_map) < 0)
 		return fail_here(error, "/proc/self/gid_map", "");
 	if (write_file("/proc/self/uid_map", sandbox->user_map) < 0)
-		return fail_here(error, "an ordinary user needs a user namespace, which AppArmor "
-					"may forbid (kernel.apparmor_restrict_unprivileged_userns)", "");
+		return fail_here(error, "a user namespace, which AppArmor may have forbidden (see "
+					"kernel.apparmor_restrict_unprivileged_userns)", "");
 	return 0;
 }
 
@@ -122,7 +122,7 @@ static int make_workshop(const struct sandbox *sandbox, struct tendril_error *er
 static int set_owner(const struct sandbox *sandbox, const struct sandbox_step *step,
 		     const char *path)
 {
-	if (!sandbox->new_user && chown(path, step->user, step->group) < 0)
+	if (!sandbox->confined && chown(path, step->user, step->group) < 0)
 		return -1;
 	return chmod(path, step->mode);
 }
@@ -225,7 +225,7 @@ static int fail_step(const struct sandbox *sandbox, const struct sandbox_step *s
 	if (step->type == SANDBOX_OVERLAY && errno == ENODEV)
 		return fail(error, -ENODEV, TENDRIL_STAGE_PREPARE, TENDRIL_RULE_NONE,
 			    "no sandbox: the kernel has no overlay file system (modprobe overlay)");
-	if (step->type == SANDBOX_OVERLAY && errno == EPERM && sandbox->new_user)
+	if (step->type == SANDBOX_OVERLAY && errno == EPERM && sandbox->confined)
 		return fail(error, -EPERM, TENDRIL_STAGE_PREPARE, TENDRIL_RULE_USER_NAMESPACE,
 			    "no sandbox: overlays in user namespaces need Linux 5.11: run as root");
 	return fail_here(error, step->type == SANDBOX_OVERLAY ? "an overlay over " : "",

@@ -14,7 +14,8 @@
  * Not held back: what is done through handles that were open before (standard output), signals to
  * other processes, and as root what devices below /dev allow.
  *
- * What differs for the program inside:
+ * What differs for the program inside (root of a container that is in a user namespace counts as an
+ * ordinary user here):
  * - It cannot rename a directory that was there before (EXDEV, as between two file systems).
  * - File systems that cannot lie below an overlay (FAT), files that are mounted one by one, and for
  *   an ordinary user what they cannot list, and files of more than 64 KiB that lie in a directory

@@ -183,7 +183,7 @@ static bool fill_overlay(const struct plan *plan, struct sandbox_step *step)
 	if (asprintf(&step->options,
 		     "lowerdir=.,upperdir=" SANDBOX_CHANGES "/%zu.upper,workdir=" SANDBOX_CHANGES
 		     "/%zu.work%s",
-		     number, number, plan->sandbox->new_user ? ",userxattr" : "") < 0)
+		     number, number, plan->sandbox->confined ? ",userxattr" : "") < 0)
 		step->options = NULL;
 	return step->upper && step->work && step->options;
 }
@@ -213,7 +213,7 @@ static void fill_owner(const struct plan *plan, struct sandbox_step *step, const
 	step->mode = status.st_mode & 07777;
 	step->user = status.st_uid;
 	step->group = status.st_gid;
-	if (plan->sandbox->new_user && status.st_uid != geteuid())
+	if (plan->sandbox->confined && status.st_uid != geteuid())
 		step->mode = (step->mode & 01077) | (eaccess(path, R_OK) == 0 ? 0400 : 0) |
 			     (eaccess(path, W_OK) == 0 ? 0200 : 0) |
 			     (eaccess(path, X_OK) == 0 ? 0100 : 0);
@@ -406,6 +406,19 @@ static bool has_privileges(void)
 	return syscall(SYS_capget, &header, data) == 0 && (data[0].effective & needed) == needed;
 }
 
+/* Where all users are who they are.  Elsewhere, mounts that were there before hold together. */
+static bool is_first_user_namespace(void)
+{
+	AUTO_FREE char *map = NULL;
+	unsigned long inside, outside, n;
+	size_t bytes;
+
+	if (proc_read_file(AT_FDCWD, "/proc/self/uid_map", 64 << 10, &map, &bytes) < 0)
+		return true; /* the kernel has none */
+	return sscanf(map, "%lu %lu %lu", &inside, &outside, &n) == 3 && inside == 0 &&
+	       outside == 0 && n == UINT32_MAX;
+}
+
 void sandbox_free(struct sandbox *sandbox)
 {
 	if (!sandbox)
@@ -425,11 +438,13 @@ void sandbox_free(struct sandbox *sandbox)
 	free(sandbox);
 }
 
-static int fill(struct sandbox *sandbox, const struct sandbox_options *options)
+static int fill(struct sandbox *sandbox, const struct sandbox_options *options,
+		struct tendril_error *error)
 {
 	uint64_t bytes = options && options->bytes ? options->bytes : DEFAULT_BYTES;
 
 	sandbox->new_user = !has_privileges();
+	sandbox->confined = sandbox->new_user || !is_first_user_namespace();
 	(void)snprintf(sandbox->tmpfs_options, sizeof(sandbox->tmpfs_options),
 		       "mode=0755,size=%llu", (unsigned long long)bytes);
 	(void)snprintf(sandbox->user_map, sizeof(sandbox->user_map), "%u %u 1", geteuid(),
@@ -437,22 +452,26 @@ static int fill(struct sandbox *sandbox, const struct sandbox_options *options)
 	(void)snprintf(sandbox->group_map, sizeof(sandbox->group_map), "%u %u 1", getegid(),
 		       getegid());
 	sandbox->directory = getcwd(NULL, 0);
-	return sandbox->directory ? 0 : -errno;
+	if (sandbox->directory)
+		return 0;
+	return fail(error, -errno, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
+		    "no sandbox: the working directory has no path: %s", strerror(errno));
 }
 
 static int make_plan(struct plan *plan, const struct sandbox_options *options)
 {
 	AUTO_FREE char *text = NULL;
 	size_t bytes;
-	int r = fill(plan->sandbox, options);
+	int r = fill(plan->sandbox, options, plan->error);
 
-	if (r == 0)
-		r = proc_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX_BYTES, &text,
-				   &bytes);
+	if (r < 0)
+		return r;
+	r = proc_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX_BYTES, &text,
+			   &bytes);
 	if (r == 0)
 		r = take_mounts(plan, text);
 	if (r == 0)
-		r = plan->sandbox->new_user ? plan_directory(plan, "/")
+		r = plan->sandbox->confined ? plan_directory(plan, "/")
 					    : plan_with_privileges(plan);
 	free(plan->mounts);
 	if (r < 0 && r != -E2BIG)

@@ -35,7 +35,8 @@ struct sandbox_step {
 };
 
 struct sandbox {
-	bool new_user; /* an ordinary user's, in a namespace of users */
+	bool new_user; /* go into a namespace of users */
+	bool confined; /* we are in one, now or then */
 	char tmpfs_options[64];
 	char user_map[32], group_map[32];
 	char *directory; /* the working one */
