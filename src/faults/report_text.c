@@ -48,15 +48,15 @@ static void print_stack(const struct printer *printer, const struct faults_findi
 		const struct frame *frame = &stack->frames[i];
 
 		if (i == FRAMES_SHOWN && i + 1 < n)
-			print_line(printer, LINES_DIM, "        (%zu more; --json shows every one)",
-				   n - i - 1);
+			print_line(printer, LINES_DIM, "          (%zu frames in all; --json shows "
+				   "every one)", n);
 		if (i < FRAMES_SHOWN || i + 1 == n || frame == place)
 			frame_print(&printer->lines, 6, i, frame, frame == place);
 	}
 	if (n == 0)
-		print_line(printer, LINES_DIM, "        (the stack is not known)");
+		print_line(printer, LINES_DIM, "          (the stack is not known)");
 	else if (n == stack->n_frames && reason)
-		print_line(printer, LINES_DIM, "        (%s)", reason);
+		print_line(printer, LINES_DIM, "          (%s)", reason);
 }
 
 /* One leak */
@@ -330,7 +330,7 @@ static size_t count_verdict(const struct faults_result *result, enum faults_verd
 	return n;
 }
 
-/* Return: how many of them were not shown. */
+/* Return: how many of them were passed over in silence. */
 static size_t print_section(const struct printer *printer, const struct section *section)
 {
 	const struct faults_result *result = printer->result;
@@ -346,7 +346,9 @@ static size_t print_section(const struct printer *printer, const struct section 
 		print_other(printer, &result->findings[i]);
 		shown++;
 	}
-	return n - shown;
+	if (max && n > shown)
+		print_line(printer, LINES_DIM, "    and %zu more (--all-findings)", n - shown);
+	return max ? 0 : n;
 }
 
 static void print_suppressed(const struct printer *printer)
