@@ -461,7 +461,8 @@ static void test_much_is_told_in_short(void **state)
 		left[i] = file;
 		findings[i] = leak;
 		findings[i].verdict = FAULTS_SUCCEEDED;
-		functions[i] = (struct faults_function){ .function = "unused" };
+		functions[i] = (struct faults_function){ .function = "odd",
+							 .why = i % 2 ? "so it is" : NULL };
 	}
 	left[0].stack = (struct faults_stack)STACK(deep, 3);
 	findings[0].verdict = FAULTS_LEAK;
@@ -483,8 +484,9 @@ static void test_much_is_told_in_short(void **state)
 	assert_int_equal(count_of(text, "    " ID "  handle 7"), 20);
 	expect_in(text, "    and 179 more (--all-findings)\n");
 	expect_not_in(text, "Not shown");
-	assert_int_equal(count_of(text, "unused: was not called\n"), 20);
-	expect_in(text, "and 180 more functions (--json)\n");
+	assert_int_equal(count_of(text, "odd: was not called: so it is\n"), 20);
+	assert_int_equal(count_of(text, "odd: "), 20);
+	expect_in(text, "and 80 more functions (--json)\n100 functions were not called, or not ");
 	free(text);
 	text = printed_as(faults_print_text, &result, (struct faults_style){ .all_findings = true });
 	assert_int_equal(count_of(text, "    " ID "  handle 7"), 199);

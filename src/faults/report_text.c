@@ -11,6 +11,7 @@
 #define LEFT_SHOWN	8  /* of one leak */
 #define OTHERS_SHOWN	20 /* of one verdict that is no leak */
 #define FUNCTIONS_SHOWN 20
+#define LEFT_OUT_SHOWN	5 /* with a line for each; of more only how many */
 #define WAYS_MAX	64 /* calls whose failing leads to the same */
 
 struct printer {
@@ -382,33 +383,55 @@ static void print_others(const struct printer *printer)
 
 /* The end */
 
-static bool is_worth_a_line(const struct faults_function *function)
+/* Of a library's functions most are called by itself only, or not at all. */
+static bool is_left_out(const struct faults_function *function)
 {
-	return function->rerun || function->why || function->explored == 0;
+	return function->explored == 0 && !function->why;
+}
+
+static size_t count_left_out(const struct faults_result *result)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < result->n_functions; i++)
+		n += is_left_out(&result->functions[i]);
+	return n;
+}
+
+static void print_function(const struct printer *printer, const struct faults_function *function)
+{
+	print_line(printer, NULL, "%.500s: %s%s%.600s", lines_escape(function->function).s,
+		   function->rerun	   ? "by running the command again for each case" :
+		   function->calls == 0	   ? "was not called" :
+		   function->explored == 0 ? "was not explored" :
+					     "explored",
+		   function->why ? ": " : "",
+		   function->why ? lines_escape(function->why).s : "");
 }
 
 static void print_functions(const struct printer *printer)
 {
 	const struct faults_result *result = printer->result;
-	size_t n = 0;
+	size_t left_out = count_left_out(result), n = 0;
+	bool are_few = left_out <= LEFT_OUT_SHOWN;
 
 	for (size_t i = 0; i < result->n_functions; i++) {
 		const struct faults_function *function = &result->functions[i];
 
-		if (!is_worth_a_line(function) || n++ >= FUNCTIONS_SHOWN)
+		if (!function->why && !function->rerun &&
+		    !(are_few && is_left_out(function)))
 			continue;
-		print_line(printer, NULL, "%s%.500s: %s%s%.600s", n == 1 ? "\n" : "",
-			   lines_escape(function->function).s,
-			   function->rerun	   ? "by running the command again for each case" :
-			   function->calls == 0	   ? "was not called" :
-			   function->explored == 0 ? "was not explored" :
-						     "explored",
-			   function->why ? ": " : "",
-			   function->why ? lines_escape(function->why).s : "");
+		if (n == 0)
+			(void)fputs("\n", printer->lines.out);
+		if (n++ < FUNCTIONS_SHOWN)
+			print_function(printer, function);
 	}
 	if (n > FUNCTIONS_SHOWN)
 		print_line(printer, LINES_DIM, "and %zu more functions (--json)",
 			   n - FUNCTIONS_SHOWN);
+	if (!are_few)
+		print_line(printer, LINES_DIM, "%s%zu functions were not called, or not from "
+			   "outside of their library (--json)", n ? "" : "\n", left_out);
 }
 
 static void print_ending(const struct printer *printer)
