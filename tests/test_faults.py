@@ -302,6 +302,15 @@ def test_replay_shows_the_same_case():
     assert text[0] == 1 and leak['failed']['errno'] in text[1], text
 
 
+def test_replay_that_does_not_fit():
+    can_explore()
+    for case in ('early_return#1/flock@2=EIO', 'early_return#9/read@2=EIO', 'wrong_label#1/read@2=EIO', 'x'):
+        code, out, err = run_faults(TENDRIL, '-f', 'early_return', '--replay', case, '--',
+                                    program('faulty'), 'early_return')
+        assert code in (2, 3), '%s: %d: %s' % (case, code, out)
+        assert len(err.strip().splitlines()) == 1, err
+
+
 def test_fails_when_decides():
     """What is positive is no failure then, and what is kept no leak."""
     check_clean(faulty('returns_errno', '-f', 'returns_errno', '--fails-when', 'ret<0'))
