@@ -109,6 +109,7 @@ struct call {
 	bool traced;
 	bool whole;      /* it ends with the process: a STOP_EXIT is its return */
 	bool came_back;  /* before that, the function has returned */
+	bool goes_on;    /* nobody waits for a return of it any more */
 	size_t n_tasks;
 	int64_t deadline_ns;
 	const struct plan *plan; /* to be followed; or NULL */

@@ -78,3 +78,34 @@ bool call_came_back(const struct call *call)
 	return call->main && (call->outcome == CALL_RETURNED || call->outcome == CALL_THREW ||
 			      call->outcome == CALL_JUMPED);
 }
+
+void case_go_on(struct call *call)
+{
+	call_unpatch(call->entry, call->main, false);
+	(void)arch_write_registers(call->main->tid, &call->state);
+	call->goes_on = true;
+}
+
+/* The command, run again, may have files to remove that would be in the way of its next run. */
+static void let_end(struct call *call)
+{
+	struct explorer *explorer = call->entry->explorer;
+	int64_t deadline = now_ns() + explorer->case_ns;
+	struct stop stop;
+
+	if (!call->goes_on)
+		case_go_on(call);
+	task_resume(call->main, PTRACE_CONT, 0);
+	while (tracer_next(explorer->tracer, call->group, deadline, &stop) == 0)
+		if (stop.kind != STOP_ENDED)
+			task_resume(stop.task, PTRACE_CONT,
+				    stop.kind == STOP_SIGNAL ? stop.signal : 0);
+}
+
+void case_end(struct call *call)
+{
+	if (!call->entry->original && call_came_back(call) && !call->whole)
+		let_end(call);
+	group_kill(call->entry->explorer->tracer, call->group);
+	call_done(call);
+}

@@ -162,6 +162,10 @@ int branch_copy(struct explorer *explorer, struct entry *entry, const struct bra
 int case_begin(struct explorer *explorer, struct entry *entry, const struct branch *branch,
 	       const struct plan *plan, struct group *group, struct call *ret_call);
 void case_follow(struct call *call);
+/* Let the process go on behind the call, as if nobody looked; the caller resumes it. */
+void case_go_on(struct call *call);
+/* The end of its processes.  Copies are killed; the command, when it was run again, may end by itself. */
+void case_end(struct call *call);
 /* It is over, and the process is still there. */
 bool call_came_back(const struct call *call);
 

@@ -189,8 +189,7 @@ static void send_guide(struct guide *guide, const struct branch *branch, const s
 	walk(&further, &call);
 	if (case_is_suspect(explorer, &call, plan))
 		append(&guide->suspect, &guide->n_suspects, &guide->suspects_room, plan);
-	group_kill(explorer->tracer, &group);
-	call_done(&call);
+	case_end(&call);
 	free(further.later);
 }
 
@@ -401,8 +400,7 @@ static void make_later(struct guide *guide, const struct plan *plan)
 	call_follow(&call);
 	if (call.n_done == plan->n && case_is_suspect(explorer, &call, plan))
 		judge(explorer, guide->entry, NULL, plan);
-	group_kill(explorer->tracer, &group);
-	call_done(&call);
+	case_end(&call);
 }
 
 /* What it does when nothing fails. */
@@ -425,8 +423,7 @@ static enum outcome see_usual(struct guide *guide)
 	entry->why = call.why;
 	if (outcome == CALL_RETURNED || outcome == CALL_THREW || outcome == CALL_JUMPED)
 		entry_note_usual(entry, &call);
-	group_kill(explorer->tracer, &group);
-	call_done(&call);
+	case_end(&call);
 	if (entry->usual_left.n && !target->whole &&
 	    (entry->usual_failed || !target->usual_is_judged)) {
 		target->usual_is_judged = !entry->usual_failed;
@@ -471,8 +468,7 @@ void guide_explore(struct explorer *explorer, struct entry *entry)
 			target->rerun = true;
 			target->why = call.why;
 		}
-		group_kill(explorer->tracer, &group);
-		call_done(&call);
+		case_end(&call);
 	}
 	for (size_t i = 0; i < guide.n_later && !target->rerun && explorer_goes_on(explorer); i++)
 		make_later(&guide, &guide.later[i]);

@@ -125,8 +125,7 @@ static bool is_there_alone(struct explorer *explorer, struct entry *entry, const
 		left_keep_unusual(&call, &left, suspect->returned_number);
 		there = left.n > 0;
 	}
-	group_kill(explorer->tracer, &group);
-	call_done(&call);
+	case_end(&call);
 	return there;
 }
 
@@ -151,8 +150,7 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 		left_keep_unusual(&call, &suspect->left, suspect->returned_number);
 	if (suspect->left.n == 0) {
 		free(suspect);
-		group_kill(explorer->tracer, &group);
-		call_done(&call);
+		case_end(&call);
 		return;
 	}
 	fill(suspect, &call, plan);
@@ -169,8 +167,7 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 		growth = trial_growth(&call, plan, suspect);
 		suspect->key = key_of(suspect, failed);
 	}
-	group_kill(explorer->tracer, &group);
-	call_done(&call);
+	case_end(&call);
 	if (!like)
 		suspect->verdict =
 			decide(explorer, entry, branch, plan, suspect, growth, handed, failed);

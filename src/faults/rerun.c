@@ -117,9 +117,10 @@ static int see_usual(struct explorer *explorer, struct entry *entry, struct step
 			entry_note_usual(entry, &call);
 		if (call.outcome == CALL_HUNG)
 			r = -ETIMEDOUT;
-		call_done(&call);
+		case_end(&call);
+	} else {
+		group_kill(explorer->tracer, &group);
 	}
-	group_kill(explorer->tracer, &group);
 	if (r == 0 && entry->usual_left.n && !explorer->target[entry->function].whole)
 		judge(explorer, entry, NULL, &nothing);
 	return r;
@@ -137,9 +138,10 @@ static void make_case(struct explorer *explorer, struct entry *entry, const stru
 		call_resume(&call, call.main, 0);
 		call_follow(&call);
 		suspect = call.n_done == plan->n && case_is_suspect(explorer, &call, plan);
-		call_done(&call);
+		case_end(&call);
+	} else {
+		group_kill(explorer->tracer, &group);
 	}
-	group_kill(explorer->tracer, &group);
 	if (suspect)
 		judge(explorer, entry, NULL, plan);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "faults/changes.h"
 #include "faults/errnos.h"
 #include "faults/explorer.h"
 #include "faults/opens.h"
@@ -86,18 +87,23 @@ static bool is_shared(const struct baseline *baseline, int number)
 	return false;
 }
 
-static bool disturbs_original(struct call *call, long number, const uint64_t arguments[6])
+/* NULL: the original would not notice that its copy has made this call. */
+static const char *disturbs_original(struct call *call, const struct task *task)
 {
+	const struct task_step *step = &task->step;
 	int handles[2];
 	size_t n;
 
 	if (!call->entry->original)
-		return false; /* it is no copy */
-	n = errnos_call_shared(number, arguments, handles);
+		return NULL; /* it is no copy */
+	n = errnos_call_shared(step->number, step->arguments, handles);
 	for (size_t i = 0; i < n; i++)
 		if (is_shared(&call->entry->baseline, handles[i]))
-			return true;
-	return false;
+			return "it uses what the program has open already: a copy would take it "
+			       "away";
+	if (changes_names(task, step->number, step->arguments))
+		return "it makes or removes files: after a copy, the program itself could not";
+	return NULL;
 }
 
 void call_at_entry(struct call *call, struct task *task)
@@ -106,6 +112,7 @@ void call_at_entry(struct call *call, struct task *task)
 	struct arch_state state;
 	const uint8_t *errors;
 	struct fault here;
+	const char *why;
 	int error;
 
 	if (arch_read_registers(task->tid, &state) < 0)
@@ -113,9 +120,9 @@ void call_at_entry(struct call *call, struct task *task)
 	task->step = (struct task_step){.number = arch_syscall_number(&state)};
 	for (unsigned int i = 0; i < 6; i++)
 		task->step.arguments[i] = arch_syscall_argument(&state, i);
-	if (disturbs_original(call, task->step.number, task->step.arguments)) {
-		call->why = "it uses what the program has open already: a copy would take it away "
-			    "from it";
+	why = disturbs_original(call, task);
+	if (why) {
+		call->why = why;
 		call_end(call, CALL_GIVEN_UP);
 		return;
 	}

@@ -54,6 +54,9 @@ enum growth trial_growth(struct call *call, const struct plan *plan, struct susp
 		call_follow(call);
 		if (!call_came_back(call) || call_left(call, &left) < 0)
 			return CANNOT_TELL;
+		/* It fails earlier now, because of what the first call has done. */
+		if (call->n_done < plan->n && call_has_failed(call))
+			return CANNOT_TELL;
 		for (size_t i = 0; i < first->n; i++) {
 			uint64_t now = weigh_like(call, &left, &first->item[i], suspect->opener[i]);
 
@@ -84,8 +87,7 @@ static void run_on(struct explorer *explorer, struct call *call, const struct le
 	int64_t deadline = now_ns() + explorer->case_ns;
 	struct stop stop;
 
-	call_unpatch(call->entry, call->main, false);
-	(void)arch_write_registers(call->main->tid, &call->state);
+	case_go_on(call);
 	trace_exits(call->main);
 	task_resume(call->main, PTRACE_CONT, 0);
 	while (tracer_next(explorer->tracer, call->group, deadline, &stop) == 0) {
@@ -122,7 +124,6 @@ bool trial_is_closed_later(struct explorer *explorer, struct entry *entry,
 		left_keep_unusual(&call, &left, suspect->returned_number);
 		run_on(explorer, &call, &left, suspect, &ended);
 	}
-	group_kill(explorer->tracer, &group);
-	call_done(&call);
+	case_end(&call);
 	return ended && !suspect->open_at_exit;
 }
