@@ -207,8 +207,8 @@ void rerun_function(struct explorer *explorer, size_t function);
 /* Run the command up to the entry's call, which is then as a copy that stands there. */
 int rerun_begin(struct explorer *explorer, struct entry *entry, struct group *group,
 		struct call *ret_call);
-/* The end of a case: is it worth another look? */
-bool case_is_suspect(struct explorer *explorer, struct call *call, const struct plan *plan);
+/* guide.c: a case that was followed by itself has ended. */
+void case_is_over(struct explorer *explorer, struct call *call, const struct plan *plan);
 
 /* replay.c */
 int replay_parse(const char *text, char **ret_function, uint64_t *ret_call, struct plan *ret_plan,

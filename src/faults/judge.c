@@ -7,7 +7,8 @@
 /* Of what is left, whatever its order, and however many a loop has opened. */
 static uint64_t key_of(const struct suspect *suspect, bool failed)
 {
-	uint64_t key = hash_mix(suspect->function + 1, failed), seen[LEFT_MAX], sum = 0;
+	int how = failed ? 2 : suspect->plan.n ? 1 : 0;
+	uint64_t key = hash_mix(suspect->function + 1, (uint64_t)how), seen[LEFT_MAX], sum = 0;
 	size_t n = 0;
 
 	for (size_t i = 0; i < suspect->left.n; i++) {

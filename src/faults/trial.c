@@ -54,8 +54,8 @@ enum growth trial_growth(struct call *call, const struct plan *plan, struct susp
 		call_follow(call);
 		if (!call_came_back(call) || call_left(call, &left) < 0)
 			return CANNOT_TELL;
-		/* It fails earlier now, because of what the first call has done. */
-		if (call->n_done < plan->n && call_has_failed(call))
+		/* It fails earlier now, because of the files that the first call has made. */
+		if (!call->entry->original && call->n_done < plan->n && call_has_failed(call))
 			return CANNOT_TELL;
 		for (size_t i = 0; i < first->n; i++) {
 			uint64_t now = weigh_like(call, &left, &first->item[i], suspect->opener[i]);
