@@ -6,6 +6,7 @@
  * waits, while copies of it see the step fail, each in another way, and return; so what comes
  * before the step is gone through once, not once a case.
  */
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -162,11 +163,9 @@ static bool attend(struct guide *guide)
 {
 	struct explorer *explorer = guide->explorer;
 	struct stop stop;
-	int r = tracer_next(explorer->tracer, &explorer->copies, first_deadline(guide), &stop);
+	int r = explorer_next(explorer, &explorer->copies, first_deadline(guide), &stop);
 	struct copy *copy;
 
-	if (r == -EINTR)
-		return true;
 	if (r == 0) {
 		copy = stop.task->of;
 		call_take(&copy->call, &stop);
@@ -178,7 +177,7 @@ static bool attend(struct guide *guide)
 		copy = &guide->copies[i];
 		if (!copy->busy || (r == -ETIMEDOUT && copy->call.deadline_ns > now_ns()))
 			continue;
-		copy->call.outcome = CALL_HUNG;
+		copy->call.outcome = r == -ECANCELED ? CALL_GIVEN_UP : CALL_HUNG;
 		finish_copy(guide, copy);
 	}
 	return r == -ETIMEDOUT;
@@ -332,12 +331,10 @@ static bool has_company(const struct call *call)
 {
 	if (call->n_tasks > 1)
 		return true;
-	for (unsigned int i = 0; i < call->n_children && i < CHILDREN_MAX; i++) {
-		struct left child = {.type = FAULTS_LEFT_PROCESS, .number = call->child[i].tid};
-
-		if (!call->child[i].shares && left_is_there(&child, call->main->tgid))
+	/* One that has ended is there until it was waited for. */
+	for (unsigned int i = 0; i < call->n_children && i < CHILDREN_MAX; i++)
+		if (!call->child[i].shares && kill(call->child[i].tid, 0) == 0)
 			return true;
-	}
 	return false;
 }
 
@@ -411,15 +408,13 @@ static void walk(struct guide *guide, struct call *call)
 	call_resume(call, call->main, 0);
 	while (call->outcome == CALL_RUNS) {
 		struct stop stop;
-		int r = tracer_next(guide->explorer->tracer, call->group,
-				    now_ns() + guide->explorer->case_ns, &stop);
+		int r = explorer_next(guide->explorer, call->group,
+				      now_ns() + guide->explorer->case_ns, &stop);
 
-		if (r == -EINTR)
-			continue;
-		if (r < 0)
-			call->outcome = CALL_HUNG;
-		else
+		if (r == 0)
 			call_take(call, &stop);
+		else
+			call_end(call, r == -ECANCELED ? CALL_GIVEN_UP : CALL_HUNG);
 	}
 	free(guide->suspect);
 	free(guide->ended);
