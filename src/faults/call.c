@@ -42,7 +42,7 @@ static void meet_child(struct call *call, struct stop *stop)
 									  ? FAULTS_LEFT_THREAD
 									  : FAULTS_LEFT_PROCESS,
 							  .number = stop->child->tid,
-							  .trail = stop->task->step.trail});
+							  .trail = call_trail(call, stop->task)});
 	}
 	call_resume(call, stop->task, 0);
 }
