@@ -14,6 +14,7 @@
 #include "faults/explorer.h"
 
 #define LATER_MAX 65536
+#define QUICK_NS  (NS_PER_S / 2)
 
 struct copy {
 	bool busy;
@@ -109,6 +110,12 @@ static void note_end(struct guide *guide, const struct call *call, const struct 
 
 static void take_end(struct guide *guide, struct call *call, const struct plan *plan)
 {
+	/* Most that take long wait for what another copy has taken: alone, and with all its time.
+	 */
+	if (call->outcome == CALL_HUNG && guide->plan.n == 0) {
+		append(&guide->later, &guide->n_later, &guide->later_room, plan);
+		return;
+	}
 	if (is_suspect(guide->explorer, call, plan))
 		append(&guide->suspect, &guide->n_suspects, &guide->suspects_room, plan);
 	else if (is_bad_end(call))
@@ -200,6 +207,8 @@ static void send_copy(struct guide *guide, const struct branch *branch, const st
 	*copy = (struct copy){.busy = true, .plan = *plan};
 	call_init(&copy->call, guide->entry, &explorer->copies, task);
 	copy->call.traced = false;
+	if (explorer->case_ns > QUICK_NS)
+		copy->call.deadline_ns = now_ns() + QUICK_NS;
 	call_unpatch(guide->entry, task, true);
 	call_resume(&copy->call, task, 0);
 }
@@ -318,62 +327,6 @@ static void defer(struct guide *guide, const struct fault *step, const uint8_t *
 	}
 }
 
-/* What the guide has opened on its way, its copies share with it. */
-
-#define POSITIONS_MAX 64
-
-struct positions {
-	struct {
-		int number;
-		uint64_t at;
-	} of[POSITIONS_MAX];
-	size_t n;
-};
-
-/* False: there is something that cannot be set back. */
-static bool note_positions(const struct call *call, struct positions *positions)
-{
-	positions->n = 0;
-	for (size_t i = 0; i < call->n_opened; i++) {
-		const struct opening *opening = &call->opened[i];
-		uint64_t at;
-		enum sharing sharing;
-
-		if (opening->type != FAULTS_LEFT_HANDLE)
-			continue;
-		sharing = state_sharing(call->main->tgid, (int)opening->number, &at);
-		if (sharing == SHARES_CONTENT || positions->n == POSITIONS_MAX)
-			return false;
-		if (sharing == SHARES_NOTHING)
-			continue;
-		positions->of[positions->n].number = (int)opening->number;
-		positions->of[positions->n++].at = at;
-	}
-	return true;
-}
-
-/* Have the copies moved one?  Then it is set back. */
-static bool set_back(struct explorer *explorer, const struct branch *branch,
-		     const struct positions *positions)
-{
-	bool moved = false;
-	int64_t result;
-
-	for (size_t i = 0; i < positions->n; i++) {
-		int number = positions->of[i].number;
-		uint64_t at;
-
-		if (state_sharing(branch->at->tgid, number, &at) != SHARES_POSITION ||
-		    at == positions->of[i].at)
-			continue;
-		moved = true;
-		(void)task_syscall(
-			explorer->tracer, branch->at, &branch->state, branch->syscall_at, SYS_lseek,
-			(uint64_t[6]){(uint64_t)number, positions->of[i].at, SEEK_SET}, &result);
-	}
-	return moved;
-}
-
 /* Would a copy lack something that the guide has: threads, processes to be waited for? */
 static bool has_company(const struct call *call)
 {
@@ -411,7 +364,7 @@ static void send_all(struct guide *guide, const struct branch *branch, const str
 		if (!one_by_one)
 			continue;
 		attend_all(guide);
-		(void)set_back(explorer, branch, one_by_one);
+		(void)positions_set_back(explorer, branch, one_by_one);
 	}
 	attend_all(guide);
 }
@@ -428,7 +381,7 @@ static int at_step(struct call *call, struct task *task, const struct fault *ste
 	int r;
 
 	if (step->ordinal != 0 || errnos_happens_all_the_same(step->step) || has_company(call) ||
-	    !note_positions(call, &positions)) {
+	    !positions_note(call, &positions)) {
 		defer(guide, step, errors);
 		return 0;
 	}
@@ -436,7 +389,7 @@ static int at_step(struct call *call, struct task *task, const struct fault *ste
 	if (r < 0)
 		return r;
 	send_all(guide, &branch, step, errors, NULL);
-	if (set_back(explorer, &branch, &positions)) {
+	if (positions_set_back(explorer, &branch, &positions)) {
 		/* Each one has disturbed the others: once more. */
 		guide->n_suspects = guide->n_ended = 0;
 		explorer->n_cases = cases;
@@ -444,7 +397,7 @@ static int at_step(struct call *call, struct task *task, const struct fault *ste
 		send_all(guide, &branch, step, errors, &positions);
 	}
 	judge_suspects(guide, &branch);
-	(void)set_back(explorer, &branch, &positions);
+	(void)positions_set_back(explorer, &branch, &positions);
 	return enter_again(explorer, &branch);
 }
 
