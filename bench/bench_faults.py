@@ -26,8 +26,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../
 from faults_support import calls_between_marks, run_faults  # pylint: disable=wrong-import-position
 
 # Which function, how many calls of it in a run, cases a second that are the goal.
-FUNCTIONS = [('fopen', 100, 2000), ('opendir', 60, 2000), ('shm_open', 60, 2000),
-             ('open_and_query', 4, 500)]
+FUNCTIONS = [('fopen', 200, 2000), ('opendir', 200, 2000), ('shm_open', 120, 2000),
+             ('open_and_query', 8, 500)]
 RATIO_GOAL = 20
 # The loop takes the first of its cases, up to so many: each costs the same.
 LOOP_CASES = 40
