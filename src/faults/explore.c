@@ -123,6 +123,7 @@ static void explore_call(struct explorer *explorer, struct task *task, struct im
 			 size_t function, const struct arch_state *state)
 {
 	struct entry *entry = calloc(1, sizeof(*entry));
+	int64_t began = now_ns();
 	int r = entry ? entry_take(explorer, task, image, function, state, true, entry) : -ENOMEM;
 
 	if (r == 0) {
@@ -131,6 +132,7 @@ static void explore_call(struct explorer *explorer, struct task *task, struct im
 	}
 	if (r < 0)
 		explorer->target[function].why = "its entry could not be read";
+	explorer->explored_ns += now_ns() - began;
 	free(entry);
 }
 
@@ -186,7 +188,7 @@ static int find_replay(const struct explorer *explorer, struct tendril_error *er
 {
 	if (explorer->replayed)
 		return 0;
-	if (explorer->interrupted)
+	if (explorer->came_to_replay)
 		return fail(error, -EINVAL, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
 			    "%s: there is no such step in call %llu of %s",
 			    explorer->options->replay, (unsigned long long)explorer->replay_number,
@@ -201,14 +203,21 @@ static int explore(struct explorer *explorer, struct tendril_error *error)
 	struct program program = {
 		.explorer = explorer, .group = &explorer->originals, .on_call = on_call};
 	int r = program_start(&program, explorer->options->replay != NULL, error);
+	int64_t began;
 
 	if (r < 0)
 		return r;
+	began = now_ns();
 	program_follow(&program);
+	group_kill(explorer->tracer, &explorer->originals);
+	explorer->came_to_replay = explorer->has_enough;
+	explorer->has_enough = false;
+	explorer->run_ns = now_ns() - began - explorer->explored_ns;
 	explorer->wait_status = program.wait_status;
 	for (size_t i = 0; i < explorer->n_targets && !explorer->options->replay; i++)
 		if (explorer->target[i].rerun && explorer_goes_on(explorer))
 			rerun_function(explorer, i);
+	trial_await_ends(explorer);
 	if (!explorer->stop)
 		r = find_fault(explorer, error);
 	return r == 0 && explorer->options->replay ? find_replay(explorer, error) : r;
@@ -245,12 +254,7 @@ void explorer_free(struct explorer *explorer)
 		suspect_free(explorer->suspect[i]);
 	for (size_t i = 0; i < explorer->n_spaces; i++)
 		space_free(explorer->space[i]);
-	while (explorer->images) {
-		struct image *image = explorer->images;
-
-		explorer->images = image->next;
-		image_free(image);
-	}
+	images_free(explorer, true);
 	for (size_t i = 0; i < explorer->n_targets; i++) {
 		free(explorer->target[i].name);
 		free(explorer->target[i].module);

@@ -120,11 +120,13 @@ void program_follow(struct program *program)
 	struct explorer *explorer = program->explorer;
 	bool goes_on = true;
 
-	while (goes_on && !explorer->interrupted) {
+	while (goes_on && !explorer->interrupted && !explorer->has_enough) {
 		struct stop stop;
-		int r = explorer_next(explorer, program->group, INT64_MAX, &stop);
+		int r = explorer_next(explorer, program->group,
+				      program->deadline_ns ? program->deadline_ns : INT64_MAX,
+				      &stop);
 
-		if (r == -ECHILD)
+		if (r == -ECHILD || r == -ETIMEDOUT)
 			return;
 		if (r == 0)
 			goes_on = take(program, &stop);

@@ -274,6 +274,7 @@ int state_compare(const struct baseline *baseline, pid_t pid, struct leftovers *
 
 void leftovers_add(struct leftovers *left, const struct left *item)
 {
+	left->n_all[item->type]++;
 	if (left->n < LEFT_MAX)
 		left->item[left->n++] = *item;
 }

@@ -20,6 +20,7 @@ struct left {
 
 struct leftovers {
 	size_t n;
+	uint64_t n_all[FAULTS_LEFT_PROCESS + 1]; /* of each type, those among them that had no room */
 	struct left item[LEFT_MAX];
 };
 

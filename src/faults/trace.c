@@ -219,7 +219,8 @@ static void classify(struct tracer *tracer, struct stop *stop, int status)
 			stop->status = (int)message;
 		return;
 	case PTRACE_EVENT_STOP:
-		stop->kind = stop->task->started ? STOP_GROUP : STOP_BEGIN;
+		/* Its end is told in the same way, with SIGTRAP. */
+		stop->kind = stop->task->started && signal != SIGTRAP ? STOP_GROUP : STOP_BEGIN;
 		stop->task->started = true;
 		return;
 	default:
