@@ -218,7 +218,9 @@ def files_beside_the_text():
         result = faults('-f', 'read_config', '--sarif', sarif, '--junit', junit, '--', './server')
         same((result.code, result.err), (1, ''))
         contains(result.out, 'LEAK  ')
-        found, = check_sarif(read(sarif))['results']
+        run = check_sarif(read(sarif))
+        same(run['invocations'][0]['properties']['command'], ['./server'])
+        found, = run['results']
         same(found['ruleId'], 'handle-leak')
         same(sorted(os.listdir(folder)), ['x.sarif', 'x.xml'])
         tree = xml.etree.ElementTree.parse(junit)
