@@ -299,11 +299,14 @@ def signals_end_it_with_a_report():
         with subprocess.Popen([TENDRIL, 'faults', '--', 'x'], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[write],
                               env=environment('endless', FAKE_READY=str(write))) as process:
-            os.close(write)
-            assert select.select([ready], [], [], SECONDS)[0]
-            os.close(ready)
-            process.send_signal(number)
-            out, err = process.communicate(timeout=SECONDS)
+            try:
+                os.close(write)
+                assert select.select([ready], [], [], SECONDS)[0]
+                os.close(ready)
+                process.send_signal(number)
+                out, err = process.communicate(timeout=SECONDS)
+            finally:
+                process.kill()  # one that will not end
         same((process.returncode, err), (1, b''))
         contains(out, b'LEAK  read_config')
         contains(out, b'\nNot complete: it was ended.\n')
