@@ -484,6 +484,17 @@ def test_time_limit():
     assert time.monotonic() - begin < SECONDS
 
 
+def test_time_limit_of_a_sleeper():
+    """Also while nothing happens; and that it was ended is not told as an end of its own."""
+    with Place() as place:
+        script = '%s early_return; exec sleep 1000' % shlex.quote(program('faulty'))
+        report = explore('--time-limit', '2', '-f', 'early_return', '--', '/bin/sh', '-c', script,
+                         place=place)
+        no_process_stays(place, 5)
+    check_plant(report, CATALOG['early_return'])
+    assert not report.document['complete'] and report.document['exit_status'] is None, report.text
+
+
 # --- all together -------------------------------------------------------------------------------
 
 def cases():
