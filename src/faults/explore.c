@@ -97,10 +97,23 @@ static bool is_wanted(struct explorer *explorer, struct task *task, struct image
 	return true;
 }
 
-static void run_again_later(struct target *target, const char *why)
+static bool shares_memory(const struct task *task)
 {
-	target->rerun = true;
-	target->why = why;
+	struct proc_maps maps;
+	bool shares = false;
+
+	if (proc_maps_read(task->tgid, &maps) < 0)
+		return true;
+	for (size_t i = 0; i < maps.n_maps; i++) {
+		const struct proc_map *map = &maps.map[i];
+		bool device = strncmp(map->path, "/dev/", 5) == 0 &&
+			      strncmp(map->path, "/dev/zero", 9) != 0 &&
+			      strncmp(map->path, "/dev/shm/", 9) != 0;
+
+		shares = shares || (map->shared && map->write && !device);
+	}
+	proc_maps_done(&maps);
+	return shares;
 }
 
 /* The original stands at the entry meanwhile; signals wait with it. */
@@ -136,26 +149,44 @@ static void explore_call(struct explorer *explorer, struct task *task, struct im
 	free(entry);
 }
 
+/* Could a copy of it be made at all, and would it be one of its own? */
+static const char *why_no_copy(const struct explorer *explorer, const struct task *task,
+			       const struct image *image)
+{
+	struct proc_process process;
+
+	if (explorer->options->rerun)
+		return "it was asked for";
+	if (tracer_threads(explorer->tracer, task->tgid) > 1)
+		return "the process has several threads, of which a copy has only one";
+	if (!image->syscall_at)
+		return "the process has no vdso to make system calls with";
+	if (proc_process_read(task->tgid, &process) < 0 || process.seccomp != 0)
+		return "the process has a seccomp filter, which might end it when it is copied";
+	if (shares_memory(task))
+		return "it has memory that a copy would share, and write";
+	return NULL;
+}
+
 static bool on_call(struct program *program, struct task *task, struct image *image,
 		    size_t function, const struct arch_state *state)
 {
 	struct explorer *explorer = program->explorer;
 	struct target *target = &explorer->target[function];
+	const char *why;
 
 	if (explorer->options->replay && (strcmp(target->name, explorer->replay_function) != 0 ||
 					  target->calls != explorer->replay_number))
 		return true;
 	if (explorer->stop || target->rerun || !is_wanted(explorer, task, image, function, state))
 		return true;
-	if (explorer->options->rerun)
-		run_again_later(target, "it was asked for");
-	else if (tracer_threads(explorer->tracer, task->tgid) > 1)
-		run_again_later(target,
-				"the process has several threads, of which a copy has only one");
-	else if (!image->syscall_at)
-		run_again_later(target, "the process has no vdso to make system calls with");
-	else
+	why = why_no_copy(explorer, task, image);
+	if (why) {
+		target->rerun = true;
+		target->why = why;
+	} else {
 		explore_call(explorer, task, image, function, state);
+	}
 	return true;
 }
 

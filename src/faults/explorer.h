@@ -125,7 +125,6 @@ void images_free(struct explorer *explorer, bool all);
 struct program {
 	struct explorer *explorer;
 	struct group *group;
-	pid_t pid;
 	int wait_status;
 	/* A task has entered a function.  Return: true: go on; false: it is the caller's now, and the
 	 * task stays where it is. */

@@ -244,6 +244,8 @@ static void tell(struct tracer *tracer, struct task *task, struct stop *ret_stop
 	}
 	ret_stop->kind = STOP_ENDED;
 	ret_stop->status = task->status;
+	if (task->ret_status)
+		*task->ret_status = task->status;
 	remove_task(tracer, task);
 	tracer->freed = task;
 }
@@ -311,6 +313,7 @@ void trace_exits(struct task *task)
 
 static void kill_task(struct tracer *tracer, struct task *task)
 {
+	task->ret_status = NULL;
 	(void)kill(task->tgid, SIGKILL);
 	if (task->at_exit) /* it does not wake who is stopped at its end */
 		(void)ptrace(PTRACE_CONT, task->tid, NULL, NULL);
