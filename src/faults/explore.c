@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* explore.c - the command, each call of the functions asked for, and what was found */
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "faults/explorer.h"
 
@@ -18,7 +20,8 @@ bool explorer_goes_on(struct explorer *explorer)
 		return false;
 	if (!explorer->stop && options->total_ns && now - explorer->began_ns > options->total_ns) {
 		explorer->note = "the time limit was reached";
-		explorer->stop = true;
+		explorer->stop = explorer->interrupted = true;
+		return false;
 	}
 	if (!options->progress || now - explorer->told_ns < TELL_NS)
 		return !explorer->stop;
@@ -116,10 +119,24 @@ static bool shares_memory(const struct task *task)
 	return shares;
 }
 
+/* Copies that are no children of ours stay zombies until their parent has looked. */
+static void reap_copies(struct explorer *explorer, struct entry *entry)
+{
+	int64_t result;
+
+	for (size_t i = 0; i < entry->n_copies; i++)
+		if (task_syscall(explorer->tracer, entry->original, &entry->state,
+				 entry->image->syscall_at, SYS_wait4,
+				 (uint64_t[6]){(uint64_t)entry->copy[i], 0, __WALL | WNOHANG},
+				 &result) < 0)
+			return;
+}
+
 /* The original stands at the entry meanwhile; signals wait with it. */
 static int explore_entry(struct explorer *explorer, struct entry *entry)
 {
 	struct task *task = entry->original;
+	pid_t tid = task->tid;
 	int r = task_hold_signals(task, &entry->signals);
 
 	if (r < 0)
@@ -128,6 +145,9 @@ static int explore_entry(struct explorer *explorer, struct entry *entry)
 		replay_call(explorer, entry);
 	else
 		guide_explore(explorer, entry);
+	if (tracer_find(explorer->tracer, tid) != task)
+		return 0; /* it has been killed meanwhile */
+	reap_copies(explorer, entry);
 	(void)task_set_signals(task, entry->signals);
 	return arch_write_registers(task->tid, &entry->state);
 }
@@ -231,8 +251,10 @@ static int find_replay(const struct explorer *explorer, struct tendril_error *er
 
 static int explore(struct explorer *explorer, struct tendril_error *error)
 {
-	struct program program = {
-		.explorer = explorer, .group = &explorer->originals, .on_call = on_call};
+	struct program program = {.explorer = explorer,
+				  .group = &explorer->originals,
+				  .on_call = on_call,
+				  .wait_status = -1};
 	int r = program_start(&program, explorer->options->replay != NULL, error);
 	int64_t began;
 
@@ -244,6 +266,7 @@ static int explore(struct explorer *explorer, struct tendril_error *error)
 	explorer->came_to_replay = explorer->has_enough;
 	explorer->has_enough = false;
 	explorer->run_ns = now_ns() - began - explorer->explored_ns;
+	/* Unless it has ended by itself, it was ended here. */
 	explorer->wait_status = program.wait_status;
 	for (size_t i = 0; i < explorer->n_targets && !explorer->options->replay; i++)
 		if (explorer->target[i].rerun && explorer_goes_on(explorer))

@@ -133,8 +133,10 @@ static void await_end(struct explorer *explorer, struct suspect *suspect)
 	if (case_begin(explorer, entry, NULL, &suspect->plan, &group, &call) == 0) {
 		case_follow(&call);
 		if (call_came_back(&call) && call.n_done == suspect->plan.n &&
-		    call_left(&call, &left) == 0)
+		    call_left(&call, &left) == 0) {
+			leftovers_note_links(&left, call.main->tgid);
 			run_on(explorer, &call, &left, suspect);
+		}
 		case_end(&call);
 	} else {
 		group_kill(explorer->tracer, &group);
