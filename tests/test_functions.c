@@ -557,7 +557,7 @@ static void spoiled_files_do_no_harm(void **state)
 	(void)state;
 	(void)snprintf(copy, sizeof(copy), "%s/functions/spoiled", support_targets());
 	for (size_t i = 0; i < ARRAY_LENGTH(programs); i++) {
-		for (int round = 0; support_find(programs[i], path) && round < 25; round++) {
+		for (int round = 0; support_find(programs[i], path) && round < 100; round++) {
 			spoil(path, copy, &seed);
 			look_at_all(copy);
 		}
