@@ -2,7 +2,7 @@
 #include "faults/call.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -87,7 +87,9 @@ static int planned(struct call *call, const struct fault *here)
 				   here->index == next->index;
 	if (!same_place)
 		return 0;
-	call->n_done++;
+	call->done[call->n_done] = *here;
+	call->done[call->n_done].error = next->error;
+	call->done[call->n_done++].injected = true;
 	return next->error;
 }
 
@@ -109,7 +111,7 @@ static bool disturbs_original(struct call *call, long number, const uint64_t arg
 	const struct baseline *baseline = &call->entry->baseline;
 	int fd;
 
-	if (!call->at_step || !errnos_call_uses_shared(number, arguments, &fd))
+	if (!call->at_step || call->shares || !errnos_call_uses_shared(number, arguments, &fd))
 		return false;
 	for (size_t i = 0; i < baseline->n_handles; i++) {
 		const struct baseline_handle *handle = &baseline->handle[i];
@@ -169,6 +171,19 @@ static void note_opening(struct call *call, const struct opening *opening)
 	call->opened[call->n_opened++] = *opening;
 }
 
+void call_inherit(struct call *call, const struct call *from)
+{
+	for (size_t i = 0; i < from->n_opened; i++)
+		note_opening(call, &from->opened[i]);
+	for (size_t i = 0; i < from->n_occurrences; i++) {
+		const struct occurrence *seen = &from->occurrence[i];
+
+		for (unsigned int n = 0; n < seen->count; n++)
+			(void)count_occurrence(call, seen->step, seen->ordinal, seen->id);
+	}
+	call->main->n_steps = from->main->n_steps;
+}
+
 static void note_result(struct call *call, struct task *task, int64_t result)
 {
 	const struct task_step *step = &task->step;
@@ -225,7 +240,10 @@ static void at_exit(struct call *call, struct task *task)
 						.error = (int)-result,
 						.trail = task->step.trail };
 	task->step.injected = 0;
-	call_resume(call, task, 0);
+	if (call->stops_at_fault && call->n_done == call->plan->n && task == call->main)
+		end(call, CALL_GIVEN_UP);
+	else
+		call_resume(call, task, 0);
 }
 
 /* Breakpoints */
@@ -289,6 +307,7 @@ static void follow_jump(struct call *call, struct task *task, struct arch_state 
 		    arch_read_registers(task->tid, state) < 0)
 			break;
 		if (arch_sp(state) >= call->entry->frame) {
+			(void)task_write(task, patch->at, arch_breakpoint, sizeof(arch_breakpoint));
 			finish(call, state, arch_ip(state), CALL_JUMPED);
 			return;
 		}
@@ -321,6 +340,16 @@ static void at_allocator(struct call *call, struct task *task, struct arch_state
 	call_step_over(call, task, state, patch);
 }
 
+static void come_back(struct call *call, struct task *task, struct arch_state *state,
+		      const struct patch *patch)
+{
+	call->came_back = true;
+	if (call->whole)
+		call_step_over(call, task, state, patch);
+	else
+		finish(call, state, patch->at, CALL_RETURNED);
+}
+
 static void at_trap(struct call *call, struct task *task)
 {
 	const struct patch *patch;
@@ -336,8 +365,9 @@ static void at_trap(struct call *call, struct task *task)
 	}
 	outside = task == call->main && arch_sp(&state) >= call->entry->frame;
 	if (patch->kind == PATCH_RETURN && outside)
-		finish(call, &state, patch->at, CALL_RETURNED);
-	else if (patch->kind == PATCH_CATCH && outside)
+		come_back(call, task, &state, patch);
+	else if (patch->kind == PATCH_CATCH && task == call->main &&
+		 arch_call_frame(&state) >= call->entry->frame)
 		finish(call, &state, patch->at, CALL_THREW);
 	else if (patch->kind == PATCH_JUMP && task == call->main)
 		follow_jump(call, task, &state, patch);
@@ -436,29 +466,29 @@ void call_follow(struct call *call)
 
 /* Beginning */
 
-static void add_patch(struct entry *entry, raddr_t at, enum patch_kind kind, int step)
+static void add_patch(struct entry *entry, const struct task *task, raddr_t at, enum patch_kind kind, int step)
 {
 	struct patch *patch = &entry->patch[entry->n_patches];
 
 	if (!at || find_patch(entry, at) || entry->n_patches == PATCHES_MAX)
 		return;
 	*patch = (struct patch){ .at = at, .kind = kind, .step = step };
-	if (task_read(entry->original, at, patch->original, sizeof(patch->original)) == 0)
+	if (task_read(task, at, patch->original, sizeof(patch->original)) == 0)
 		entry->n_patches++;
 }
 
-void entry_patch(struct entry *entry)
+void entry_patch(struct entry *entry, const struct task *task)
 {
 	static const int steps[ALLOCATORS] = { FAULTS_STEP_MALLOC, FAULTS_STEP_CALLOC,
 					       FAULTS_STEP_REALLOC };
 	const struct image *image = entry->image;
 
-	add_patch(entry, entry->return_address, PATCH_RETURN, 0);
-	add_patch(entry, image->catches, PATCH_CATCH, 0);
+	add_patch(entry, task, entry->return_address, PATCH_RETURN, 0);
+	add_patch(entry, task, image->catches, PATCH_CATCH, 0);
 	for (size_t i = 0; i < JUMPS_MAX; i++)
-		add_patch(entry, image->jump[i], PATCH_JUMP, 0);
+		add_patch(entry, task, image->jump[i], PATCH_JUMP, 0);
 	for (size_t i = 0; i < ALLOCATORS && entry->explorer->options->alloc; i++)
-		add_patch(entry, image->allocator[i], PATCH_ALLOCATOR, steps[i]);
+		add_patch(entry, task, image->allocator[i], PATCH_ALLOCATOR, steps[i]);
 	/* Where the original has a breakpoint of its own, it is not that which was there. */
 	for (size_t i = 0; i < entry->n_patches; i++) {
 		const struct spot *spot = image_spot(image, entry->patch[i].at);
@@ -495,10 +525,11 @@ static int silence(struct tracer *tracer, struct task *task, const struct entry 
 	return r;
 }
 
-static int set_breakpoints(const struct entry *entry, const struct task *task)
+int call_set_breakpoints(const struct entry *entry, const struct task *task,
+			 const struct arch_state *state)
 {
 	const struct image *image = entry->image;
-	int r = 0;
+	int r = arch_write_registers(task->tid, state);
 
 	for (size_t i = 0; i < image->n_spots && r == 0; i++)
 		r = task_write(task, image->spot[i].at, image->spot[i].original,
@@ -506,6 +537,14 @@ static int set_breakpoints(const struct entry *entry, const struct task *task)
 	for (size_t i = 0; i < entry->n_patches && r == 0; i++)
 		r = task_write(task, entry->patch[i].at, arch_breakpoint, sizeof(arch_breakpoint));
 	return r;
+}
+
+void call_leave_alone(struct task *task, void *except)
+{
+	if (task != except)
+		task->ordinal = UNTRACED;
+	task->n_steps = 0;
+	task->in_syscall = false;
 }
 
 void call_unpatch(const struct entry *entry, const struct task *task, bool only_allocators)
@@ -516,6 +555,17 @@ void call_unpatch(const struct entry *entry, const struct task *task, bool only_
 		if (!only_allocators || patch->kind == PATCH_ALLOCATOR)
 			(void)task_write(task, patch->at, patch->original, sizeof(patch->original));
 	}
+}
+
+void call_init(struct call *call, struct entry *entry, struct group *group, struct task *task)
+{
+	struct explorer *explorer = entry->explorer;
+
+	*call = (struct call){ .entry = entry, .group = group, .main = task, .traced = true,
+			       .n_tasks = 1, .whole = explorer->target[entry->function].whole,
+			       .deadline_ns = now_ns() + explorer->case_ns };
+	if (call->whole)
+		trace_exits(task);
 }
 
 int call_begin(struct entry *entry, struct group *group, struct call *ret_call)
@@ -536,13 +586,12 @@ int call_begin(struct entry *entry, struct group *group, struct call *ret_call)
 	}
 	r = silence(explorer->tracer, task, entry);
 	if (r == 0)
-		r = set_breakpoints(entry, task);
+		r = call_set_breakpoints(entry, task, &entry->state);
 	if (r < 0) {
 		group_drop_of(explorer->tracer, group, task->of);
 		return r;
 	}
-	*ret_call = (struct call){ .entry = entry, .group = group, .main = task, .traced = true,
-				   .n_tasks = 1, .deadline_ns = now_ns() + explorer->case_ns };
+	call_init(ret_call, entry, group, task);
 	return 0;
 }
 
@@ -595,8 +644,20 @@ static void let_children_end(struct call *call)
 		}
 }
 
+static void keep_own(const struct call *call, struct leftovers *left)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < left->n; i++)
+		if (left->item[i].type > FAULTS_LEFT_MAPPING || call_opener(call, &left->item[i]))
+			left->item[n++] = left->item[i];
+	left->n = n;
+}
+
 int call_left(struct call *call, struct leftovers *left)
 {
+	int r;
+
 	if (!call->main)
 		return 0;
 	if (call->traced)
@@ -610,7 +671,10 @@ int call_left(struct call *call, struct leftovers *left)
 		    left_is_there(&item, call->main->tgid))
 			leftovers_add(left, &item);
 	}
-	return state_compare(&call->entry->baseline, call->main->tgid, left);
+	r = state_compare(&call->entry->baseline, call->main->tgid, left);
+	if (r == 0 && call->only_own)
+		keep_own(call, left);
+	return r;
 }
 
 const struct trail *call_opener(const struct call *call, const struct left *left)

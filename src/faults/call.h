@@ -32,6 +32,7 @@ struct fault {
 	unsigned int index;      /* among the fallible steps of that thread, from 1 */
 	unsigned int occurrence; /* among those of the same number and stack, from 1 */
 	int step, error;
+	unsigned int rank;       /* of the error among those of the step */
 	bool injected;
 	const struct trail *trail;
 };
@@ -104,10 +105,13 @@ struct call {
 	struct task *main;
 	bool traced;
 	bool whole;      /* it ends with the process: a STOP_EXIT is its return */
+	bool came_back;  /* before that, the function has returned */
 	size_t n_tasks;
 	int64_t deadline_ns;
 	const struct plan *plan; /* to be followed; or NULL */
-	size_t n_done;           /* of its faults */
+	struct fault done[PLAN_MAX]; /* of its faults */
+	size_t n_done;
+	bool stops_at_fault;     /* given up when the last one has been injected */
 	/* Instead of a plan: called at each fallible step, before it is made, with the task at the entry of
 	 * the system call, or at the allocator's.  Negative: give up. */
 	int (*at_step)(struct call *call, struct task *task, const struct fault *step,
@@ -132,16 +136,22 @@ struct call {
 	size_t n_occurrences, occurrences_room;
 	struct fault natural; /* the last system call that failed by itself; error 0: none */
 	bool told;            /* to the user, line by line */
+	bool only_own;        /* other threads of the process go their own way: what is left counts only
+				 when this call has opened it */
+	bool shares;          /* nothing with the original: at_step() need not care for it */
 };
 
 /* A process that stands at the entry; breakpoints that end the call are made in it. */
+void call_init(struct call *call, struct entry *entry, struct group *group, struct task *task);
 int call_begin(struct entry *entry, struct group *group, struct call *ret_call);
 /* Where in the copies breakpoints have to be. */
-void entry_patch(struct entry *entry);
+void entry_patch(struct entry *entry, const struct task *task);
 /* Take up one stop of one of its tasks.  Afterwards ->outcome tells whether it has ended. */
 void call_take(struct call *call, struct stop *stop);
 /* Follow it to its end.  The task is stopped at the entry, or at a step made to fail. */
 void call_follow(struct call *call);
+/* What was seen of a call so far, for a copy of its process that goes on from here. */
+void call_inherit(struct call *call, const struct call *from);
 /* Let its task go on. */
 void call_resume(struct call *call, struct task *task, int signal);
 /* Step over the breakpoint that a task stands at, and go on. */
@@ -156,6 +166,11 @@ int call_left(struct call *call, struct leftovers *left);
 const struct trail *call_opener(const struct call *call, const struct left *left);
 /* Has something of it been put where an argument leads? */
 bool call_handed(const struct call *call, const struct leftovers *left);
+
+int call_set_breakpoints(const struct entry *entry, const struct task *task,
+			 const struct arch_state *state);
+/* A task that is none of the call's; for tracer_each(), with its thread as except. */
+void call_leave_alone(struct task *task, void *except);
 
 /* Make an allocator's call fail, with the task at its first instruction. */
 void call_fail_allocation(struct arch_state *state, int step);

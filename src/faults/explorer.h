@@ -8,7 +8,7 @@
 #define SPOTS_MAX    65536
 #define TRAILS_BUCKETS 1024
 
-enum spot_kind { SPOT_PROGRAM, SPOT_LOADER, SPOT_FUNCTION };
+enum spot_kind { SPOT_PROGRAM, SPOT_LOADER, SPOT_START, SPOT_FUNCTION };
 
 /* A breakpoint in the original. */
 struct spot {
@@ -91,14 +91,47 @@ struct explorer {
 	int64_t case_ns;
 	bool stop;
 	const char *note;
+	char near[512]; /* names like those that were not found */
+	bool *matched;  /* each of the functions and libraries asked for */
+	/* of a replay */
+	char *replay_function;
+	uint64_t replay_number;
+	struct plan replay_plan;
+	bool replayed;
+	pid_t stopped;
 };
 
+/* image.c: what a process runs, and the breakpoints in it */
+int image_new(struct explorer *explorer, struct task *task, struct image **ret_image);
+/* The loader has done something: find functions that were not there before. */
+void image_resolve(struct explorer *explorer, struct image *image, struct task *task);
+/* main() is about to be called, with its address as the first argument. */
+void image_meet_start(struct explorer *explorer, struct image *image, struct task *task,
+		      const struct arch_state *state);
 struct space *image_space(const struct image *image);
-
-/* program.c: the original, its breakpoints, its calls */
-int program_run(struct explorer *explorer, struct tendril_error *error);
 struct spot *image_spot(const struct image *image, raddr_t at);
-void images_free(struct explorer *explorer);
+void image_free(struct image *image);
+
+/* program.c: a run of the command, with breakpoints at the functions asked for */
+struct program {
+	struct explorer *explorer;
+	struct group *group;
+	pid_t pid;
+	int wait_status;
+	/* A task has entered a function.  Return: true: go on; false: it is the caller's now, and the
+	 * task stays where it is. */
+	bool (*on_call)(struct program *program, struct task *task, struct image *image,
+			size_t function, const struct arch_state *state);
+	void *data;
+};
+
+int program_start(struct program *program, bool silent, struct tendril_error *error);
+/* Until all of it has ended, or on_call() took over. */
+void program_follow(struct program *program);
+/* entry.c: what a task at a function's entry has, and where it will return to */
+int entry_take(struct explorer *explorer, struct task *task, struct image *image, size_t function,
+	       const struct arch_state *state, bool stands, struct entry *ret_entry);
+void entry_done(struct entry *entry);
 
 /* guide.c: one call, gone through step by step */
 void guide_explore(struct explorer *explorer, struct entry *entry);
@@ -112,6 +145,7 @@ struct branch {
 	struct arch_state state;
 	raddr_t syscall_at;
 	int step;
+	const struct call *guide; /* whose task it is */
 };
 
 /* A copy that stands behind the step, which has failed. */
@@ -127,8 +161,21 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 void judge_end(struct explorer *explorer, const struct entry *entry, const struct plan *plan,
 	       enum outcome outcome, int status);
 
-/* rerun.c */
-int rerun_function(struct explorer *explorer, size_t function, uint64_t call);
+/* rerun.c: the command once more for each case */
+void rerun_function(struct explorer *explorer, size_t function);
+/* Run the command up to the entry's call, which is then as a copy that stands there. */
+int rerun_begin(struct explorer *explorer, struct entry *entry, struct group *group,
+		struct call *ret_call);
+/* The end of a case: is it worth another look? */
+bool case_is_suspect(struct explorer *explorer, struct call *call, const struct plan *plan);
+
+/* replay.c */
+int replay_parse(const char *text, char **ret_function, uint64_t *ret_call, struct plan *ret_plan,
+		 struct tendril_error *error);
+void replay_call(struct explorer *explorer, struct entry *entry);
+
+/* explore.c */
+void explorer_free(struct explorer *explorer);
 
 /* result.c */
 int result_make(struct explorer *explorer, struct faults_result **ret_result);

@@ -111,6 +111,7 @@ struct faults_result {
 	int wait_status;   /* of the command itself, as wait(2) tells it */
 	bool complete;     /* false: a limit ended it, or the user */
 	const char *note;  /* which; or NULL */
+	pid_t stopped;     /* of a replay with debug: the process that waits for the debugger; 0: none */
 };
 
 struct faults_progress {

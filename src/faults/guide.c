@@ -49,18 +49,21 @@ static void append(struct plan **plans, size_t *n, size_t *room, const struct pl
 	(*plans)[(*n)++] = *plan;
 }
 
-static struct plan with_fault(const struct plan *plan, const struct fault *step, int error)
+/* The step fails with the rank-th of its errors. */
+static struct plan with_fault(const struct plan *plan, const struct fault *step,
+			      const uint8_t *errors, unsigned int rank)
 {
 	struct plan longer = *plan;
+	struct fault *fault = &longer.fault[longer.n++];
 
-	longer.fault[longer.n] = *step;
-	longer.fault[longer.n].error = error;
-	longer.fault[longer.n++].injected = true;
+	*fault = *step;
+	fault->error = errors[rank];
+	fault->rank = rank;
+	fault->injected = true;
 	return longer;
 }
 
-/* The end of a case: is it worth another look? */
-static bool is_suspect(struct explorer *explorer, struct call *call, const struct plan *plan)
+bool case_is_suspect(struct explorer *explorer, struct call *call, const struct plan *plan)
 {
 	struct leftovers left = { .n = 0 };
 
@@ -72,7 +75,9 @@ static bool is_suspect(struct explorer *explorer, struct call *call, const struc
 	case CALL_JUMPED:
 		if (call_left(call, &left) < 0 || left.n == 0)
 			return false;
-		return call_has_failed(call) || left_is_unusual(call->entry, &left);
+		/* What a program leaves open when it ends is nobody's loss, unless it does not usually. */
+		return (call_has_failed(call) && !call->whole) ||
+		       left_is_unusual(call->entry, &left);
 	case CALL_KILLED:
 	case CALL_HUNG:
 		judge_end(explorer, call->entry, plan, call->outcome, call->status);
@@ -86,7 +91,7 @@ static bool is_suspect(struct explorer *explorer, struct call *call, const struc
 
 static void finish_copy(struct guide *guide, struct copy *copy)
 {
-	if (is_suspect(guide->explorer, &copy->call, &copy->plan))
+	if (case_is_suspect(guide->explorer, &copy->call, &copy->plan))
 		append(&guide->suspect, &guide->n_suspects, &guide->suspects_room, &copy->plan);
 	group_drop_of(guide->explorer->tracer, &guide->explorer->copies, copy);
 	call_done(&copy->call);
@@ -150,12 +155,9 @@ static void send_copy(struct guide *guide, const struct branch *branch, const st
 			&explorer->copies, &task) < 0)
 		return;
 	task->of = copy;
-	*copy = (struct copy){
-		.busy = true,
-		.plan = *plan,
-		.call = { .entry = guide->entry, .group = &explorer->copies, .main = task,
-			  .n_tasks = 1, .deadline_ns = now_ns() + explorer->case_ns },
-	};
+	*copy = (struct copy){ .busy = true, .plan = *plan };
+	call_init(&copy->call, guide->entry, &explorer->copies, task);
+	copy->call.traced = false;
 	call_unpatch(guide->entry, task, true);
 	call_resume(&copy->call, task, 0);
 }
@@ -170,17 +172,18 @@ static void send_guide(struct guide *guide, const struct branch *branch, const s
 	struct explorer *explorer = guide->explorer;
 	struct guide further = { .explorer = explorer, .entry = guide->entry, .plan = *plan,
 				 .copies = guide->copies };
-	struct call call = { .entry = guide->entry, .traced = true, .n_tasks = 1 };
 	struct group group;
+	struct task *task;
+	struct call call;
 
 	group_init(&group);
-	call.group = &group;
 	if (branch_copy(explorer, guide->entry, branch, plan->fault[plan->n - 1].error, &group,
-			&call.main) < 0)
+			&task) < 0)
 		return;
-	call.main->n_steps = branch->at->n_steps;
+	call_init(&call, guide->entry, &group, task);
+	call_inherit(&call, branch->guide);
 	walk(&further, &call);
-	if (is_suspect(explorer, &call, plan))
+	if (case_is_suspect(explorer, &call, plan))
 		append(&guide->suspect, &guide->n_suspects, &guide->suspects_room, plan);
 	group_kill(explorer->tracer, &group);
 	call_done(&call);
@@ -233,8 +236,19 @@ static int enter_again(struct explorer *explorer, const struct branch *branch)
 	return r;
 }
 
+static int compare_ranks(const void *a, const void *b)
+{
+	const struct plan *x = a, *y = b;
+	unsigned int first = x->fault[x->n - 1].rank, second = y->fault[y->n - 1].rank;
+
+	return (first > second) - (first < second);
+}
+
+/* Copies end in any order; what is told of them should not depend on it. */
 static void judge_suspects(struct guide *guide, const struct branch *branch)
 {
+	if (guide->n_suspects)
+		qsort(guide->suspect, guide->n_suspects, sizeof(*guide->suspect), compare_ranks);
 	for (size_t i = 0; i < guide->n_suspects; i++)
 		judge(guide->explorer, guide->entry, branch, &guide->suspect[i]);
 	guide->n_suspects = 0;
@@ -242,8 +256,8 @@ static void judge_suspects(struct guide *guide, const struct branch *branch)
 
 static void defer(struct guide *guide, const struct fault *step, const uint8_t *errors)
 {
-	for (size_t i = 0; errors[i]; i++) {
-		struct plan plan = with_fault(&guide->plan, step, errors[i]);
+	for (unsigned int i = 0; errors[i]; i++) {
+		struct plan plan = with_fault(&guide->plan, step, errors, i);
 
 		append(&guide->later, &guide->n_later, &guide->later_room, &plan);
 	}
@@ -255,7 +269,7 @@ static int at_step(struct call *call, struct task *task, const struct fault *ste
 	struct guide *guide = call->data;
 	struct explorer *explorer = guide->explorer;
 	bool last = guide->plan.n + 1 == (explorer->options->pairs ? PLAN_MAX : 1);
-	struct branch branch = { .syscall_at = guide->entry->image->syscall_at };
+	struct branch branch = { .syscall_at = guide->entry->image->syscall_at, .guide = call };
 	int r;
 
 	if (call->n_tasks > 1 || step->ordinal != 0) {
@@ -263,8 +277,8 @@ static int at_step(struct call *call, struct task *task, const struct fault *ste
 		return 0;
 	}
 	r = stand_before(explorer, task, step, &branch);
-	for (size_t i = 0; r == 0 && errors[i] && explorer_goes_on(explorer); i++) {
-		struct plan plan = with_fault(&guide->plan, step, errors[i]);
+	for (unsigned int i = 0; r == 0 && errors[i] && explorer_goes_on(explorer); i++) {
+		struct plan plan = with_fault(&guide->plan, step, errors, i);
 
 		if (last)
 			send_copy(guide, &branch, &plan);
@@ -313,7 +327,7 @@ static void make_later(struct guide *guide, const struct plan *plan)
 	call.plan = plan;
 	call_resume(&call, call.main, 0);
 	call_follow(&call);
-	if (call.n_done == plan->n && is_suspect(explorer, &call, plan))
+	if (call.n_done == plan->n && case_is_suspect(explorer, &call, plan))
 		judge(explorer, guide->entry, NULL, plan);
 	group_kill(explorer->tracer, &group);
 	call_done(&call);
@@ -324,6 +338,7 @@ static enum outcome see_usual(struct guide *guide)
 {
 	struct explorer *explorer = guide->explorer;
 	struct entry *entry = guide->entry;
+	const struct target *target = &explorer->target[entry->function];
 	struct plan nothing = { .n = 0 };
 	enum outcome outcome;
 	struct group group;
@@ -344,7 +359,7 @@ static enum outcome see_usual(struct guide *guide)
 	}
 	group_kill(explorer->tracer, &group);
 	call_done(&call);
-	if (entry->usual_left.n)
+	if (entry->usual_left.n && !target->whole)
 		judge(explorer, entry, NULL, &nothing);
 	return outcome;
 }

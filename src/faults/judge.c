@@ -60,8 +60,8 @@ bool call_has_failed(const struct call *call)
 	int64_t value = target->return_bytes == 4 || (result <= UINT32_MAX && result > INT32_MAX) ?
 				(int32_t)result : (int64_t)result;
 
-	if (call->whole)
-		return call->status != 0;
+	if (call->whole) /* or it has ended in the middle, and left it to the kernel to close */
+		return call->came_back;
 	if (call->outcome != CALL_RETURNED)
 		return true;
 	switch (target->fails) {
@@ -157,7 +157,8 @@ static int begin_case(struct explorer *explorer, struct entry *entry, const stru
 
 	group_init(group);
 	if (!branch) {
-		r = call_begin(entry, group, ret_call);
+		r = entry->original ? call_begin(entry, group, ret_call) :
+				      rerun_begin(explorer, entry, group, ret_call);
 		if (r == 0)
 			ret_call->plan = plan;
 		return r;
@@ -165,11 +166,8 @@ static int begin_case(struct explorer *explorer, struct entry *entry, const stru
 	r = branch_copy(explorer, entry, branch, plan->fault[plan->n - 1].error, group, &task);
 	if (r < 0)
 		return r;
-	*ret_call = (struct call){
-		.entry = entry, .group = group, .main = task, .traced = true, .n_tasks = 1,
-		.whole = explorer->target[entry->function].whole,
-		.deadline_ns = now_ns() + explorer->case_ns,
-	};
+	call_init(ret_call, entry, group, task);
+	call_inherit(ret_call, branch->guide);
 	return 0;
 }
 

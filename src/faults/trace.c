@@ -321,6 +321,7 @@ void trace_exits(struct task *task)
 static void kill_task(struct tracer *tracer, struct task *task)
 {
 	(void)kill(task->tgid, SIGKILL);
+	(void)ptrace(PTRACE_CONT, task->tid, NULL, NULL); /* it does not wake who is stopped at its end */
 	task_move(task, &tracer->dead);
 	if (!task->has_stop)
 		return;
@@ -377,6 +378,15 @@ void task_release(struct tracer *tracer, struct task *task, bool stopped)
 	(void)ptrace(PTRACE_DETACH, task->tid, NULL, (void *)(intptr_t)(stopped ? SIGSTOP : 0));
 	remove_task(tracer, task);
 	free(task);
+}
+
+void tracer_each(struct tracer *tracer, const struct group *group,
+		 void (*visit)(struct task *task, void *data), void *data)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct task *task = tracer->bucket[i]; task; task = task->next)
+			if (task->group == group)
+				visit(task, data);
 }
 
 size_t tracer_threads(const struct tracer *tracer, pid_t tgid)
@@ -524,6 +534,8 @@ static _Noreturn void run_command(char *const *argv, bool silent, int go, int to
 		for (int i = 0; i < 3; i++)
 			(void)dup2(null, i);
 	}
+	/* As debuggers do: so that what is where does not change from one run to the next. */
+	(void)personality(ADDR_NO_RANDOMIZE | (unsigned int)personality(0xffffffff));
 	if (prepare && prepare(data, &error) < 0) {
 		if (!error.code)
 			error.code = -EPERM;
@@ -595,7 +607,7 @@ int tracer_start(struct tracer *tracer, char *const *argv, bool silent,
 {
 	AUTO_CLOSE int go = -1, told = -1;
 	struct task *task;
-	pid_t pid;
+	pid_t pid = -1;
 	int r = start_child(tracer, argv, silent, prepare, data, &go, &told, &pid);
 
 	if (r < 0)

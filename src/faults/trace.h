@@ -94,6 +94,8 @@ void group_drop(struct tracer *tracer, struct group *group);
 void group_drop_of(struct tracer *tracer, struct group *group, const void *of);
 /* Take a stopped process out of our hands; it stays stopped if asked. */
 void task_release(struct tracer *tracer, struct task *task, bool stopped);
+void tracer_each(struct tracer *tracer, const struct group *group,
+		 void (*visit)(struct task *task, void *data), void *data);
 /* Of a process, which have not ended. */
 size_t tracer_threads(const struct tracer *tracer, pid_t tgid);
 

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* explore.c - the command, each call of the functions asked for, and what was found */
+#include <string.h>
+
+#include "faults/explorer.h"
+
+#define CALLS_DEFAULT 4
+#define CASE_NS	      (5 * NS_PER_S)
+#define TELL_NS	      (100 * NS_PER_MS)
+
+bool explorer_goes_on(struct explorer *explorer)
+{
+	const struct faults_options *options = explorer->options;
+	int64_t now = now_ns();
+	struct faults_progress progress = { .cases = explorer->n_cases,
+					    .leaks = explorer->n_leaks };
+
+	if (explorer->stop)
+		return false;
+	if (options->total_ns && now - explorer->began_ns > options->total_ns) {
+		explorer->note = "the time limit was reached";
+		explorer->stop = true;
+		return false;
+	}
+	if (!options->progress || now - explorer->told_ns < TELL_NS)
+		return true;
+	explorer->told_ns = now;
+	for (size_t i = 0; i < explorer->n_targets; i++)
+		progress.calls += explorer->target[i].calls;
+	if (!options->progress(options->data, &progress)) {
+		explorer->note = "it was interrupted";
+		explorer->stop = true;
+	}
+	return !explorer->stop;
+}
+
+/* Calls */
+
+/* How often has this place called it? */
+static struct caller *find_caller(struct explorer *explorer, size_t function, uint64_t id)
+{
+	struct caller **link = &explorer->callers[(id + function) % TRAILS_BUCKETS];
+
+	for (; *link; link = &(*link)->next)
+		if ((*link)->function == function && (*link)->id == id)
+			return *link;
+	*link = calloc(1, sizeof(**link));
+	if (*link)
+		**link = (struct caller){ .function = function, .id = id };
+	return *link;
+}
+
+/* Was it asked for by a library's name only, and is it called from inside of that? */
+static bool is_inner_call(const struct explorer *explorer, const struct task *task, size_t function,
+			  raddr_t return_address)
+{
+	struct proc_maps maps;
+	const struct proc_map *map;
+	bool inner;
+
+	if (explorer->options->n_libraries == 0 || proc_maps_read(task->tgid, &maps) < 0)
+		return false;
+	map = proc_maps_find(&maps, return_address);
+	inner = map && strcmp(map->path, explorer->target[function].module) == 0;
+	proc_maps_done(&maps);
+	return inner;
+}
+
+static bool is_wanted(struct explorer *explorer, struct task *task, struct image *image,
+		      size_t function, const struct arch_state *state)
+{
+	unsigned int limit = explorer->options->calls ? explorer->options->calls : CALLS_DEFAULT;
+	struct caller *caller;
+	uint64_t word = 0;
+
+	(void)task_read(task, arch_call_return_slot(state), &word, sizeof(word));
+	caller = find_caller(explorer, function, space_place(image->space, word));
+	if (!caller)
+		return false;
+	if (caller->n == 0 && is_inner_call(explorer, task, function, word))
+		caller->n = UINT32_MAX;
+	if (caller->n >= limit)
+		return false;
+	caller->n++;
+	return true;
+}
+
+static void run_again_later(struct target *target, const char *why)
+{
+	target->rerun = true;
+	target->why = why;
+}
+
+static void explore_call(struct explorer *explorer, struct task *task, struct image *image,
+			 size_t function, const struct arch_state *state)
+{
+	struct target *target = &explorer->target[function];
+	struct entry *entry = malloc(sizeof(*entry));
+
+	if (entry && entry_take(explorer, task, image, function, state, true, entry) == 0) {
+		if (explorer->options->replay)
+			replay_call(explorer, entry);
+		else
+			guide_explore(explorer, entry);
+		entry_done(entry);
+	} else {
+		target->why = "its entry could not be read";
+	}
+	free(entry);
+}
+
+static bool on_call(struct program *program, struct task *task, struct image *image, size_t function,
+		    const struct arch_state *state)
+{
+	struct explorer *explorer = program->explorer;
+	struct target *target = &explorer->target[function];
+
+	if (explorer->options->replay &&
+	    (strcmp(target->name, explorer->replay_function) != 0 ||
+	     target->calls != explorer->replay_number))
+		return true;
+	if (target->rerun || !is_wanted(explorer, task, image, function, state))
+		return true;
+	if (explorer->options->rerun)
+		run_again_later(target, "it was asked for");
+	else if (tracer_threads(explorer->tracer, task->tgid) > 1)
+		run_again_later(target, "the process has several threads, of which a copy has only one");
+	else if (!image->syscall_at)
+		run_again_later(target, "the process has no vdso to make system calls with");
+	else
+		explore_call(explorer, task, image, function, state);
+	return true;
+}
+
+/* All together */
+
+static int find_fault(const struct explorer *explorer, struct tendril_error *error)
+{
+	const struct faults_options *options = explorer->options;
+
+	for (size_t i = 0; i < options->n_functions + options->n_libraries; i++) {
+		bool is_library = i >= options->n_functions;
+		char name[96];
+
+		if (explorer->matched[i])
+			continue;
+		escape_text(is_library ? options->libraries[i - options->n_functions] :
+					 options->functions[i],
+			    name, sizeof(name));
+		return fail(error, -ENOENT, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NO_SYMBOL,
+			    is_library ? "no program that ran has a library %s%s" :
+			    explorer->near[0] ? "no program that ran has a function %s; near to it: %.120s" :
+						"no program that ran has a function %s%s",
+			    name, is_library ? "" : explorer->near);
+	}
+	if (options->replay && !explorer->replayed)
+		return fail(error, -EINVAL, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
+			    "the command did not come to call %llu of %s",
+			    (unsigned long long)explorer->replay_number,
+			    explorer->replay_function);
+	return 0;
+}
+
+static int explore(struct explorer *explorer, struct tendril_error *error)
+{
+	struct program program = { .explorer = explorer, .group = &explorer->originals,
+				   .on_call = on_call };
+	int r = program_start(&program, explorer->options->replay != NULL, error);
+
+	if (r < 0)
+		return r;
+	program_follow(&program);
+	explorer->wait_status = program.wait_status;
+	for (size_t i = 0; i < explorer->n_targets && !explorer->options->replay; i++)
+		if (explorer->target[i].rerun && explorer_goes_on(explorer))
+			rerun_function(explorer, i);
+	return explorer->stop ? 0 : find_fault(explorer, error);
+}
+
+static void free_chain(struct caller *caller)
+{
+	while (caller) {
+		struct caller *next = caller->next;
+
+		free(caller);
+		caller = next;
+	}
+}
+
+static void free_trails(struct trail *trail)
+{
+	while (trail) {
+		struct trail *next = trail->next;
+
+		free(trail);
+		trail = next;
+	}
+}
+
+void explorer_free(struct explorer *explorer)
+{
+	tracer_free(explorer->tracer);
+	for (size_t i = 0; i < TRAILS_BUCKETS; i++) {
+		free_chain(explorer->callers[i]);
+		free_trails(explorer->trail[i]);
+	}
+	for (size_t i = 0; i < explorer->n_suspects; i++)
+		free(explorer->suspect[i]);
+	for (size_t i = 0; i < explorer->n_spaces; i++)
+		space_free(explorer->space[i]);
+	while (explorer->images) {
+		struct image *image = explorer->images;
+
+		explorer->images = image->next;
+		image_free(image);
+	}
+	for (size_t i = 0; i < explorer->n_targets; i++) {
+		free(explorer->target[i].name);
+		free(explorer->target[i].module);
+	}
+	symbolizer_free(explorer->symbolizer);
+	free(explorer->suspect);
+	free(explorer->space);
+	free(explorer->target);
+	free(explorer->matched);
+	free(explorer->replay_function);
+	free(explorer);
+}
+
+static int explorer_new(const struct faults_options *options, struct explorer **ret_explorer,
+			struct tendril_error *error)
+{
+	struct symbolizer_options symbols = { .debuginfod = options->debuginfod };
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	struct explorer *explorer = calloc(1, sizeof(*explorer));
+	int r;
+
+	if (!explorer)
+		return -ENOMEM;
+	explorer->options = options;
+	explorer->jobs = options->jobs ? options->jobs : 2 * (processors > 0 ? processors : 1);
+	explorer->case_ns = options->case_ns ? options->case_ns : CASE_NS;
+	explorer->began_ns = now_ns();
+	explorer->matched = calloc(options->n_functions + options->n_libraries + 1, sizeof(bool));
+	group_init(&explorer->originals);
+	group_init(&explorer->copies);
+	r = explorer->matched ? symbolizer_new(&symbols, &explorer->symbolizer) : -ENOMEM;
+	if (r == 0 && options->replay)
+		r = replay_parse(options->replay, &explorer->replay_function,
+				 &explorer->replay_number, &explorer->replay_plan, error);
+	if (r == 0)
+		r = tracer_new(&explorer->tracer);
+	if (r < 0) {
+		explorer_free(explorer);
+		return r;
+	}
+	*ret_explorer = explorer;
+	return 0;
+}
+
+int faults_explore(const struct faults_options *options, struct faults_result **ret_result,
+		   struct tendril_error *error)
+{
+	struct explorer *explorer;
+	int r = explorer_new(options, &explorer, error);
+
+	if (r < 0)
+		return r;
+	r = explore(explorer, error);
+	if (r == 0)
+		r = result_make(explorer, ret_result); /* which takes the explorer over */
+	if (r < 0)
+		explorer_free(explorer);
+	return r;
+}
