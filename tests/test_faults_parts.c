@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_faults_parts.c - the errors that calls are given, accepted findings, the box that holds the copies */
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <netinet/in.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,13 +14,23 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 
 #include "faults/errnos.h"
+#include "faults/sandbox.h"
 #include "faults/suppress.h"
+#include "proc/proc.h"
 
 #include <cmocka.h> /* behind base.h: its macro fail() is not our function */
+
+#include "support.h"
 
 #define CALLS_END 600 /* behind the last number of a system call */
 
@@ -422,6 +436,590 @@ static void test_files_that_cannot_be_read(void **state)
 	assert_null(suppressions);
 }
 
+/* The sandbox */
+
+#define NOBODY	     65534
+#define ANSWER_BYTES 512
+
+/* Outside and its child inside. */
+struct inside {
+	pid_t pid;
+	int go;                    /* when closed, the child ends */
+	char answer[ANSWER_BYTES]; /* empty: all was well */
+};
+
+/* Returns NULL, or what was wrong. */
+typedef const char *body_function(const void *data);
+
+struct stay {
+	bool as_nobody;
+	uint64_t bytes;
+	body_function *before; /* as who we are, outside; may be NULL */
+	body_function *body;
+	const void *data;
+};
+
+#define EXPECT(condition)                                                                          \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			return "not so: " #condition;                                              \
+	} while (0)
+
+static bool become_nobody(void)
+{
+	/* Without an exec, the process would be one that its user may not look at. */
+	return setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+	       setresuid(NOBODY, NOBODY, NOBODY) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0;
+}
+
+static const char *enter_and_look(uint64_t bytes, body_function *body, const void *data,
+				  struct tendril_error *error)
+{
+	const struct sandbox_options options = { .bytes = bytes };
+	struct sandbox *sandbox = NULL;
+	const char *wrong;
+
+	if (sandbox_new(&options, &sandbox, error) < 0 || sandbox_enter(sandbox, error) < 0)
+		return error->text;
+	wrong = body ? body(data) : NULL;
+	sandbox_free(sandbox);
+	return wrong;
+}
+
+static void __attribute__((noreturn)) be_inside(int answer, int go, const struct stay *stay)
+{
+	struct tendril_error error = { 0 };
+	const char *wrong = stay->before ? stay->before(stay->data) : NULL;
+	char byte;
+
+	if (!wrong && stay->as_nobody && !become_nobody())
+		wrong = "cannot become nobody";
+	if (!wrong)
+		wrong = enter_and_look(stay->bytes, stay->body, stay->data, &error);
+	if (wrong && write(answer, wrong, strlen(wrong)) < 0)
+		_exit(1);
+	close(answer);
+	_exit(read(go, &byte, 1) == 0 ? 0 : 1);
+}
+
+/* Does not come back before the child has looked around, and waits. */
+static void go_inside(struct inside *inside, const struct stay *stay)
+{
+	int answer[2], go[2];
+	size_t used = 0;
+	ssize_t n;
+
+	assert_int_equal(pipe2(answer, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+	inside->pid = fork();
+	assert_true(inside->pid >= 0);
+	if (inside->pid == 0) {
+		close(go[1]);
+		be_inside(answer[1], go[0], stay);
+	}
+	close(answer[1]);
+	close(go[0]);
+	inside->go = go[1];
+	while ((n = read(answer[0], inside->answer + used, ANSWER_BYTES - 1 - used)) > 0)
+		used += (size_t)n;
+	inside->answer[used] = '\0';
+	close(answer[0]);
+}
+
+static void leave(struct inside *inside)
+{
+	int status = -1;
+
+	close(inside->go);
+	assert_int_equal(waitpid(inside->pid, &status, 0), inside->pid);
+	assert_string_equal(inside->answer, "");
+	assert_int_equal(status, 0);
+}
+
+static const char *try_namespaces(void)
+{
+	return unshare((geteuid() == 0 ? 0 : CLONE_NEWUSER) | CLONE_NEWNS | CLONE_NEWNET) == 0 ? "" : "no";
+}
+
+/* May a process of that user have namespaces at all?  Asked without the sandbox. */
+static bool may_have_namespaces(bool as_nobody)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit((as_nobody && !become_nobody()) || *try_namespaces() ? 1 : 0);
+	return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+#define SKIP_UNLESS_POSSIBLE(as_nobody)                                                            \
+	do {                                                                                       \
+		if ((as_nobody) && geteuid() != 0)                                                 \
+			SKIP_BECAUSE("only root can become nobody");                               \
+		if (!may_have_namespaces(as_nobody))                                               \
+			SKIP_BECAUSE("namespaces are not permitted here");                         \
+	} while (0)
+
+/* Directories to write in, on file systems of different kinds. */
+
+static const char *const bases[] = { "/tmp", "/var/tmp", "/dev/shm" };
+
+struct places {
+	bool as_nobody;
+	char directory[ARRAY_LENGTH(bases)][64];
+};
+
+static void put_file(const struct places *places, size_t i, const char *name, const char *content)
+{
+	char path[128];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", places->directory[i], name);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+	if (places->as_nobody)
+		assert_int_equal(fchown(fd, NOBODY, NOBODY), 0);
+	close(fd);
+}
+
+static void make_places(struct places *places, bool as_nobody)
+{
+	places->as_nobody = as_nobody;
+	for (size_t i = 0; i < ARRAY_LENGTH(bases); i++) {
+		(void)snprintf(places->directory[i], sizeof(places->directory[i]),
+			       "%s/tendril-sandbox.XXXXXX", bases[i]);
+		assert_non_null(mkdtemp(places->directory[i]));
+		if (as_nobody)
+			assert_int_equal(chown(places->directory[i], NOBODY, NOBODY), 0);
+		put_file(places, i, "kept", "old\n");
+		put_file(places, i, "gone", "old\n");
+	}
+}
+
+static void expect_content(const char *directory, const char *name, const char *wanted)
+{
+	AUTO_FREE char *text = NULL;
+	char path[128];
+	size_t bytes;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", directory, name);
+	if (!wanted) {
+		assert_int_equal(access(path, F_OK), -1);
+		return;
+	}
+	assert_int_equal(proc_read_file(AT_FDCWD, path, 4096, &text, &bytes), 0);
+	assert_string_equal(text, wanted);
+}
+
+static void expect_unchanged(const struct places *places)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(bases); i++) {
+		expect_content(places->directory[i], "kept", "old\n");
+		expect_content(places->directory[i], "gone", "old\n");
+		expect_content(places->directory[i], "made", NULL);
+		expect_content(places->directory[i], "below", NULL);
+		expect_content(bases[i], strrchr(places->directory[i], '.') + 1, NULL);
+	}
+}
+
+static void remove_places(const struct places *places)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(bases); i++) {
+		int directory = open(places->directory[i], O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+
+		assert_true(directory >= 0);
+		assert_int_equal(unlinkat(directory, "kept", 0), 0);
+		assert_int_equal(unlinkat(directory, "gone", 0), 0);
+		close(directory);
+		assert_int_equal(rmdir(places->directory[i]), 0);
+	}
+}
+
+/* By another program, which has no more rights than the user. */
+static const char *change_files(const void *data)
+{
+	const struct places *places = data;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(bases); i++) {
+		EXPECT(setenv("D", places->directory[i], 1) == 0);
+		EXPECT(system("set -e; cd $D; test $(cat kept) = old; echo new >kept; test $(cat kept) = new\n"
+			      "test $(cat gone) = old; rm gone; test ! -e gone; echo new >made\n"
+			      "mkdir below; mv made below; test $(cat below/made) = new; echo new >made\n"
+			      "rm -r below; mkdir below; echo new >../${D##*.}") == 0);
+	}
+	return NULL;
+}
+
+static void expect_files_are_private(bool as_nobody)
+{
+	struct places places;
+	struct inside inside;
+
+	SKIP_UNLESS_POSSIBLE(as_nobody);
+	make_places(&places, as_nobody);
+	go_inside(&inside, &(struct stay){ as_nobody, 0, NULL, change_files, &places });
+	expect_unchanged(&places); /* while somebody is in there, and after */
+	leave(&inside);
+	expect_unchanged(&places);
+	remove_places(&places);
+}
+
+static void test_files_are_private(void **state)
+{
+	(void)state;
+	expect_files_are_private(false);
+}
+
+static void test_files_are_private_for_an_ordinary_user(void **state)
+{
+	(void)state;
+	expect_files_are_private(true);
+}
+
+static const char *write_much(const void *data)
+{
+	static const char block[64 << 10];
+	int fd = open("/tmp/much", O_WRONLY | O_CREAT | O_EXCL, 0600);
+	ssize_t n = 0;
+
+	(void)data;
+	EXPECT(fd >= 0);
+	for (unsigned int i = 0; i < 32 && n >= 0; i++)
+		n = write(fd, block, sizeof(block));
+	EXPECT(n == -1 && errno == ENOSPC);
+	return NULL;
+}
+
+static void test_what_is_written_is_bounded(void **state)
+{
+	struct inside inside;
+
+	(void)state;
+	SKIP_UNLESS_POSSIBLE(false);
+	go_inside(&inside, &(struct stay){ false, 1 << 20, NULL, write_much, NULL });
+	leave(&inside);
+}
+
+/* A file system that is mounted below the working directory's neighbours, and a file over a file. */
+static const char *mount_below(const void *data)
+{
+	const struct places *places = data;
+	const char *directory = places->directory[1];
+	static char big[80 << 10];
+	int fd;
+
+	EXPECT(chdir(directory) == 0);
+	EXPECT(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	EXPECT((fd = open("big", O_WRONLY | O_CREAT | O_EXCL, 0644)) >= 0);
+	EXPECT(write(fd, big, sizeof(big)) == sizeof(big) && fchown(fd, NOBODY, NOBODY) == 0);
+	EXPECT(symlink("kept", "link") == 0 && mkdir("mounted", 0755) == 0);
+	EXPECT(mkdir("beside", 0755) == 0 && chown("beside", NOBODY, NOBODY) == 0);
+	EXPECT(mount("tmpfs", "mounted", "tmpfs", 0, "mode=1777") == 0);
+	EXPECT(mount("kept", "gone", NULL, MS_BIND, NULL) == 0);
+	return NULL;
+}
+
+static const char *look_beside_mounts(const void *data)
+{
+	(void)data;
+	EXPECT(system("set -e; test $(cat link) = old; echo new >kept; test $(cat link) = new\n"
+		      "echo newer >made; mv made kept; test $(cat kept) = newer\n"
+		      "echo new >mounted/made; echo new >beside/made; test $(wc -c <big) = 81920") == 0);
+	EXPECT(open("gone", O_WRONLY) == -1 && errno == EROFS); /* it is mounted by itself */
+	EXPECT(system("test $(cat gone) = old") == 0);
+	return NULL;
+}
+
+static const char *look_beside_mounts_as_nobody(const void *data)
+{
+	EXPECT(open("big", O_WRONLY) == -1 && errno == EROFS);
+	return look_beside_mounts(data);
+}
+
+static void expect_files_beside_mounts_are_private(bool as_nobody)
+{
+	static const char *const more[] = { "big", "link", "mounted", "beside" };
+	struct places places;
+	struct inside inside;
+	char path[128];
+
+	SKIP_UNLESS_POSSIBLE(as_nobody);
+	if (geteuid() != 0)
+		SKIP_BECAUSE("only root can mount");
+	make_places(&places, as_nobody);
+	go_inside(&inside,
+		  &(struct stay){ as_nobody, 0, mount_below,
+				  as_nobody ? look_beside_mounts_as_nobody : look_beside_mounts, &places });
+	expect_unchanged(&places);
+	expect_content(places.directory[1], "beside/made", NULL);
+	leave(&inside);
+	for (size_t i = 0; i < ARRAY_LENGTH(more); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", places.directory[1], more[i]);
+		assert_int_equal(remove(path), 0);
+	}
+	remove_places(&places);
+}
+
+static void test_files_beside_mounts_are_private(void **state)
+{
+	(void)state;
+	expect_files_beside_mounts_are_private(false);
+}
+
+static void test_files_beside_mounts_are_private_for_an_ordinary_user(void **state)
+{
+	(void)state;
+	expect_files_beside_mounts_are_private(true);
+}
+
+/* Servers outside */
+
+struct servers {
+	struct sockaddr_in internet;
+	struct sockaddr_un named, abstract;
+	int fd[3];
+	key_t key;
+	int memory;
+	char host[65];
+};
+
+static int connect_to(const void *address, socklen_t bytes)
+{
+	AUTO_CLOSE int fd = socket(((const struct sockaddr *)address)->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	return connect(fd, address, bytes) < 0 ? -errno : 0;
+}
+
+static int serve_at(const void *address, socklen_t bytes)
+{
+	int fd = socket(((const struct sockaddr *)address)->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, address, bytes), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	return fd;
+}
+
+static void start_servers(struct servers *servers, const char *directory)
+{
+	socklen_t bytes = sizeof(servers->internet);
+
+	*servers = (struct servers){
+		.internet = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) },
+		.named = { .sun_family = AF_UNIX },
+		.abstract = { .sun_family = AF_UNIX },
+		.key = 0x7e000000 | getpid(),
+	};
+	(void)snprintf(servers->named.sun_path, sizeof(servers->named.sun_path), "%s/socket", directory);
+	(void)snprintf(servers->abstract.sun_path + 1, sizeof(servers->abstract.sun_path) - 1,
+		       "tendril-sandbox-%d", getpid());
+	servers->fd[0] = serve_at(&servers->internet, sizeof(servers->internet));
+	servers->fd[1] = serve_at(&servers->named, sizeof(servers->named));
+	servers->fd[2] = serve_at(&servers->abstract, sizeof(servers->abstract));
+	assert_int_equal(getsockname(servers->fd[0], (struct sockaddr *)&servers->internet, &bytes), 0);
+	assert_int_equal(chmod(servers->named.sun_path, 0777), 0);
+	servers->memory = shmget(servers->key, 4096, IPC_CREAT | IPC_EXCL | 0666);
+	assert_true(servers->memory >= 0);
+	assert_int_equal(gethostname(servers->host, sizeof(servers->host)), 0);
+	/* From outside they can be reached. */
+	assert_int_equal(connect_to(&servers->internet, sizeof(servers->internet)), 0);
+	assert_int_equal(connect_to(&servers->named, sizeof(servers->named)), 0);
+	assert_int_equal(connect_to(&servers->abstract, sizeof(servers->abstract)), 0);
+}
+
+static void stop_servers(const struct servers *servers)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(servers->fd); i++)
+		close(servers->fd[i]);
+	assert_int_equal(unlink(servers->named.sun_path), 0);
+	assert_int_equal(shmctl(servers->memory, IPC_RMID, NULL), 0);
+}
+
+static const char *look_for_servers(const void *data)
+{
+	const struct servers *servers = data;
+	struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t bytes = sizeof(own);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	EXPECT(connect_to(&servers->internet, sizeof(servers->internet)) == -ECONNREFUSED);
+	EXPECT(connect_to(&servers->abstract, sizeof(servers->abstract)) == -ECONNREFUSED);
+	EXPECT(access(servers->named.sun_path, F_OK) == 0);
+	EXPECT(connect_to(&servers->named, sizeof(servers->named)) == -ECONNREFUSED);
+	EXPECT(bind(fd, (struct sockaddr *)&own, sizeof(own)) == 0 && listen(fd, 1) == 0);
+	EXPECT(getsockname(fd, (struct sockaddr *)&own, &bytes) == 0);
+	EXPECT(connect_to(&own, sizeof(own)) == 0);
+	EXPECT(shmget(servers->key, 4096, 0) == -1 && errno == ENOENT);
+	EXPECT(sethostname("elsewhere", strlen("elsewhere")) == 0);
+	return NULL;
+}
+
+static void expect_nobody_is_reached(bool as_nobody)
+{
+	struct places places;
+	struct servers servers;
+	struct inside inside;
+	char host[65];
+
+	SKIP_UNLESS_POSSIBLE(as_nobody);
+	make_places(&places, as_nobody);
+	start_servers(&servers, places.directory[0]);
+	go_inside(&inside, &(struct stay){ as_nobody, 0, NULL, look_for_servers, &servers });
+	assert_int_equal(gethostname(host, sizeof(host)), 0);
+	assert_string_equal(host, servers.host);
+	leave(&inside);
+	stop_servers(&servers);
+	remove_places(&places);
+}
+
+static void test_nobody_outside_is_reached(void **state)
+{
+	(void)state;
+	expect_nobody_is_reached(false);
+}
+
+static void test_nobody_outside_is_reached_by_an_ordinary_user(void **state)
+{
+	(void)state;
+	expect_nobody_is_reached(true);
+}
+
+/* What is the same inside */
+
+struct self {
+	uid_t user;
+	gid_t group;
+	char directory[64];
+	struct stat root, file;
+};
+
+static const char *compare_self(const void *data)
+{
+	const struct self *self = data;
+	char directory[64];
+	struct stat root, file;
+
+	EXPECT(getuid() == self->user && geteuid() == self->user);
+	EXPECT(getgid() == self->group && getegid() == self->group);
+	EXPECT(getcwd(directory, sizeof(directory)) && strcmp(directory, self->directory) == 0);
+	EXPECT(stat("/", &root) == 0 && stat("kept", &file) == 0);
+	EXPECT((root.st_mode & 0555) == (self->root.st_mode & 0555));
+	EXPECT(file.st_uid == self->user && file.st_gid == self->group);
+	EXPECT(file.st_mode == self->file.st_mode && file.st_size == self->file.st_size);
+	EXPECT(open("/dev/null", O_RDWR) >= 0);
+	EXPECT(open("/proc/self/status", O_RDONLY) >= 0);
+	EXPECT(open("/proc/sys/kernel/core_pattern", O_WRONLY) == -1 &&
+	       (errno == EROFS || (errno == EACCES && self->user != 0)));
+	EXPECT(mkdir("/sys/fs/cgroup/tendril-sandbox", 0755) == -1 &&
+	       (errno == EROFS || (errno == EACCES && self->user != 0)));
+	EXPECT(system("test -x /bin/sh && test -r /etc/passwd") == 0);
+	return NULL;
+}
+
+static void expect_self_is_the_same(bool as_nobody)
+{
+	AUTO_FREE char *before = NULL, *within = NULL;
+	struct places places;
+	struct inside inside;
+	struct self self = { 0 };
+	size_t bytes;
+
+	SKIP_UNLESS_POSSIBLE(as_nobody);
+	make_places(&places, as_nobody);
+	self.user = as_nobody ? NOBODY : getuid();
+	self.group = as_nobody ? NOBODY : getgid();
+	(void)snprintf(self.directory, sizeof(self.directory), "%s", places.directory[1]);
+	AUTO_CLOSE int back = open(".", O_DIRECTORY | O_PATH | O_CLOEXEC);
+	assert_int_equal(chdir(self.directory), 0);
+	assert_int_equal(stat("/", &self.root), 0);
+	assert_int_equal(stat("kept", &self.file), 0);
+	assert_int_equal(proc_read_file(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &before, &bytes), 0);
+	go_inside(&inside, &(struct stay){ as_nobody, 0, NULL, compare_self, &self });
+	assert_int_equal(proc_read_file(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &within, &bytes), 0);
+	leave(&inside);
+	assert_string_equal(within, before); /* nothing is mounted outside */
+	assert_int_equal(fchdir(back), 0);
+	remove_places(&places);
+}
+
+static void test_self_is_the_same(void **state)
+{
+	(void)state;
+	expect_self_is_the_same(false);
+}
+
+static void test_self_is_the_same_for_an_ordinary_user(void **state)
+{
+	(void)state;
+	expect_self_is_the_same(true);
+}
+
+/* What is not permitted.  Each namespace of users has limits of its own, so this troubles nobody. */
+
+static const char *forbid(const char *what)
+{
+	char path[128];
+	int fd;
+
+	EXPECT(unshare(CLONE_NEWUSER) == 0);
+	EXPECT((fd = open("/proc/self/uid_map", O_WRONLY)) >= 0);
+	EXPECT(dprintf(fd, "0 %d 1", NOBODY) > 0);
+	(void)snprintf(path, sizeof(path), "/proc/sys/user/max_%s_namespaces", what);
+	EXPECT((fd = open(path, O_WRONLY)) >= 0);
+	EXPECT(dprintf(fd, "0") > 0);
+	return NULL;
+}
+
+static const char *drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	EXPECT(syscall(SYS_capset, &header, none) == 0);
+	EXPECT(prctl(PR_SET_DUMPABLE, 1) == 0);
+	return NULL;
+}
+
+static void expect_refusal(const char *what, bool drop, const char *wanted)
+{
+	const char *wrong = "";
+	struct tendril_error error = { 0 };
+	int answer[2], status;
+	char text[ANSWER_BYTES] = "";
+	pid_t pid;
+
+	assert_int_equal(pipe2(answer, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		wrong = become_nobody() ? forbid(what) : "cannot become nobody";
+		if (!wrong && drop)
+			wrong = drop_capabilities();
+		if (!wrong)
+			wrong = enter_and_look(0, NULL, NULL, &error);
+		_exit(wrong && write(answer[1], wrong, strlen(wrong)) < 0);
+	}
+	close(answer[1]);
+	assert_true(read(answer[0], text, sizeof(text) - 1) >= 0);
+	close(answer[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (strncmp(text, wanted, strlen(wanted)) != 0)
+		fail_msg("'%s' does not begin with '%s'", text, wanted);
+}
+
+static void test_what_is_not_permitted_is_named(void **state)
+{
+	(void)state;
+	SKIP_UNLESS_POSSIBLE(true);
+	expect_refusal("mnt", false, "no sandbox: no new mount namespace: No space left on device "
+				     "(sysctls user.max_*_namespaces)");
+	expect_refusal("net", false, "no sandbox: no new network namespace: ");
+	expect_refusal("user", true, "no sandbox: an ordinary user needs a user namespace (");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -439,7 +1037,20 @@ int main(void)
 		cmocka_unit_test(test_lines_are_counted),
 		cmocka_unit_test(test_wrong_lines_are_named),
 		cmocka_unit_test(test_files_that_cannot_be_read),
+		cmocka_unit_test(test_files_are_private),
+		cmocka_unit_test(test_files_are_private_for_an_ordinary_user),
+		cmocka_unit_test(test_files_beside_mounts_are_private),
+		cmocka_unit_test(test_files_beside_mounts_are_private_for_an_ordinary_user),
+		cmocka_unit_test(test_what_is_written_is_bounded),
+		cmocka_unit_test(test_nobody_outside_is_reached),
+		cmocka_unit_test(test_nobody_outside_is_reached_by_an_ordinary_user),
+		cmocka_unit_test(test_self_is_the_same),
+		cmocka_unit_test(test_self_is_the_same_for_an_ordinary_user),
+		cmocka_unit_test(test_what_is_not_permitted_is_named),
 	};
 
+	/* A directory that everybody may be in. */
+	if (chdir("/") < 0)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,9 @@ static const struct command *const commands[] = {
 #ifdef TENDRIL_LEAKS
 	&cmd_leaks,
 #endif
+#ifdef TENDRIL_EXPLORES
+	&cmd_faults,
+#endif
 };
 
 static int print_help(void)

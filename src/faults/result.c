@@ -239,13 +239,16 @@ static int add_functions(struct result *result)
 {
 	struct explorer *explorer = result->explorer;
 	struct faults_function *functions = get(result, explorer->n_targets * sizeof(*functions));
+	size_t n = 0;
 
 	if (!functions)
 		return -ENOMEM;
 	for (size_t i = 0; i < explorer->n_targets; i++) {
 		const struct target *target = &explorer->target[i];
 
-		functions[i] = (struct faults_function){
+		if (target->calls == 0)
+			continue;
+		functions[n++] = (struct faults_function){
 			.function = target->name, .module = target->module,
 			.fails = target->fails, .calls = target->calls,
 			.explored = target->explored, .cases = target->cases,
@@ -254,7 +257,7 @@ static int add_functions(struct result *result)
 		result->public.calls += target->calls;
 	}
 	result->public.functions = functions;
-	result->public.n_functions = explorer->n_targets;
+	result->public.n_functions = n;
 	return 0;
 }
 

@@ -66,16 +66,26 @@ static char *read_link(pid_t pid, int number)
 	return n < 0 ? NULL : strndup(text, (size_t)n);
 }
 
+/* The replaced ones have one open file between them: has this one, and another, it still? */
+static int other_replaced(const struct baseline *baseline, const struct baseline_handle *handle)
+{
+	for (size_t i = 0; i < baseline->n_handles; i++)
+		if (baseline->handle[i].replaced && &baseline->handle[i] != handle)
+			return baseline->handle[i].number;
+	return -1;
+}
+
 static bool is_same_file(const struct baseline *baseline, const struct baseline_handle *handle,
 			 pid_t pid)
 {
+	int other = handle->replaced ? other_replaced(baseline, handle) : handle->number;
 	AUTO_FREE char *link = NULL;
 
-	if (baseline->stands && !handle->replaced) {
-		long r = syscall(SYS_kcmp, baseline->pid, pid, KCMP_FILE, handle->number,
-				 handle->number);
+	if (baseline->stands && other >= 0) {
+		long r = syscall(SYS_kcmp, handle->replaced ? pid : baseline->pid, pid, KCMP_FILE,
+				 other, handle->number);
 
-		if (r >= 0 || errno != ENOSYS)
+		if (r == 0 || (r > 0 && !handle->replaced) || (r < 0 && errno != ENOSYS))
 			return r == 0;
 	}
 	link = read_link(pid, handle->number);

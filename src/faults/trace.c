@@ -184,7 +184,7 @@ static void meet_child(struct tracer *tracer, struct stop *stop)
 	if (ptrace(PTRACE_GETEVENTMSG, stop->task->tid, NULL, &message) < 0)
 		return;
 	tid = (pid_t)message;
-	stop->child_shares = is_thread_of(stop->task->tgid, tid);
+	stop->child_shares = !stop->task->is_copied && is_thread_of(stop->task->tgid, tid);
 	stop->child = add_task(tracer, tid, stop->child_shares ? stop->task->tgid : tid,
 			       stop->task->group);
 	if (stop->child)
@@ -416,6 +416,7 @@ int task_copy(struct tracer *tracer, struct task *task, const struct arch_state 
 	arch_fork_arguments(task->ours, &number, arguments);
 	arch_set_syscall_here(&call, syscall_at, number, arguments);
 	r = arch_write_registers(task->tid, &call);
+	task->is_copied = true;
 	for (bool done = false; r == 0 && !done;) {
 		task_resume(task, PTRACE_SINGLESTEP, 0);
 		r = task_next(tracer, task, deadline, &stop);
@@ -425,6 +426,7 @@ int task_copy(struct tracer *tracer, struct task *task, const struct arch_state 
 	}
 	if (r < 0)
 		return r;
+	task->is_copied = false;
 	(void)arch_read_registers(task->tid, &call);
 	r = arch_write_registers(task->tid, state);
 	if (r == 0 && !copy)

@@ -28,6 +28,7 @@ struct task {
 		const struct trail *trail;
 	} step;
 	unsigned int n_steps;
+	bool is_copied; /* its next child is the copy that we make of it, and no thread */
 	/* private to trace.c */
 	bool has_stop, ended;
 	int status;

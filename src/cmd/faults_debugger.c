@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* faults_debugger.c - a debugger on the process that a replay has left where its step failed */
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include "cmd/faults_session.h"
+
+/* ^C is for what it debugs, and it is not to end us, who have to clean up behind it. */
+static void ignore_keys(void)
+{
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGQUIT, SIG_IGN);
+}
+
+/* In the child.  What tells that it could not be run is an errno in the pipe. */
+static void __attribute__((noreturn)) exec_debugger(const char *debugger, pid_t pid, int failed)
+{
+	char number[16];
+	int code;
+
+	(void)snprintf(number, sizeof(number), "%d", (int)pid);
+	(void)signal(SIGINT, SIG_DFL);
+	(void)signal(SIGQUIT, SIG_DFL);
+	(void)execlp(debugger, debugger, "-p", number, (char *)NULL);
+	code = errno;
+	if (write(failed, &code, sizeof(code)) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+static int run_debugger(const char *debugger, pid_t pid)
+{
+	int failed[2], code = 0;
+	pid_t child;
+
+	if (pipe2(failed, O_CLOEXEC) < 0)
+		return -errno;
+	AUTO_CLOSE int result = failed[0];
+	AUTO_CLOSE int told = failed[1];
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (child == 0)
+		exec_debugger(debugger, pid, told);
+	close_keeping_errno(take_fd(&told));
+	if (read(result, &code, sizeof(code)) != (ssize_t)sizeof(code))
+		code = 0;
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	return -code;
+}
+
+int faults_debug(const struct faults_request *request, pid_t pid)
+{
+	/* Held by its descriptor: in a debugger it may end, and its number be another's. */
+	AUTO_CLOSE int process = pidfd_open(pid, 0);
+	int r;
+
+	if (process < 0)
+		return cmd_fail_code(false, -errno, "the process that the replay has stopped");
+	printf("Process %d is stopped where the step has failed.\n", (int)pid);
+	(void)fflush(stdout);
+	ignore_keys();
+	r = run_debugger(request->debugger, pid);
+	(void)pidfd_send_signal(process, SIGKILL, NULL, 0);
+	return r < 0 ? cmd_fail_code(false, r, request->debugger) : CMD_DONE;
+}
