@@ -199,6 +199,16 @@ static void note_result(struct call *call, struct task *task, int64_t result)
 						      .trail = step->trail });
 }
 
+static void note_tracing(struct call *call, const struct task_step *step)
+{
+	if (step->number != SYS_ptrace)
+		return;
+	if (step->arguments[0] == PTRACE_ATTACH || step->arguments[0] == PTRACE_SEIZE)
+		call->n_traced++;
+	else if (step->arguments[0] == PTRACE_DETACH && call->n_traced > 0)
+		call->n_traced--;
+}
+
 static void tell(const struct call *call, const struct task *task, int64_t result)
 {
 	const struct faults_options *options = call->entry->explorer->options;
@@ -233,12 +243,14 @@ static void at_exit(struct call *call, struct task *task)
 	}
 	result = arch_syscall_result(&state);
 	tell(call, task, result);
-	if (result >= 0)
+	if (result >= 0) {
+		note_tracing(call, &task->step);
 		note_result(call, task, result);
-	else if (result > -512 && task->ordinal == 0 && task->step.trail && !task->step.injected)
+	} else if (result > -512 && task->ordinal == 0 && task->step.trail && !task->step.injected) {
 		call->natural = (struct fault){ .step = (int)task->step.number,
 						.error = (int)-result,
 						.trail = task->step.trail };
+	}
 	task->step.injected = 0;
 	if (call->stops_at_fault && call->n_done == call->plan->n && task == call->main)
 		end(call, CALL_GIVEN_UP);

@@ -135,6 +135,7 @@ struct call {
 	} *occurrence;
 	size_t n_occurrences, occurrences_room;
 	struct fault natural; /* the last system call that failed by itself; error 0: none */
+	unsigned int n_traced; /* processes that it traces itself, which its copies do not */
 	bool told;            /* to the user, line by line */
 	bool only_own;        /* other threads of the process go their own way: what is left counts only
 				 when this call has opened it */

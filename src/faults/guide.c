@@ -11,6 +11,7 @@
 
 #include "faults/errnos.h"
 #include "faults/explorer.h"
+#include "faults/positions.h"
 
 #define LATER_MAX 65536
 
@@ -245,12 +246,15 @@ static int compare_ranks(const void *a, const void *b)
 }
 
 /* Copies end in any order; what is told of them should not depend on it. */
-static void judge_suspects(struct guide *guide, const struct branch *branch)
+static void judge_suspects(struct guide *guide, const struct branch *branch,
+			   const struct positions *positions)
 {
 	if (guide->n_suspects)
 		qsort(guide->suspect, guide->n_suspects, sizeof(*guide->suspect), compare_ranks);
-	for (size_t i = 0; i < guide->n_suspects; i++)
+	for (size_t i = 0; i < guide->n_suspects; i++) {
 		judge(guide->explorer, guide->entry, branch, &guide->suspect[i]);
+		(void)positions_restore(positions);
+	}
 	guide->n_suspects = 0;
 }
 
@@ -263,33 +267,75 @@ static void defer(struct guide *guide, const struct fault *step, const uint8_t *
 	}
 }
 
+/* Can copies be made here that stand for the guide?  They have none of its threads, trace nobody, and
+ * take from it what is in its pipes and sockets. */
+static bool is_copied_well(const struct call *call, const struct fault *step,
+			   const struct positions *positions)
+{
+	return call->n_tasks == 1 && step->ordinal == 0 && call->n_traced == 0 &&
+	       !positions->holds_contents;
+}
+
+static void send_all(struct guide *guide, const struct branch *branch, const struct fault *step,
+		     const uint8_t *errors, const struct positions *one_by_one)
+{
+	struct explorer *explorer = guide->explorer;
+	bool last = guide->plan.n + 1 == (explorer->options->pairs ? PLAN_MAX : 1);
+
+	for (unsigned int i = 0; errors[i] && explorer_goes_on(explorer); i++) {
+		struct plan plan = with_fault(&guide->plan, step, errors, i);
+
+		if (last)
+			send_copy(guide, branch, &plan);
+		else
+			send_guide(guide, branch, &plan);
+		while (one_by_one && explorer->copies.n_tasks && attend(guide))
+			;
+		if (one_by_one)
+			(void)positions_restore(one_by_one);
+	}
+	while (explorer->copies.n_tasks && attend(guide))
+		;
+}
+
+/* All cases of a step.  When the copies have read on where the guide will, they have done so in each
+ * other's way, too: then it was for nothing, and one after the other has its turn. */
+static void try_step(struct guide *guide, const struct branch *branch, const struct fault *step,
+		     const uint8_t *errors, const struct positions *positions)
+{
+	struct explorer *explorer = guide->explorer;
+	uint64_t *of_function = &explorer->target[guide->entry->function].cases;
+	uint64_t cases = explorer->n_cases, cases_of_function = *of_function;
+
+	send_all(guide, branch, step, errors, NULL);
+	if (!positions_restore(positions))
+		return;
+	guide->n_suspects = 0;
+	explorer->n_cases = cases;
+	*of_function = cases_of_function;
+	send_all(guide, branch, step, errors, positions);
+}
+
 static int at_step(struct call *call, struct task *task, const struct fault *step,
 		   const uint8_t *errors)
 {
 	struct guide *guide = call->data;
 	struct explorer *explorer = guide->explorer;
-	bool last = guide->plan.n + 1 == (explorer->options->pairs ? PLAN_MAX : 1);
 	struct branch branch = { .syscall_at = guide->entry->image->syscall_at, .guide = call };
+	struct positions positions;
 	int r;
 
-	if (call->n_tasks > 1 || step->ordinal != 0) {
+	positions_take(call, &positions);
+	if (!is_copied_well(call, step, &positions)) {
 		defer(guide, step, errors);
 		return 0;
 	}
 	r = stand_before(explorer, task, step, &branch);
-	for (unsigned int i = 0; r == 0 && errors[i] && explorer_goes_on(explorer); i++) {
-		struct plan plan = with_fault(&guide->plan, step, errors, i);
-
-		if (last)
-			send_copy(guide, &branch, &plan);
-		else
-			send_guide(guide, &branch, &plan);
-	}
-	while (explorer->copies.n_tasks && attend(guide))
-		;
-	if (r == 0)
-		judge_suspects(guide, &branch);
-	return r < 0 ? r : enter_again(explorer, &branch);
+	if (r < 0)
+		return r;
+	try_step(guide, &branch, step, errors, &positions);
+	judge_suspects(guide, &branch, &positions);
+	return enter_again(explorer, &branch);
 }
 
 static void walk(struct guide *guide, struct call *call)
