@@ -106,19 +106,28 @@ static int decide(struct call *call, struct task *task, struct fault *here, cons
 }
 
 /* A copy shares with the original where a file is read next, and what a pipe or socket holds. */
-static bool disturbs_original(struct call *call, long number, const uint64_t arguments[6])
+static bool is_shared(const struct baseline *baseline, int number)
 {
-	const struct baseline *baseline = &call->entry->baseline;
-	int fd;
-
-	if (!call->at_step || call->shares || !errnos_call_uses_shared(number, arguments, &fd))
-		return false;
 	for (size_t i = 0; i < baseline->n_handles; i++) {
 		const struct baseline_handle *handle = &baseline->handle[i];
 
-		if (handle->number == fd && strncmp(handle->link, "/dev/", 5) != 0)
-			return !handle->replaced || fd == 0;
+		if (handle->number == number && strncmp(handle->link, "/dev/", 5) != 0)
+			return !handle->replaced || number == 0;
 	}
+	return false;
+}
+
+static bool disturbs_original(struct call *call, long number, const uint64_t arguments[6])
+{
+	int handles[2];
+	size_t n;
+
+	if (!call->at_step || call->shares)
+		return false;
+	n = errnos_call_shared(number, arguments, handles);
+	for (size_t i = 0; i < n; i++)
+		if (is_shared(&call->entry->baseline, handles[i]))
+			return true;
 	return false;
 }
 
@@ -148,8 +157,10 @@ static void at_entry(struct call *call, struct task *task)
 		if (error < 0)
 			return;
 		if (error > 0) {
-			arch_skip_syscall(&state);
-			(void)arch_write_registers(task->tid, &state);
+			if (!errnos_happens_all_the_same(task->step.number)) {
+				arch_skip_syscall(&state);
+				(void)arch_write_registers(task->tid, &state);
+			}
 			task->step.injected = error;
 		}
 	}

@@ -41,7 +41,8 @@ int entry_take(struct explorer *explorer, struct task *task, struct image *image
 		raddr_t at = arch_call_argument(state, i);
 
 		/* Below the stack pointer is what a register happens to hold, no argument. */
-		if (at >= entry->frame || at < entry->frame - STACK_BELOW)
+		if ((explorer->target[function].writes >> i & 1) &&
+		    (at >= entry->frame || at < entry->frame - STACK_BELOW))
 			see(task, at, &entry->seen[i]);
 	}
 	see(task, arch_call_return_slot(state), &entry->seen[ARGUMENTS_SEEN]);

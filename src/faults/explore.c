@@ -15,21 +15,20 @@ bool explorer_goes_on(struct explorer *explorer)
 	struct faults_progress progress = { .cases = explorer->n_cases,
 					    .leaks = explorer->n_leaks };
 
-	if (explorer->stop)
+	if (explorer->interrupted)
 		return false;
-	if (options->total_ns && now - explorer->began_ns > options->total_ns) {
+	if (!explorer->stop && options->total_ns && now - explorer->began_ns > options->total_ns) {
 		explorer->note = "the time limit was reached";
 		explorer->stop = true;
-		return false;
 	}
 	if (!options->progress || now - explorer->told_ns < TELL_NS)
-		return true;
+		return !explorer->stop;
 	explorer->told_ns = now;
 	for (size_t i = 0; i < explorer->n_targets; i++)
 		progress.calls += explorer->target[i].calls;
 	if (!options->progress(options->data, &progress)) {
 		explorer->note = "it was interrupted";
-		explorer->stop = true;
+		explorer->stop = explorer->interrupted = true;
 	}
 	return !explorer->stop;
 }
@@ -119,7 +118,7 @@ static bool on_call(struct program *program, struct task *task, struct image *im
 	    (strcmp(target->name, explorer->replay_function) != 0 ||
 	     target->calls != explorer->replay_number))
 		return true;
-	if (target->rerun || !is_wanted(explorer, task, image, function, state))
+	if (explorer->stop || target->rerun || !is_wanted(explorer, task, image, function, state))
 		return true;
 	if (explorer->options->rerun)
 		run_again_later(target, "it was asked for");

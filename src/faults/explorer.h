@@ -47,9 +47,11 @@ struct target {
 	enum function_returns returns;
 	bool whole; /* to the end of the process */
 	unsigned int return_bytes; /* 0: not known */
+	unsigned int writes;       /* through which parameters, as struct function has it */
 	raddr_t module_low, module_high; /* in the image of the latest call */
 	uint64_t calls, explored, cases;
 	bool rerun;
+	bool usual_is_judged; /* what it leaves when it succeeds */
 	const char *why;
 };
 
@@ -89,7 +91,8 @@ struct explorer {
 	int64_t began_ns, told_ns;
 	unsigned int jobs;
 	int64_t case_ns;
-	bool stop;
+	bool stop;        /* nothing more is gone through */
+	bool interrupted; /* nor is the command waited for */
 	const char *note;
 	char near[512]; /* names like those that were not found */
 	bool *matched;  /* each of the functions and libraries asked for */

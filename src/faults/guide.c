@@ -273,7 +273,7 @@ static bool is_copied_well(const struct call *call, const struct fault *step,
 			   const struct positions *positions)
 {
 	return call->n_tasks == 1 && step->ordinal == 0 && call->n_traced == 0 &&
-	       !positions->holds_contents;
+	       !positions->holds_contents && !errnos_happens_all_the_same(step->step);
 }
 
 static void send_all(struct guide *guide, const struct branch *branch, const struct fault *step,
@@ -384,7 +384,7 @@ static enum outcome see_usual(struct guide *guide)
 {
 	struct explorer *explorer = guide->explorer;
 	struct entry *entry = guide->entry;
-	const struct target *target = &explorer->target[entry->function];
+	struct target *target = &explorer->target[entry->function];
 	struct plan nothing = { .n = 0 };
 	enum outcome outcome;
 	struct group group;
@@ -405,8 +405,11 @@ static enum outcome see_usual(struct guide *guide)
 	}
 	group_kill(explorer->tracer, &group);
 	call_done(&call);
-	if (entry->usual_left.n && !target->whole)
+	if (entry->usual_left.n && !target->whole &&
+	    (entry->usual_failed || !target->usual_is_judged)) {
+		target->usual_is_judged = !entry->usual_failed;
 		judge(explorer, entry, NULL, &nothing);
+	}
 	return outcome;
 }
 

@@ -79,7 +79,7 @@ static size_t find_target(struct explorer *explorer, const struct function *func
 	explorer->target[explorer->n_targets] = (struct target){
 		.name = strdup(name), .module = strdup(function->module), .file = function->file,
 		.line = function->line, .returns = function->returns,
-		.return_bytes = function->return_bytes,
+		.return_bytes = function->return_bytes, .writes = function->writes,
 		.fails = explorer->options->fails == FAULTS_FAILS_BY_TYPE &&
 					 function->returns == RETURNS_VOID ?
 				 FAULTS_FAILS_EXIT : explorer->options->fails,

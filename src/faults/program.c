@@ -119,11 +119,12 @@ void program_follow(struct program *program)
 	struct explorer *explorer = program->explorer;
 	bool goes_on = true;
 
-	while (goes_on && explorer_goes_on(explorer)) {
+	while (goes_on && !explorer->interrupted) {
 		struct stop stop;
 		int r = tracer_next(explorer->tracer, program->group, now_ns() + NS_PER_S / 5,
 				    &stop);
 
+		(void)explorer_goes_on(explorer); /* which tells how it goes */
 		if (r == -ECHILD)
 			return;
 		if (r == 0)
