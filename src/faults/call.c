@@ -122,8 +122,8 @@ static bool disturbs_original(struct call *call, long number, const uint64_t arg
 	int handles[2];
 	size_t n;
 
-	if (!call->at_step || call->shares)
-		return false;
+	if (!call->entry->original)
+		return false; /* it is no copy */
 	n = errnos_call_shared(number, arguments, handles);
 	for (size_t i = 0; i < n; i++)
 		if (is_shared(&call->entry->baseline, handles[i]))
@@ -195,6 +195,28 @@ void call_inherit(struct call *call, const struct call *from)
 	call->main->n_steps = from->main->n_steps;
 }
 
+static bool is_noted(const struct call *call, int number)
+{
+	for (size_t i = 0; i < call->n_opened; i++)
+		if (call->opened[i].type == FAULTS_LEFT_HANDLE && call->opened[i].number == number)
+			return true;
+	return false;
+}
+
+/* Handles come with messages, and no result tells. */
+static void note_received(struct call *call, const struct task *task)
+{
+	struct leftovers left = { .n = 0 };
+
+	if (state_compare(&call->entry->baseline, task->tgid, &left) < 0)
+		return;
+	for (size_t i = 0; i < left.n; i++)
+		if (left.item[i].type == FAULTS_LEFT_HANDLE &&
+		    !is_noted(call, (int)left.item[i].number))
+			note_opening(call, &(struct opening){ .number = left.item[i].number,
+							      .trail = task->step.trail });
+}
+
 static void note_result(struct call *call, struct task *task, int64_t result)
 {
 	const struct task_step *step = &task->step;
@@ -204,10 +226,12 @@ static void note_result(struct call *call, struct task *task, int64_t result)
 	for (size_t i = 0; i < n; i++)
 		note_opening(call, &(struct opening){ .number = numbers[i], .trail = step->trail });
 	if (step->number == SYS_mmap && result > 0)
-		note_opening(call, &(struct opening){ .is_mapping = true,
+		note_opening(call, &(struct opening){ .type = FAULTS_LEFT_MAPPING,
 						      .low = (raddr_t)result,
 						      .high = (raddr_t)result + step->arguments[1],
 						      .trail = step->trail });
+	if (step->number == SYS_recvmsg || step->number == SYS_recvmmsg)
+		note_received(call, task);
 }
 
 static void note_tracing(struct call *call, const struct task_step *step)
@@ -406,13 +430,16 @@ static void meet_child(struct call *call, struct stop *stop)
 {
 	if (stop->child) {
 		call->n_tasks++;
-		stop->child->ordinal = stop->task->ordinal == UNTRACED ? UNTRACED :
-								  ++call->n_children;
+		stop->child->ordinal = stop->task->ordinal == UNTRACED ?
+					       UNTRACED : ++call->n_children - call->n_children_before;
 		if (call->n_children && call->n_children <= CHILDREN_MAX &&
 		    stop->child->ordinal != UNTRACED)
 			call->child[call->n_children - 1] = (struct call_child){
 				.tid = stop->child->tid, .shares = stop->child_shares
 			};
+		note_opening(call, &(struct opening){
+			.type = stop->child_shares ? FAULTS_LEFT_THREAD : FAULTS_LEFT_PROCESS,
+			.number = stop->child->tid, .trail = stop->task->step.trail });
 	}
 	call_resume(call, stop->task, 0);
 }
@@ -634,6 +661,7 @@ int call_again(struct call *call)
 	call->outcome = CALL_RUNS;
 	call->n_done = 0;
 	call->n_occurrences = 0;
+	call->n_children_before = call->n_children;
 	call->main->n_steps = 0;
 	call->main->in_syscall = false;
 	call->deadline_ns = now_ns() + entry->explorer->case_ns;
@@ -705,56 +733,33 @@ const struct trail *call_opener(const struct call *call, const struct left *left
 	for (size_t i = call->n_opened; i-- > 0;) {
 		const struct opening *opening = &call->opened[i];
 
-		if (left->type == FAULTS_LEFT_HANDLE && !opening->is_mapping &&
-		    opening->number == left->number)
-			return opening->trail;
-		if (left->type == FAULTS_LEFT_MAPPING && opening->is_mapping &&
-		    opening->low < left->high && left->low < opening->high)
+		if (opening->type != left->type)
+			continue;
+		if (left->type == FAULTS_LEFT_MAPPING ?
+			    opening->low < left->high && left->low < opening->high :
+			    opening->number == left->number)
 			return opening->trail;
 	}
 	return NULL;
 }
 
-/* Is it a handle's number, or an address in a mapping, that is there now and was not before? */
-static bool word_names(const unsigned char *now, const unsigned char *before,
-		       const struct leftovers *left)
+/* Has a pointer been put where none was? */
+static bool is_object(const struct call *call, const struct seen_memory *seen)
 {
-	uint32_t number, former;
-
-	memcpy(&number, now, sizeof(number));
-	memcpy(&former, before, sizeof(former));
-	for (size_t i = 0; i < left->n && number != former; i++)
-		if (left->item[i].type == FAULTS_LEFT_HANDLE && left->item[i].number == number)
-			return true;
-	return false;
-}
-
-/* A pointer to something new: an object that was handed out, with all that it holds. */
-static bool word_is_object(const struct call *call, const unsigned char *now,
-			   const unsigned char *before)
-{
-	uint64_t pointer, former;
+	uint64_t former, pointer;
 	char byte;
 
-	memcpy(&pointer, now, sizeof(pointer));
-	memcpy(&former, before, sizeof(former));
-	return pointer != former && pointer > 0xffff && former == 0 &&
-	       task_read(call->main, pointer, &byte, 1) == 0;
+	if (seen->bytes < sizeof(pointer) ||
+	    task_read(call->main, seen->at, &pointer, sizeof(pointer)) < 0)
+		return false;
+	memcpy(&former, seen->data, sizeof(former));
+	return former == 0 && pointer > 0xffff && task_read(call->main, pointer, &byte, 1) == 0;
 }
 
-bool call_handed(const struct call *call, const struct leftovers *left)
+bool call_handed(const struct call *call)
 {
-	for (unsigned int i = 0; i < ARGUMENTS_SEEN && call->main; i++) {
-		const struct seen_memory *seen = &call->entry->seen[i];
-		unsigned char now[SEEN_BYTES];
-
-		if (!seen->bytes || task_read(call->main, seen->at, now, seen->bytes) < 0)
-			continue;
-		for (size_t at = 0; at + 4 <= seen->bytes; at += 4)
-			if (word_names(now + at, seen->data + at, left))
-				return true;
-		if (seen->bytes >= 8 && word_is_object(call, now, seen->data))
+	for (unsigned int i = 0; i < ARGUMENTS_SEEN && call->main; i++)
+		if (is_object(call, &call->entry->seen[i]))
 			return true;
-	}
 	return false;
 }

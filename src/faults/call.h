@@ -75,10 +75,12 @@ struct entry {
 	} seen[ARGUMENTS_SEEN + 1];
 	struct patch patch[PATCHES_MAX]; /* in the copies */
 	size_t n_patches;
+	const char *why;                 /* no copy can stand for it */
 	/* What the call does when nothing is made to fail. */
 	bool usual_failed;
 	uint64_t usual_result;
 	struct leftovers usual_left;
+	const struct trail *usual_opener[LEFT_MAX];
 };
 
 enum outcome {
@@ -93,7 +95,7 @@ enum outcome {
 };
 
 struct opening {
-	bool is_mapping;
+	enum faults_left_type type;
 	int64_t number;
 	raddr_t low, high;
 	const struct trail *trail;
@@ -124,7 +126,7 @@ struct call {
 		pid_t tid;
 		bool shares, ended;
 	} child[CHILDREN_MAX];
-	unsigned int n_children;
+	unsigned int n_children, n_children_before; /* of the call before this one in the same process */
 	const char *why; /* it was given up */
 	struct opening *opened;
 	size_t n_opened, opened_room;
@@ -135,11 +137,10 @@ struct call {
 	} *occurrence;
 	size_t n_occurrences, occurrences_room;
 	struct fault natural; /* the last system call that failed by itself; error 0: none */
-	unsigned int n_traced; /* processes that it traces itself, which its copies do not */
+	unsigned int n_traced; /* processes that it traces itself: its copies do not */
 	bool told;            /* to the user, line by line */
 	bool only_own;        /* other threads of the process go their own way: what is left counts only
 				 when this call has opened it */
-	bool shares;          /* nothing with the original: at_step() need not care for it */
 };
 
 /* A process that stands at the entry; breakpoints that end the call are made in it. */
@@ -165,8 +166,8 @@ void call_done(struct call *call);
 int call_left(struct call *call, struct leftovers *left);
 /* Which stack has opened it; NULL: not known. */
 const struct trail *call_opener(const struct call *call, const struct left *left);
-/* Has something of it been put where an argument leads? */
-bool call_handed(const struct call *call, const struct leftovers *left);
+/* Has it put a new object where an argument leads: with all that this holds? */
+bool call_handed(const struct call *call);
 
 int call_set_breakpoints(const struct entry *entry, const struct task *task,
 			 const struct arch_state *state);

@@ -54,3 +54,13 @@ void entry_done(struct entry *entry)
 {
 	baseline_done(&entry->baseline);
 }
+
+void entry_note_usual(struct entry *entry, struct call *call)
+{
+	entry->usual_result = arch_call_result(&call->state);
+	entry->usual_failed = call_has_failed(call);
+	entry->usual_left.n = 0;
+	(void)call_left(call, &entry->usual_left);
+	for (size_t i = 0; i < entry->usual_left.n; i++)
+		entry->usual_opener[i] = call_opener(call, &entry->usual_left.item[i]);
+}

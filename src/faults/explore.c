@@ -152,12 +152,22 @@ static int find_fault(const struct explorer *explorer, struct tendril_error *err
 						"no program that ran has a function %s%s",
 			    name, is_library ? "" : explorer->near);
 	}
-	if (options->replay && !explorer->replayed)
+	return 0;
+}
+
+static int find_replay(const struct explorer *explorer, struct tendril_error *error)
+{
+	if (explorer->replayed)
+		return 0;
+	if (explorer->interrupted)
 		return fail(error, -EINVAL, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
-			    "the command did not come to call %llu of %s",
+			    "%s: there is no such step in call %llu of %s",
+			    explorer->options->replay,
 			    (unsigned long long)explorer->replay_number,
 			    explorer->replay_function);
-	return 0;
+	return fail(error, -EINVAL, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
+		    "the command did not come to call %llu of %s",
+		    (unsigned long long)explorer->replay_number, explorer->replay_function);
 }
 
 static int explore(struct explorer *explorer, struct tendril_error *error)
@@ -173,7 +183,9 @@ static int explore(struct explorer *explorer, struct tendril_error *error)
 	for (size_t i = 0; i < explorer->n_targets && !explorer->options->replay; i++)
 		if (explorer->target[i].rerun && explorer_goes_on(explorer))
 			rerun_function(explorer, i);
-	return explorer->stop ? 0 : find_fault(explorer, error);
+	if (!explorer->stop)
+		r = find_fault(explorer, error);
+	return r == 0 && explorer->options->replay ? find_replay(explorer, error) : r;
 }
 
 static void free_chain(struct caller *caller)

@@ -65,10 +65,12 @@ struct suspect {
 	int status;
 	uint64_t result;
 	bool confirmed, open_at_exit;
+	int64_t returned_number;
 	struct leftovers left;
 	const struct trail *opener[LEFT_MAX];
 	struct fault natural; /* what failed by itself, when nothing was made to */
-	uint64_t key; /* the same for cases that are one defect */
+	uint64_t left_key; /* the same for cases that leave the same behind */
+	uint64_t key;	   /* the same for cases that are one defect: of what grows */
 };
 
 struct explorer {
@@ -135,6 +137,8 @@ void program_follow(struct program *program);
 int entry_take(struct explorer *explorer, struct task *task, struct image *image, size_t function,
 	       const struct arch_state *state, bool stands, struct entry *ret_entry);
 void entry_done(struct entry *entry);
+/* What the call does when nothing is made to fail. */
+void entry_note_usual(struct entry *entry, struct call *call);
 
 /* guide.c: one call, gone through step by step */
 void guide_explore(struct explorer *explorer, struct entry *entry);

@@ -7,11 +7,11 @@
  * the step is gone through once, not once a case.
  */
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "faults/errnos.h"
 #include "faults/explorer.h"
-#include "faults/positions.h"
 
 #define LATER_MAX 65536
 
@@ -246,15 +246,12 @@ static int compare_ranks(const void *a, const void *b)
 }
 
 /* Copies end in any order; what is told of them should not depend on it. */
-static void judge_suspects(struct guide *guide, const struct branch *branch,
-			   const struct positions *positions)
+static void judge_suspects(struct guide *guide, const struct branch *branch)
 {
 	if (guide->n_suspects)
 		qsort(guide->suspect, guide->n_suspects, sizeof(*guide->suspect), compare_ranks);
-	for (size_t i = 0; i < guide->n_suspects; i++) {
+	for (size_t i = 0; i < guide->n_suspects; i++)
 		judge(guide->explorer, guide->entry, branch, &guide->suspect[i]);
-		(void)positions_restore(positions);
-	}
 	guide->n_suspects = 0;
 }
 
@@ -267,53 +264,61 @@ static void defer(struct guide *guide, const struct fault *step, const uint8_t *
 	}
 }
 
-/* Can copies be made here that stand for the guide?  They have none of its threads, trace nobody, and
- * take from it what is in its pipes and sockets. */
-static bool is_copied_well(const struct call *call, const struct fault *step,
-			   const struct positions *positions)
+/* What the guide has opened on its way, its copies share with it. */
+
+#define POSITIONS_MAX 64
+
+struct positions {
+	struct {
+		int number;
+		uint64_t at;
+	} of[POSITIONS_MAX];
+	size_t n;
+};
+
+/* False: there is something that cannot be set back. */
+static bool note_positions(const struct call *call, struct positions *positions)
 {
-	return call->n_tasks == 1 && step->ordinal == 0 && call->n_traced == 0 &&
-	       !positions->holds_contents && !errnos_happens_all_the_same(step->step);
-}
+	positions->n = 0;
+	for (size_t i = 0; i < call->n_opened; i++) {
+		const struct opening *opening = &call->opened[i];
+		uint64_t at;
+		enum sharing sharing;
 
-static void send_all(struct guide *guide, const struct branch *branch, const struct fault *step,
-		     const uint8_t *errors, const struct positions *one_by_one)
-{
-	struct explorer *explorer = guide->explorer;
-	bool last = guide->plan.n + 1 == (explorer->options->pairs ? PLAN_MAX : 1);
-
-	for (unsigned int i = 0; errors[i] && explorer_goes_on(explorer); i++) {
-		struct plan plan = with_fault(&guide->plan, step, errors, i);
-
-		if (last)
-			send_copy(guide, branch, &plan);
-		else
-			send_guide(guide, branch, &plan);
-		while (one_by_one && explorer->copies.n_tasks && attend(guide))
-			;
-		if (one_by_one)
-			(void)positions_restore(one_by_one);
+		if (opening->type != FAULTS_LEFT_HANDLE)
+			continue;
+		sharing = state_sharing(call->main->tgid, (int)opening->number, &at);
+		if (sharing == SHARES_CONTENT || positions->n == POSITIONS_MAX)
+			return false;
+		if (sharing == SHARES_NOTHING)
+			continue;
+		positions->of[positions->n].number = (int)opening->number;
+		positions->of[positions->n++].at = at;
 	}
-	while (explorer->copies.n_tasks && attend(guide))
-		;
+	return true;
 }
 
-/* All cases of a step.  When the copies have read on where the guide will, they have done so in each
- * other's way, too: then it was for nothing, and one after the other has its turn. */
-static void try_step(struct guide *guide, const struct branch *branch, const struct fault *step,
-		     const uint8_t *errors, const struct positions *positions)
+/* Have the copies moved one?  Then it is set back. */
+static bool set_back(struct explorer *explorer, const struct call *call, const struct branch *branch,
+		     const struct positions *positions)
 {
-	struct explorer *explorer = guide->explorer;
-	uint64_t *of_function = &explorer->target[guide->entry->function].cases;
-	uint64_t cases = explorer->n_cases, cases_of_function = *of_function;
+	bool moved = false;
+	int64_t result;
 
-	send_all(guide, branch, step, errors, NULL);
-	if (!positions_restore(positions))
-		return;
-	guide->n_suspects = 0;
-	explorer->n_cases = cases;
-	*of_function = cases_of_function;
-	send_all(guide, branch, step, errors, positions);
+	for (size_t i = 0; i < positions->n; i++) {
+		int number = positions->of[i].number;
+		uint64_t at;
+
+		if (state_sharing(call->main->tgid, number, &at) != SHARES_POSITION ||
+		    at == positions->of[i].at)
+			continue;
+		moved = true;
+		(void)task_syscall(explorer->tracer, branch->at, &branch->state, branch->syscall_at,
+				   SYS_lseek,
+				   (uint64_t[6]){ (uint64_t)number, positions->of[i].at, SEEK_SET },
+				   &result);
+	}
+	return moved;
 }
 
 static int at_step(struct call *call, struct task *task, const struct fault *step,
@@ -321,21 +326,38 @@ static int at_step(struct call *call, struct task *task, const struct fault *ste
 {
 	struct guide *guide = call->data;
 	struct explorer *explorer = guide->explorer;
+	bool last = guide->plan.n + 1 == (explorer->options->pairs ? PLAN_MAX : 1);
 	struct branch branch = { .syscall_at = guide->entry->image->syscall_at, .guide = call };
+	uint64_t cases = explorer->n_cases, own_cases = explorer->target[guide->entry->function].cases;
 	struct positions positions;
 	int r;
 
-	positions_take(call, &positions);
-	if (!is_copied_well(call, step, &positions)) {
+	if (call->n_tasks > 1 || call->n_traced > 0 || step->ordinal != 0 ||
+	    errnos_happens_all_the_same(step->step) || !note_positions(call, &positions)) {
 		defer(guide, step, errors);
 		return 0;
 	}
 	r = stand_before(explorer, task, step, &branch);
-	if (r < 0)
-		return r;
-	try_step(guide, &branch, step, errors, &positions);
-	judge_suspects(guide, &branch, &positions);
-	return enter_again(explorer, &branch);
+	for (unsigned int i = 0; r == 0 && errors[i] && explorer_goes_on(explorer); i++) {
+		struct plan plan = with_fault(&guide->plan, step, errors, i);
+
+		if (last)
+			send_copy(guide, &branch, &plan);
+		else
+			send_guide(guide, &branch, &plan);
+	}
+	while (explorer->copies.n_tasks && attend(guide))
+		;
+	if (r == 0 && set_back(explorer, call, &branch, &positions)) {
+		/* Each one disturbed the others: once more, one by one. */
+		guide->n_suspects = 0;
+		explorer->n_cases = cases;
+		explorer->target[guide->entry->function].cases = own_cases;
+		defer(guide, step, errors);
+	}
+	if (r == 0)
+		judge_suspects(guide, &branch);
+	return r < 0 ? r : enter_again(explorer, &branch);
 }
 
 static void walk(struct guide *guide, struct call *call)
@@ -393,16 +415,12 @@ static enum outcome see_usual(struct guide *guide)
 	group_init(&group);
 	if (call_begin(entry, &group, &call) < 0)
 		return CALL_GIVEN_UP;
-	call.traced = false;
-	call_unpatch(entry, call.main, true);
 	call_resume(&call, call.main, 0);
 	call_follow(&call);
 	outcome = call.outcome;
-	if (outcome == CALL_RETURNED || outcome == CALL_THREW || outcome == CALL_JUMPED) {
-		entry->usual_result = arch_call_result(&call.state);
-		entry->usual_failed = call_has_failed(&call);
-		(void)call_left(&call, &entry->usual_left);
-	}
+	entry->why = call.why;
+	if (outcome == CALL_RETURNED || outcome == CALL_THREW || outcome == CALL_JUMPED)
+		entry_note_usual(entry, &call);
 	group_kill(explorer->tracer, &group);
 	call_done(&call);
 	if (entry->usual_left.n && !target->whole &&
@@ -413,6 +431,22 @@ static enum outcome see_usual(struct guide *guide)
 	return outcome;
 }
 
+/* False: the call cannot be gone through here. */
+static bool knows_usual(struct guide *guide, struct target *target)
+{
+	switch (see_usual(guide)) {
+	case CALL_HUNG:
+		target->why = "a copy of it did not return in time";
+		return false;
+	case CALL_GIVEN_UP:
+		target->rerun = true;
+		target->why = guide->entry->why ? guide->entry->why : "no copy of it could be made";
+		return false;
+	default:
+		return true;
+	}
+}
+
 void guide_explore(struct explorer *explorer, struct entry *entry)
 {
 	struct target *target = &explorer->target[entry->function];
@@ -421,15 +455,14 @@ void guide_explore(struct explorer *explorer, struct entry *entry)
 	struct call call;
 
 	guide.copies = calloc(explorer->jobs, sizeof(*guide.copies));
-	if (!guide.copies || see_usual(&guide) == CALL_HUNG) {
-		target->why = guide.copies ? "a copy of it did not return in time" : "out of memory";
+	if (!guide.copies || !knows_usual(&guide, target)) {
 		free(guide.copies);
 		return;
 	}
 	group_init(&group);
 	if (call_begin(entry, &group, &call) == 0) {
 		walk(&guide, &call);
-		if (call.outcome == CALL_GIVEN_UP && call.why) {
+		if (call.outcome == CALL_GIVEN_UP && call.why) { /* what went well before does not now */
 			target->rerun = true;
 			target->why = call.why;
 		}

@@ -7,6 +7,11 @@
 
 #define ERROR_MAX 4095
 
+/* Instead of the number of the handle that a function has returned. */
+#define NO_HANDLE (-1)
+#define FAILED	  (-2)
+#define USUAL	  (-3) /* nothing was made to fail */
+
 enum growth { GROWS, STAYS, CANNOT_TELL };
 
 /* Has it failed? */
@@ -183,36 +188,119 @@ static bool came_back(const struct call *call)
 			      call->outcome == CALL_JUMPED);
 }
 
-/* The same fault in two further calls of the function must leave more, each time. */
-static enum growth look_for_growth(struct call *call, const struct plan *plan,
-				   const struct leftovers *first)
+/* How much is left of what was opened where this item was. */
+static uint64_t weigh_like(const struct call *call, const struct leftovers *left,
+			   const struct left *item, const struct trail *opener)
 {
-	struct weight before = weigh(first), start = before;
-	bool rises[ARRAY_SIZE(before.of)];
+	uint64_t weight = 0;
+
+	for (size_t i = 0; i < left->n; i++) {
+		const struct left *other = &left->item[i];
+
+		if (other->type == item->type && call_opener(call, other) == opener)
+			weight += other->type == FAULTS_LEFT_MAPPING ? other->high - other->low : 1;
+	}
+	return weight;
+}
+
+/* Keep of what is left that which has become more. */
+static void keep_growing(struct suspect *suspect, const bool *rises)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < suspect->left.n; i++) {
+		if (!rises[i])
+			continue;
+		suspect->left.item[n] = suspect->left.item[i];
+		suspect->opener[n++] = suspect->opener[i];
+	}
+	if (n)
+		suspect->left.n = n;
+}
+
+/* The same fault in two further calls of the function must leave more, each time. */
+static enum growth look_for_growth(struct call *call, const struct plan *plan, struct suspect *suspect)
+{
+	const struct leftovers *first = &suspect->left;
+	uint64_t before[LEFT_MAX];
+	bool rises[LEFT_MAX], any = false;
 
 	if (call->whole)
 		return CANNOT_TELL;
-	for (size_t i = 0; i < ARRAY_SIZE(rises); i++)
-		rises[i] = start.of[i] > 0;
+	for (size_t i = 0; i < first->n; i++) {
+		before[i] = weigh_like(call, first, &first->item[i], suspect->opener[i]);
+		rises[i] = true;
+	}
 	call->plan = plan;
 	for (int round = 0; round < 2; round++) {
 		struct leftovers left = { .n = 0 };
-		struct weight now;
 
 		if (call_again(call) < 0)
 			return CANNOT_TELL;
 		call_follow(call);
 		if (!came_back(call) || call_left(call, &left) < 0)
 			return CANNOT_TELL;
-		now = weigh(&left);
-		for (size_t i = 0; i < ARRAY_SIZE(rises); i++)
-			rises[i] = rises[i] && now.of[i] > before.of[i];
-		before = now;
+		for (size_t i = 0; i < first->n; i++) {
+			uint64_t now = weigh_like(call, &left, &first->item[i], suspect->opener[i]);
+
+			rises[i] = rises[i] && now > before[i];
+			before[i] = now;
+		}
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(rises); i++)
-		if (rises[i])
-			return GROWS;
-	return STAYS;
+	for (size_t i = 0; i < first->n; i++)
+		any = any || rises[i];
+	keep_growing(suspect, rises);
+	return any ? GROWS : STAYS;
+}
+
+/* What is part of the function's usual work is not left behind */
+
+static bool is_loaders(const struct trail *trail)
+{
+	struct frame frame;
+	const char *name;
+
+	if (!trail || trail->unwound.n == 0 ||
+	    space_describe(trail->space, trail->unwound.ip[0], false, &frame, 1) == 0)
+		return false;
+	name = frame.module ? strrchr(frame.module, '/') : NULL;
+	return (name && strncmp(name, "/ld-linux", 9) == 0) ||
+	       (frame.function && strncmp(frame.function, "_dl_", 4) == 0);
+}
+
+/* Does the function usually leave one that was opened at the same place, which none has stood for yet? */
+static bool is_usual(const struct entry *entry, const struct left *item, const struct trail *opener,
+		     bool *taken)
+{
+	for (size_t i = 0; i < entry->usual_left.n; i++)
+		if (!taken[i] && entry->usual_left.item[i].type == item->type &&
+		    entry->usual_opener[i] == opener) {
+			taken[i] = true;
+			return true;
+		}
+	return false;
+}
+
+/*
+ * Keep of what is left that which counts: not what the loader maps; and when the function has not
+ * failed, not what it leaves when nothing fails, nor the handle that it returns.
+ */
+static void keep_unusual(const struct call *call, struct leftovers *left, int64_t returned)
+{
+	bool taken[LEFT_MAX] = { false };
+	size_t n = 0;
+
+	for (size_t i = 0; i < left->n; i++) {
+		const struct trail *opener = call_opener(call, &left->item[i]);
+
+		if (is_loaders(opener) ||
+		    (left->item[i].type == FAULTS_LEFT_HANDLE &&
+		     left->item[i].number == returned) ||
+		    (returned >= NO_HANDLE && is_usual(call->entry, &left->item[i], opener, taken)))
+			continue;
+		left->item[n++] = left->item[i];
+	}
+	left->n = n;
 }
 
 /* Patience */
@@ -226,8 +314,8 @@ static bool any_is_there(const struct leftovers *left, pid_t pid)
 }
 
 /* The program goes on with the failed call's result, to its end. */
-static void run_on(struct explorer *explorer, struct call *call, struct suspect *suspect,
-		   bool *ret_ended)
+static void run_on(struct explorer *explorer, struct call *call, const struct leftovers *left,
+		   struct suspect *suspect, bool *ret_ended)
 {
 	int64_t deadline = now_ns() + explorer->case_ns;
 	struct stop stop;
@@ -240,7 +328,7 @@ static void run_on(struct explorer *explorer, struct call *call, struct suspect 
 		bool is_main = stop.task == call->main;
 
 		if (is_main && (stop.kind == STOP_EXIT || stop.kind == STOP_EXEC)) {
-			suspect->open_at_exit = any_is_there(&suspect->left, stop.task->tgid);
+			suspect->open_at_exit = any_is_there(left, stop.task->tgid);
 			suspect->status = stop.status;
 			*ret_ended = true;
 			return;
@@ -258,6 +346,7 @@ static bool is_closed_later(struct explorer *explorer, struct entry *entry,
 			    const struct branch *branch, const struct plan *plan,
 			    struct suspect *suspect)
 {
+	struct leftovers left = { .n = 0 };
 	bool ended = false;
 	struct group group;
 	struct call call;
@@ -265,8 +354,10 @@ static bool is_closed_later(struct explorer *explorer, struct entry *entry,
 	if (begin_case(explorer, entry, branch, plan, &group, &call) < 0)
 		return false;
 	follow(&call);
-	if (came_back(&call) && !call.whole)
-		run_on(explorer, &call, suspect, &ended);
+	if (came_back(&call) && !call.whole && call_left(&call, &left) == 0) {
+		keep_unusual(&call, &left, suspect->returned_number);
+		run_on(explorer, &call, &left, suspect, &ended);
+	}
 	group_kill(explorer->tracer, &group);
 	call_done(&call);
 	return ended && !suspect->open_at_exit;
@@ -301,9 +392,17 @@ static uint64_t key_of(const struct suspect *suspect, bool failed)
 static const struct suspect *find_like(const struct explorer *explorer, uint64_t key)
 {
 	for (size_t i = 0; i < explorer->n_suspects; i++)
-		if (explorer->suspect[i]->key == key)
+		if (explorer->suspect[i]->left_key == key)
 			return explorer->suspect[i];
 	return NULL;
+}
+
+static bool is_known(const struct explorer *explorer, uint64_t key)
+{
+	for (size_t i = 0; i < explorer->n_suspects; i++)
+		if (explorer->suspect[i]->key == key)
+			return true;
+	return false;
 }
 
 static void keep(struct explorer *explorer, struct suspect *suspect)
@@ -319,7 +418,7 @@ static void keep(struct explorer *explorer, struct suspect *suspect)
 		explorer->suspect = more;
 		explorer->suspects_room = room;
 	}
-	if (suspect->verdict == FAULTS_LEAK && !find_like(explorer, suspect->key))
+	if (suspect->verdict == FAULTS_LEAK && !is_known(explorer, suspect->key))
 		explorer->n_leaks++;
 	explorer->suspect[explorer->n_suspects++] = suspect;
 }
@@ -345,6 +444,8 @@ static enum faults_verdict decide(struct explorer *explorer, struct entry *entry
 		      is_closed_later(explorer, entry, branch, plan, suspect);
 
 	suspect->confirmed = growth == GROWS;
+	if (explorer->target[entry->function].whole)
+		suspect->open_at_exit = true; /* that is when it was looked at */
 	if (explorer->target[entry->function].fails == FAULTS_FAILS_EXIT)
 		failed = suspect->status != 0;
 	if (growth == STAYS)
@@ -354,6 +455,43 @@ static enum faults_verdict decide(struct explorer *explorer, struct entry *entry
 	if (handed)
 		return FAULTS_HANDED;
 	return failed ? FAULTS_LEAK : FAULTS_SUCCEEDED;
+}
+
+/* The number of the handle that it returned, so that this one is the caller's. */
+static int64_t what_it_returned(const struct call *call, const struct plan *plan, bool failed)
+{
+	uint64_t result = arch_call_result(&call->state);
+
+	if (failed || plan->n == 0)
+		return failed ? FAILED : USUAL;
+	if (!came_back(call) || call->outcome != CALL_RETURNED || call->whole)
+		return NO_HANDLE;
+	return result <= INT32_MAX ? (int64_t)result : NO_HANDLE;
+}
+
+/*
+ * What copies share with each other (locks, what they write into files) can let one fail for a reason
+ * that is not its own.  So a leak has to be there too when the call is made alone, from its entry; if
+ * it comes to the step.
+ */
+static bool is_there_alone(struct explorer *explorer, struct entry *entry, const struct plan *plan,
+			   const struct suspect *suspect)
+{
+	struct leftovers left = { .n = 0 };
+	struct group group;
+	struct call call;
+	bool there = true;
+
+	if (begin_case(explorer, entry, NULL, plan, &group, &call) < 0)
+		return true;
+	follow(&call);
+	if (call.n_done == plan->n && came_back(&call) && call_left(&call, &left) == 0) {
+		keep_unusual(&call, &left, suspect->returned_number);
+		there = left.n > 0;
+	}
+	group_kill(explorer->tracer, &group);
+	call_done(&call);
+	return there;
 }
 
 void judge(struct explorer *explorer, struct entry *entry, const struct branch *branch,
@@ -371,31 +509,40 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 		return;
 	}
 	follow(&call);
-	if (!came_back(&call) || call_left(&call, &suspect->left) < 0 || suspect->left.n == 0) {
+	failed = came_back(&call) && call_has_failed(&call);
+	suspect->returned_number = what_it_returned(&call, plan, failed);
+	if (came_back(&call) && call_left(&call, &suspect->left) == 0)
+		keep_unusual(&call, &suspect->left, suspect->returned_number);
+	if (suspect->left.n == 0) {
 		free(suspect);
 		group_kill(explorer->tracer, &group);
 		call_done(&call);
 		return;
 	}
 	fill(suspect, &call, plan);
-	failed = call_has_failed(&call);
-	suspect->key = key_of(suspect, failed);
-	like = find_like(explorer, suspect->key);
+	suspect->left_key = key_of(suspect, failed);
+	like = find_like(explorer, suspect->left_key);
 	if (like) {
+		suspect->key = like->key;
 		suspect->verdict = like->verdict;
 		suspect->confirmed = like->confirmed;
 		suspect->open_at_exit = like->open_at_exit;
 	} else {
 		leftovers_describe(&suspect->left, call.main->tgid);
-		handed = call_handed(&call, &suspect->left);
-		growth = look_for_growth(&call, plan, &suspect->left);
+		handed = call_handed(&call);
+		growth = look_for_growth(&call, plan, suspect);
+		suspect->key = key_of(suspect, failed);
 	}
 	group_kill(explorer->tracer, &group);
 	call_done(&call);
 	if (!like)
 		suspect->verdict = decide(explorer, entry, branch, plan, suspect, growth, handed,
 					  failed);
-	keep(explorer, suspect);
+	if (!like && branch && suspect->verdict == FAULTS_LEAK &&
+	    !is_there_alone(explorer, entry, plan, suspect))
+		free(suspect);
+	else
+		keep(explorer, suspect);
 }
 
 void judge_end(struct explorer *explorer, const struct entry *entry, const struct plan *plan,
@@ -410,8 +557,8 @@ void judge_end(struct explorer *explorer, const struct entry *entry, const struc
 		.outcome = outcome, .status = status,
 		.verdict = outcome == CALL_HUNG ? FAULTS_HUNG : FAULTS_CRASHED,
 	};
-	suspect->key = mix(mix(entry->function + 1, suspect->verdict + 100u),
-			   plan->n && plan->fault[plan->n - 1].trail ?
+	suspect->key = suspect->left_key =
+		mix(mix(entry->function + 1, suspect->verdict + 100u), plan->n && plan->fault[plan->n - 1].trail ?
 				   plan->fault[plan->n - 1].trail->id : 0);
 	keep(explorer, suspect);
 }

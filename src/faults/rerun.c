@@ -60,6 +60,7 @@ int rerun_begin(struct explorer *explorer, struct entry *entry, struct group *gr
 	here.usual_failed = entry->usual_failed;
 	here.usual_result = entry->usual_result;
 	here.usual_left = entry->usual_left;
+	memcpy(here.usual_opener, entry->usual_opener, sizeof(here.usual_opener));
 	entry_done(entry);
 	*entry = here;
 	tracer_each(explorer->tracer, group, call_leave_alone, search.task);
@@ -108,15 +109,11 @@ static int see_usual(struct explorer *explorer, struct entry *entry, struct step
 	r = rerun_begin(explorer, entry, &group, &call);
 	if (r == 0) {
 		call.at_step = note_step;
-		call.shares = true;
 		call.data = steps;
 		call_resume(&call, call.main, 0);
 		call_follow(&call);
-		if (call.outcome == CALL_RETURNED || call.outcome == CALL_THREW) {
-			entry->usual_result = arch_call_result(&call.state);
-			entry->usual_failed = call_has_failed(&call);
-			(void)call_left(&call, &entry->usual_left);
-		}
+		if (call.outcome == CALL_RETURNED || call.outcome == CALL_THREW)
+			entry_note_usual(entry, &call);
 		if (call.outcome == CALL_HUNG)
 			r = -ETIMEDOUT;
 		call_done(&call);

@@ -337,3 +337,23 @@ bool left_is_there(const struct left *item, pid_t pid)
 		return proc_process_read((pid_t)item->number, &process) == 0 && process.ppid == pid;
 	}
 }
+
+enum sharing state_sharing(pid_t pid, int number, uint64_t *ret_position)
+{
+	AUTO_FREE char *link = read_link(pid, number);
+	char path[64], text[256];
+	AUTO_CLOSE int fd = -1;
+	const char *value;
+	ssize_t n;
+
+	if (!link || strncmp(link, "/dev/", 5) == 0)
+		return SHARES_NOTHING;
+	if (link[0] != '/')
+		return SHARES_CONTENT;
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, number);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	text[n < 0 ? 0 : n] = '\0';
+	value = proc_find_line(text, "pos");
+	return value && proc_scan(value, 10, ret_position) ? SHARES_POSITION : SHARES_NOTHING;
+}

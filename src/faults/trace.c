@@ -375,7 +375,7 @@ void task_release(struct tracer *tracer, struct task *task, bool stopped)
 {
 	if (stopped)
 		(void)kill(task->tgid, SIGSTOP);
-	(void)ptrace(PTRACE_DETACH, task->tid, NULL, (void *)(intptr_t)(stopped ? SIGSTOP : 0));
+	(void)ptrace(PTRACE_DETACH, task->tid, NULL, NULL);
 	remove_task(tracer, task);
 	free(task);
 }
