@@ -15,6 +15,7 @@
 #define OPENINGS_MAX  65536
 #define CHILDREN_MAX  64
 #define JUMPS_MAX     4
+#define UNTRACED      UINT32_MAX /* the ordinal of a task that is not, or no more, of the call */
 #define ALLOCATORS    3 /* malloc, calloc, realloc */
 
 /* A call stack, kept once. */
@@ -108,6 +109,7 @@ struct call {
 	bool traced;
 	bool whole;      /* it ends with the process: a STOP_EXIT is its return */
 	bool came_back;  /* before that, the function has returned */
+	bool goes_on;    /* nobody waits for a return of it any more */
 	size_t n_tasks;
 	int64_t deadline_ns;
 	const struct plan *plan; /* to be followed; or NULL */
@@ -154,6 +156,17 @@ void call_take(struct call *call, struct stop *stop);
 void call_follow(struct call *call);
 /* What was seen of a call so far, for a copy of its process that goes on from here. */
 void call_inherit(struct call *call, const struct call *from);
+void call_end(struct call *call, enum outcome outcome);
+/* steps.c */
+void call_at_entry(struct call *call, struct task *task);
+void call_at_exit(struct call *call, struct task *task);
+void call_note_opening(struct call *call, const struct opening *opening);
+struct fault call_make_step(struct call *call, struct task *task, int step,
+			    const struct arch_state *state);
+/* Return: the error to inject, 0, or negative: the call was given up. */
+int call_decide(struct call *call, struct task *task, struct fault *here, const uint8_t *errors);
+/* breakpoints.c */
+void call_at_trap(struct call *call, struct task *task);
 /* Let its task go on. */
 void call_resume(struct call *call, struct task *task, int signal);
 /* Step over the breakpoint that a task stands at, and go on. */

@@ -26,10 +26,14 @@ int entry_take(struct explorer *explorer, struct task *task, struct image *image
 	uint64_t word;
 	int r;
 
-	*entry = (struct entry){ .explorer = explorer, .image = image, .function = function,
-				 .original = stands ? task : NULL, .state = *state,
-				 .frame = arch_call_frame(state), .space = image->space,
-				 .number = explorer->target[function].calls };
+	*entry = (struct entry){.explorer = explorer,
+				.image = image,
+				.function = function,
+				.original = stands ? task : NULL,
+				.state = *state,
+				.frame = arch_call_frame(state),
+				.space = image->space,
+				.number = explorer->target[function].calls};
 	r = task_read(task, arch_call_return_slot(state), &word, sizeof(word));
 	if (r == 0)
 		r = baseline_take(task->tgid, stands, &entry->baseline);

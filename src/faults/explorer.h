@@ -57,6 +57,7 @@ struct target {
 
 /* One case that left something behind, or ended in a way worth telling. */
 struct suspect {
+	size_t sequence;
 	struct plan plan;
 	size_t function;
 	uint64_t call;
@@ -144,7 +145,7 @@ void entry_note_usual(struct entry *entry, struct call *call);
 void guide_explore(struct explorer *explorer, struct entry *entry);
 bool explorer_goes_on(struct explorer *explorer);
 
-/* judge.c */
+/* case.c */
 /* Where a case can be had again: from a process that stands before the failing step; or, with at NULL,
  * from the entry. */
 struct branch {
@@ -158,9 +159,42 @@ struct branch {
 /* A copy that stands behind the step, which has failed. */
 int branch_copy(struct explorer *explorer, struct entry *entry, const struct branch *branch,
 		int error, struct group *group, struct task **ret_copy);
+int case_begin(struct explorer *explorer, struct entry *entry, const struct branch *branch,
+	       const struct plan *plan, struct group *group, struct call *ret_call);
+void case_follow(struct call *call);
+/* Let the process go on behind the call, as if nobody looked; the caller resumes it. */
+void case_go_on(struct call *call);
+/* The end of its processes.  Copies are killed; the command, when it was run again, may end by itself. */
+void case_end(struct call *call);
+/* It is over, and the process is still there. */
+bool call_came_back(const struct call *call);
+
+/* failed.c */
 bool call_has_failed(const struct call *call);
+
+/* left.c */
 /* Has it more than the call usually leaves? */
 bool left_is_unusual(const struct entry *entry, const struct leftovers *left);
+/* Instead of the number of the handle that a function has returned. */
+#define NO_HANDLE (-1)
+#define FAILED	  (-2)
+#define USUAL	  (-3) /* nothing was made to fail */
+/*
+ * Keep of what is left that which counts: not what the loader maps; and when the function has not
+ * failed, not what it leaves when nothing fails, nor the handle that it returns.
+ */
+void left_keep_unusual(const struct call *call, struct leftovers *left, int64_t returned);
+
+/* trial.c */
+enum growth { GROWS, STAYS, CANNOT_TELL };
+/* The same fault in two further calls of the function must leave more, each time. */
+enum growth trial_growth(struct call *call, const struct plan *plan, struct suspect *suspect);
+/* What is still open when our patience ends counts as never closed. */
+bool trial_is_closed_later(struct explorer *explorer, struct entry *entry,
+			   const struct branch *branch, const struct plan *plan,
+			   struct suspect *suspect);
+
+/* judge.c */
 /* plan: the faults of the case; the last of them is the branch's. */
 void judge(struct explorer *explorer, struct entry *entry, const struct branch *branch,
 	   const struct plan *plan);
@@ -180,6 +214,9 @@ bool case_is_suspect(struct explorer *explorer, struct call *call, const struct 
 int replay_parse(const char *text, char **ret_function, uint64_t *ret_call, struct plan *ret_plan,
 		 struct tendril_error *error);
 void replay_call(struct explorer *explorer, struct entry *entry);
+
+/* trail.c */
+uint64_t hash_mix(uint64_t hash, uint64_t value);
 
 /* explore.c */
 void explorer_free(struct explorer *explorer);

@@ -3,8 +3,8 @@
  * guide.c - one call of a function, gone through step by step
  *
  * The guide is a copy of the original at the function's entry.  Before each step that could fail it
- * waits, while copies of it see the step fail, each in another way, and return; so what comes before
- * the step is gone through once, not once a case.
+ * waits, while copies of it see the step fail, each in another way, and return; so what comes
+ * before the step is gone through once, not once a case.
  */
 #include <string.h>
 #include <sys/syscall.h>
@@ -29,8 +29,8 @@ struct guide {
 	/* Cases that want to be judged where they came from. */
 	struct plan *suspect;
 	size_t n_suspects, suspects_room;
-	/* Steps made while other threads or processes of the call were under way: a copy would not have
-	 * them, so that the call is made again, from its entry, for each. */
+	/* Steps made while other threads or processes of the call were under way: a copy would not
+	 * have them, so that the call is made again, from its entry, for each. */
 	struct plan *later;
 	size_t n_later, later_room;
 };
@@ -39,8 +39,8 @@ static void append(struct plan **plans, size_t *n, size_t *room, const struct pl
 {
 	if (*n == *room) {
 		size_t wanted = *room * 2 + 16;
-		struct plan *more = wanted > LATER_MAX ? NULL :
-							 realloc(*plans, wanted * sizeof(*more));
+		struct plan *more =
+			wanted > LATER_MAX ? NULL : realloc(*plans, wanted * sizeof(*more));
 
 		if (!more)
 			return;
@@ -66,7 +66,7 @@ static struct plan with_fault(const struct plan *plan, const struct fault *step,
 
 bool case_is_suspect(struct explorer *explorer, struct call *call, const struct plan *plan)
 {
-	struct leftovers left = { .n = 0 };
+	struct leftovers left = {.n = 0};
 
 	explorer->n_cases++;
 	explorer->target[call->entry->function].cases++;
@@ -76,7 +76,8 @@ bool case_is_suspect(struct explorer *explorer, struct call *call, const struct 
 	case CALL_JUMPED:
 		if (call_left(call, &left) < 0 || left.n == 0)
 			return false;
-		/* What a program leaves open when it ends is nobody's loss, unless it does not usually. */
+		/* What a program leaves open when it ends is nobody's loss, unless it does not
+		 * usually. */
 		return (call_has_failed(call) && !call->whole) ||
 		       left_is_unusual(call->entry, &left);
 	case CALL_KILLED:
@@ -156,7 +157,7 @@ static void send_copy(struct guide *guide, const struct branch *branch, const st
 			&explorer->copies, &task) < 0)
 		return;
 	task->of = copy;
-	*copy = (struct copy){ .busy = true, .plan = *plan };
+	*copy = (struct copy){.busy = true, .plan = *plan};
 	call_init(&copy->call, guide->entry, &explorer->copies, task);
 	copy->call.traced = false;
 	call_unpatch(guide->entry, task, true);
@@ -171,8 +172,10 @@ static void walk(struct guide *guide, struct call *call);
 static void send_guide(struct guide *guide, const struct branch *branch, const struct plan *plan)
 {
 	struct explorer *explorer = guide->explorer;
-	struct guide further = { .explorer = explorer, .entry = guide->entry, .plan = *plan,
-				 .copies = guide->copies };
+	struct guide further = {.explorer = explorer,
+				.entry = guide->entry,
+				.plan = *plan,
+				.copies = guide->copies};
 	struct group group;
 	struct task *task;
 	struct call call;
@@ -186,8 +189,7 @@ static void send_guide(struct guide *guide, const struct branch *branch, const s
 	walk(&further, &call);
 	if (case_is_suspect(explorer, &call, plan))
 		append(&guide->suspect, &guide->n_suspects, &guide->suspects_room, plan);
-	group_kill(explorer->tracer, &group);
-	call_done(&call);
+	case_end(&call);
 	free(further.later);
 }
 
@@ -299,8 +301,8 @@ static bool note_positions(const struct call *call, struct positions *positions)
 }
 
 /* Have the copies moved one?  Then it is set back. */
-static bool set_back(struct explorer *explorer, const struct call *call, const struct branch *branch,
-		     const struct positions *positions)
+static bool set_back(struct explorer *explorer, const struct call *call,
+		     const struct branch *branch, const struct positions *positions)
 {
 	bool moved = false;
 	int64_t result;
@@ -313,10 +315,9 @@ static bool set_back(struct explorer *explorer, const struct call *call, const s
 		    at == positions->of[i].at)
 			continue;
 		moved = true;
-		(void)task_syscall(explorer->tracer, branch->at, &branch->state, branch->syscall_at,
-				   SYS_lseek,
-				   (uint64_t[6]){ (uint64_t)number, positions->of[i].at, SEEK_SET },
-				   &result);
+		(void)task_syscall(
+			explorer->tracer, branch->at, &branch->state, branch->syscall_at, SYS_lseek,
+			(uint64_t[6]){(uint64_t)number, positions->of[i].at, SEEK_SET}, &result);
 	}
 	return moved;
 }
@@ -327,8 +328,9 @@ static int at_step(struct call *call, struct task *task, const struct fault *ste
 	struct guide *guide = call->data;
 	struct explorer *explorer = guide->explorer;
 	bool last = guide->plan.n + 1 == (explorer->options->pairs ? PLAN_MAX : 1);
-	struct branch branch = { .syscall_at = guide->entry->image->syscall_at, .guide = call };
-	uint64_t cases = explorer->n_cases, own_cases = explorer->target[guide->entry->function].cases;
+	struct branch branch = {.syscall_at = guide->entry->image->syscall_at, .guide = call};
+	uint64_t cases = explorer->n_cases,
+		 own_cases = explorer->target[guide->entry->function].cases;
 	struct positions positions;
 	int r;
 
@@ -365,7 +367,8 @@ static void walk(struct guide *guide, struct call *call)
 	call->data = guide;
 	call->at_step = at_step;
 	call->deadline_ns = INT64_MAX;
-	/* Each step may wait for many copies: the time of the guide itself begins anew with each. */
+	/* Each step may wait for many copies: the time of the guide itself begins anew with each.
+	 */
 	call_resume(call, call->main, 0);
 	while (call->outcome == CALL_RUNS) {
 		struct stop stop;
@@ -397,8 +400,7 @@ static void make_later(struct guide *guide, const struct plan *plan)
 	call_follow(&call);
 	if (call.n_done == plan->n && case_is_suspect(explorer, &call, plan))
 		judge(explorer, guide->entry, NULL, plan);
-	group_kill(explorer->tracer, &group);
-	call_done(&call);
+	case_end(&call);
 }
 
 /* What it does when nothing fails. */
@@ -407,7 +409,7 @@ static enum outcome see_usual(struct guide *guide)
 	struct explorer *explorer = guide->explorer;
 	struct entry *entry = guide->entry;
 	struct target *target = &explorer->target[entry->function];
-	struct plan nothing = { .n = 0 };
+	struct plan nothing = {.n = 0};
 	enum outcome outcome;
 	struct group group;
 	struct call call;
@@ -421,8 +423,7 @@ static enum outcome see_usual(struct guide *guide)
 	entry->why = call.why;
 	if (outcome == CALL_RETURNED || outcome == CALL_THREW || outcome == CALL_JUMPED)
 		entry_note_usual(entry, &call);
-	group_kill(explorer->tracer, &group);
-	call_done(&call);
+	case_end(&call);
 	if (entry->usual_left.n && !target->whole &&
 	    (entry->usual_failed || !target->usual_is_judged)) {
 		target->usual_is_judged = !entry->usual_failed;
@@ -450,7 +451,7 @@ static bool knows_usual(struct guide *guide, struct target *target)
 void guide_explore(struct explorer *explorer, struct entry *entry)
 {
 	struct target *target = &explorer->target[entry->function];
-	struct guide guide = { .explorer = explorer, .entry = entry };
+	struct guide guide = {.explorer = explorer, .entry = entry};
 	struct group group;
 	struct call call;
 
@@ -462,12 +463,12 @@ void guide_explore(struct explorer *explorer, struct entry *entry)
 	group_init(&group);
 	if (call_begin(entry, &group, &call) == 0) {
 		walk(&guide, &call);
-		if (call.outcome == CALL_GIVEN_UP && call.why) { /* what went well before does not now */
+		if (call.outcome == CALL_GIVEN_UP &&
+		    call.why) { /* what went well before does not now */
 			target->rerun = true;
 			target->why = call.why;
 		}
-		group_kill(explorer->tracer, &group);
-		call_done(&call);
+		case_end(&call);
 	}
 	for (size_t i = 0; i < guide.n_later && !target->rerun && explorer_goes_on(explorer); i++)
 		make_later(&guide, &guide.later[i]);
