@@ -2,7 +2,9 @@
 /*
  * bench_functions.c - how long it takes to find functions by their names, in a process new to us
  *
- * Each look has a symbolizer of its own, so that nothing is known from the one before.
+ * Each look has a symbolizer of its own, so that nothing is known from the one before.  Where the C
+ * library's debug information is installed it is packed, and libdw unpacks all of it: that is most of
+ * the time, and is told without a limit.
  */
 #include <stdio.h>
 #include <string.h>
@@ -65,7 +67,7 @@ int main(void)
 	s = (struct search){.pid = target.pid, .pattern = "many_99_7"};
 	measure(&s, "one name, in 100 libraries", 50);
 	s.pattern = "fopen";
-	measure(&s, "fopen, in these and the C library", 50);
+	measure(&s, "fopen, with its debug information", -1);
 	s.pattern = "libc!*";
 	measure(&s, "all of the C library", 100);
 	s.exported_only = true;
