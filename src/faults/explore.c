@@ -215,7 +215,7 @@ void explorer_free(struct explorer *explorer)
 		free_trails(explorer->trail[i]);
 	}
 	for (size_t i = 0; i < explorer->n_suspects; i++)
-		free(explorer->suspect[i]);
+		suspect_free(explorer->suspect[i]);
 	for (size_t i = 0; i < explorer->n_spaces; i++)
 		space_free(explorer->space[i]);
 	while (explorer->images) {

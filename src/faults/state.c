@@ -278,6 +278,14 @@ void leftovers_add(struct leftovers *left, const struct left *item)
 		left->item[left->n++] = *item;
 }
 
+struct leftovers *leftovers_shrink(struct leftovers *left)
+{
+	struct leftovers *less =
+		realloc(left, offsetof(struct leftovers, item) + left->n * sizeof(left->item[0]));
+
+	return less ? less : left;
+}
+
 static void describe_handle(struct left *item, const struct proc_handles *handles)
 {
 	for (size_t i = 0; i < handles->n_handles; i++) {
