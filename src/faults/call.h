@@ -160,6 +160,8 @@ void call_end(struct call *call, enum outcome outcome);
 /* steps.c */
 void call_at_entry(struct call *call, struct task *task);
 void call_at_exit(struct call *call, struct task *task);
+/* Where a task is that is in a step. */
+const struct trail *call_trail(struct call *call, struct task *task);
 void call_note_opening(struct call *call, const struct opening *opening);
 struct fault call_make_step(struct call *call, struct task *task, int step,
 			    const struct arch_state *state);

@@ -141,6 +141,9 @@ void entry_note_usual(struct entry *entry, struct call *call);
 /* guide.c: one call, gone through step by step */
 void guide_explore(struct explorer *explorer, struct entry *entry);
 bool explorer_goes_on(struct explorer *explorer);
+/* As tracer_next(), with a look now and then whether the user has ended it: -ECANCELED. */
+int explorer_next(struct explorer *explorer, struct group *group, int64_t deadline_ns,
+		  struct stop *ret_stop);
 
 /* case.c: one case, as often as it is wanted */
 /* Where a case can be had again: from a process that stands before the failing step; or, with at NULL,

@@ -344,7 +344,8 @@ bool left_is_there(const struct left *item, pid_t pid)
 		snprintf(path, sizeof(path), "/proc/%d/task/%d", pid, (int)item->number);
 		return access(path, F_OK) == 0;
 	default:
-		return proc_process_read((pid_t)item->number, &process) == 0 && process.ppid == pid;
+		return proc_process_read_stat((pid_t)item->number, &process) == 0 &&
+		       process.ppid == pid;
 	}
 }
 

@@ -58,6 +58,11 @@ static struct task **find_link(struct tracer *tracer, pid_t tid)
 	return link;
 }
 
+struct task *tracer_find(struct tracer *tracer, pid_t tid)
+{
+	return *find_link(tracer, tid);
+}
+
 static void note_stop(struct task *task, int status)
 {
 	task->status = status;

@@ -26,7 +26,8 @@ struct task {
 		long number;
 		uint64_t arguments[6];
 		int injected;
-		const struct trail *trail;
+		const struct trail *trail; /* NULL: nobody has asked for it */
+		bool fallible;
 	} step;
 	unsigned int n_steps;
 	bool is_copied; /* its next child is the copy that we make of it, and no thread */
@@ -110,6 +111,8 @@ void tracer_each(struct tracer *tracer, const struct group *group,
 /* Of a process, which have not ended. */
 size_t tracer_threads(const struct tracer *tracer, pid_t tgid);
 
+/* NULL: there is none any more. */
+struct task *tracer_find(struct tracer *tracer, pid_t tid);
 /* The next stop of this task alone.  Return: as tracer_next(); -ESRCH: it has ended. */
 int task_next(struct tracer *tracer, struct task *task, int64_t deadline_ns, struct stop *ret_stop);
 

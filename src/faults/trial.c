@@ -90,7 +90,7 @@ static void run_on(struct explorer *explorer, struct call *call, const struct le
 	case_go_on(call);
 	trace_exits(call->main);
 	task_resume(call->main, PTRACE_CONT, 0);
-	while (tracer_next(explorer->tracer, call->group, deadline, &stop) == 0) {
+	while (explorer_next(explorer, call->group, deadline, &stop) == 0) {
 		bool is_main = stop.task == call->main;
 
 		if (is_main && (stop.kind == STOP_EXIT || stop.kind == STOP_EXEC)) {
