@@ -30,7 +30,7 @@ struct trail {
 /* One failure of one step of a call. */
 struct fault {
 	unsigned int ordinal;    /* of the thread that makes it: 0, or the n-th that the call started */
-	unsigned int index;      /* among the fallible steps of that thread, from 1 */
+	unsigned int index;      /* among that thread's steps of the same number, from 1 */
 	unsigned int occurrence; /* among those of the same number and stack, from 1 */
 	int step, error;
 	unsigned int rank;       /* of the error among those of the step */

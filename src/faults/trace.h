@@ -29,7 +29,6 @@ struct task {
 		const struct trail *trail; /* NULL: nobody has asked for it */
 		bool fallible;
 	} step;
-	unsigned int n_steps;
 	bool is_copied; /* its next child is the copy that we make of it, and no thread */
 	/* private to trace.c */
 	bool has_stop, ended;
