@@ -171,8 +171,10 @@ int call_begin(struct entry *entry, struct group *group, struct call *ret_call)
 	struct explorer *explorer = entry->explorer;
 	struct task *task;
 	int r = task_copy(explorer->tracer, entry->original, &entry->state,
-			  entry->image->syscall_at, group, &task);
+			  entry->image->syscall_at, &entry->state, group, &task);
 
+	if (r == 0)
+		r = task_set_signals(task, entry->signals);
 	if (r < 0)
 		return r;
 	explorer->n_copies++;

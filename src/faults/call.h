@@ -67,6 +67,7 @@ struct entry {
 	struct task *original;   /* stopped at the entry; NULL: it does not wait there */
 	struct arch_state state; /* at the function's first instruction */
 	raddr_t return_address, frame;
+	uint64_t signals;        /* that are blocked there */
 	struct baseline baseline;
 	struct space *space;     /* of the process, to read stacks; the explorer's */
 	struct seen_memory {     /* what the arguments lead to, as it was; the last is the stack's */
