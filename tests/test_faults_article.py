@@ -6,80 +6,35 @@ Prints TAP.  The program of the demo, examples/q272913, works on the demo's serv
 while.  What is made to fail there are the hundreds of system calls of our own CreateRemoteThread().
 """
 import functools
-import json
 import os
 import re
 import shlex
-import subprocess
 import sys
 
-from leaks_support import Skip, run_tests
+from article_support import Service
+from leaks_support import run_tests
 
 SECONDS = 240
-TENDRIL = os.path.abspath(sys.argv[1])
-EXAMPLES = os.path.join(os.path.dirname(TENDRIL), '../../examples')
+TENDRIL = sys.argv[1]
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../examples/q272913.c')
-
-
-def example(name):
-    path = os.path.join(EXAMPLES, name)
-    if not os.path.exists(path):
-        raise Skip('%s is not built' % name)
-    return path
-
-
-class Service:
-    """The demo's, under the demo's load."""
-
-    def __enter__(self):
-        self.process = subprocess.Popen([example('service')], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        ready, self.pid, port, *self.addresses = self.process.stdout.readline().split()
-        assert ready == 'ready'
-        self.load = subprocess.Popen([example('service'), 'load', port], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                     text=True)
-        return self
-
-    def threads(self):
-        return len(os.listdir('/proc/%s/task' % self.pid))
-
-    def answers(self):
-        """(questions, wrong answers); it is asked nothing more."""
-        said, _ = self.load.communicate(timeout=SECONDS)
-        return tuple(int(n) for n in re.fullmatch(r'(\d+) requests, (\d+) wrong answers\n', said).groups())
-
-    def __exit__(self, *_):
-        for process in (self.load, self.process):
-            process.kill()
-            process.communicate()
-
-
-def explore(service, mode, *options):
-    """Exit status, what was said, and as what it was said."""
-    command = [TENDRIL, 'faults', '--json', '--calls', '1', *options, '--', example('q272913'), mode, service.pid,
-               *service.addresses]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=SECONDS, check=False)
-    if done.returncode not in (0, 1):
-        raise AssertionError('exit status %d: %s' % (done.returncode, done.stderr.decode()))
-    return done.returncode, json.loads(done.stdout)
 
 
 @functools.lru_cache(None)
 def the_defect():
-    with Service() as service:
+    with Service(TENDRIL) as service:
         threads = service.threads()
-        status, told = explore(service, 'use-1999', '-f', 'CreateServiceThread_1999')
+        status, told = service.explore('use-1999', '-f', 'CreateServiceThread_1999')
         replay = None
         if told['leaks']:
-            replay = explore(service, 'use-1999', '-f', 'CreateServiceThread_1999', '--replay',
-                             told['leaks'][0]['replay_id'])
+            replay = service.explore('use-1999', '-f', 'CreateServiceThread_1999', '--replay',
+                                     told['leaks'][0]['replay_id'])
         return status, told, replay, threads, service.threads(), service.answers()
 
 
 @functools.lru_cache(None)
 def the_repair():
-    with Service() as service:
-        return explore(service, 'use', '-f', 'CreateServiceThread')
+    with Service(TENDRIL) as service:
+        return service.explore('use', '-f', 'CreateServiceThread')
 
 
 def same(found, expected):
@@ -152,6 +107,17 @@ def the_case_can_be_had_again():
     same((words[:2], words[words.index('--replay') + 1]), (['tendril', 'faults'], its_leak()['replay_id']))
 
 
+def it_is_found_when_the_call_fails_by_itself():
+    """Before any step is made to fail."""
+    with Service(TENDRIL) as service:
+        status, told = service.explore('defect', '-f', 'CreateServiceThread_1999', '--time-limit', '5')
+    same((status, told['exit_status']), (1, 0))
+    leak = next(leak for leak in told['leaks'] if leak['replay_id'] == 'CreateServiceThread_1999#1')
+    same((leak['returned'], leak['confirmed'], leak['left'][0]['kind']), ('NULL', True, 'pidfd'))
+    name = 'CreateServiceThread_1999'
+    same(frame_of(leak['left'][0]['stack'], name), (name, 'q272913.c', line_of('CreateRemoteThread(', name)))
+
+
 def the_repaired_one_is_clean():
     status, told = the_repair()
     same((status, told['leaks'], told['complete'], told['exit_status']), (0, [], True, 0))
@@ -168,5 +134,5 @@ def the_service_is_unharmed():
 
 TESTS = [the_leak_is_found, it_is_told_where_the_handle_comes_from, it_is_told_what_has_failed,
          all_that_can_fail_in_the_later_stage_leads_to_it, making_the_thread_fails_without_a_leak,
-         the_case_can_be_had_again, the_repaired_one_is_clean, the_service_is_unharmed]
+         the_case_can_be_had_again, it_is_found_when_the_call_fails_by_itself, the_repaired_one_is_clean, the_service_is_unharmed]
 sys.exit(run_tests([(test.__name__, test) for test in TESTS]))
