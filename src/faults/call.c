@@ -148,7 +148,6 @@ void call_leave_alone(struct task *task, void *except)
 {
 	if (task != except)
 		task->ordinal = UNTRACED;
-	task->n_steps = 0;
 	task->in_syscall = false;
 }
 
@@ -215,7 +214,6 @@ int call_again(struct call *call)
 	call->n_done = 0;
 	call->n_occurrences = 0;
 	call->n_children_before = call->n_children;
-	call->main->n_steps = 0;
 	call->main->in_syscall = false;
 	call->deadline_ns = now_ns() + entry->explorer->case_ns;
 	call_resume(call, call->main, 0);
