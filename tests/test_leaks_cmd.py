@@ -4,40 +4,21 @@
 
 TENDRIL is tests/fake_leaks.c.  Prints TAP.
 """
-import fcntl
 import json
 import os
-import pty
 import re
 import select
 import signal
 import stat
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
-import time
-import traceback
+
+from cmd_support import (SECONDS, Result, Terminal, contains, main, refused, same, shown_lines, test)
 
 TENDRIL = os.path.abspath(sys.argv[1])
 ONLY = sys.argv[2:]
-SECONDS = 60
-TESTS = []
 FOLDED = re.compile(r'^[^;]+(;[^;]+)* [0-9]+$')  # what flamegraph.pl and its kin read
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def same(got, wanted):
-    assert got == wanted, 'got %r, wanted %r' % (got, wanted)
-
-
-def contains(text, part):
-    assert part in text, '%r is not in %r' % (part, text)
 
 
 def environment(scenario=None, **more):
@@ -48,29 +29,11 @@ def environment(scenario=None, **more):
     return env
 
 
-class Result:
-    def __init__(self, code, out, err):
-        self.code = code
-        self.out = out.decode('utf-8')
-        self.err = err.decode('utf-8')
-
-    def json(self):
-        same(self.out.count('\n'), 1)
-        return json.loads(self.out)
-
-
 def leaks(*args, scenario=None, **more):
     done = subprocess.run([TENDRIL, 'leaks'] + [str(a) for a in args], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SECONDS,
                           check=False, env=environment(scenario, **more))
     return Result(done.returncode, done.stdout, done.stderr)
-
-
-def refused(result, code, part):
-    same(result.code, code)
-    contains(result.err, part)
-    assert result.err.startswith('tendril: '), result.err
-    same(result.err.count('\n'), 1)
 
 
 def bad_usage(part, *args, **more):
@@ -151,7 +114,7 @@ def mistakes_are_named():
     bad_usage("'K' is no size", '--stack-size', 'K', '12')
     bad_usage('1K to 1M', '--stack-size', '512', '12')
     bad_usage('1K to 1M', '--stack-size', '2M', '12')
-    bad_usage('1K to 1M', '--stack-size', '18446744073709551615M', '12')
+    bad_usage('is no size', '--stack-size', '18446744073709551615M', '12')
     bad_usage('--since is empty', '--since', '', '12')
     bad_usage('--save is empty', '--save', '', '12')
     bad_usage('DEBUGINFOD_URLS', '--debuginfod', '12')
@@ -457,64 +420,14 @@ def the_difference_is_shown_at_a_signal():
 
 # The terminal
 
-class Terminal:
-    """The command with a terminal of its own, which controls it."""
-
-    def __init__(self, *args, scenario=None, **more):
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execve(TENDRIL, [TENDRIL, 'leaks'] + [str(a) for a in args],
-                      environment(scenario, TERM='xterm', **more))
-        self.text = ''
-        self.resize(90)
-
-    def resize(self, columns):
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
-
-    def wait_for(self, part):
-        deadline = time.monotonic() + SECONDS
-        while part not in self.text:
-            self.read(deadline)
-
-    def read(self, deadline=None):
-        left = SECONDS if deadline is None else max(0, deadline - time.monotonic())
-        assert select.select([self.fd], [], [], left)[0], self.text
-        self.text += os.read(self.fd, 65536).decode('utf-8')
-
-    def progress(self):
-        """A whole line of it, begun after this was asked for."""
-        self.text = ''
-        while self.text.count('\r\x1b[K') < 3:
-            self.read()
-        return self.text.split('\r\x1b[K')[2]
-
-    def send(self, keys):
-        self.text = ''
-        os.write(self.fd, keys)
-
-    def end(self):
-        while True:
-            try:
-                data = os.read(self.fd, 65536)
-            except OSError:  # Linux says so at the end
-                data = b''
-            if not data:
-                break
-            self.text += data.decode('utf-8')
-        os.close(self.fd)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-
-
-def shown_lines(text):
-    """As they stay on the screen."""
-    text = re.sub(r'\x1b\[[0-9;]*m', '', text)
-    return [line.split('\x1b[K')[-1] for line in text.replace('\r\n', '\n').split('\n')]
+def leaks_terminal(*args, **more):
+    return Terminal([TENDRIL, 'leaks'] + [str(a) for a in args], environment(TERM='xterm', **more))
 
 
 @test
 def progress_and_keys():
     with Target() as target:
-        terminal = Terminal('--older-than', '0', target.pid)
+        terminal = leaks_terminal('--older-than', '0', target.pid)
         terminal.wait_for('Ctrl-C: report)')
         contains(terminal.text, ' s  opened ')
         for columns in (50, 30):  # too narrow for the hint, or the figures: it must not wrap
@@ -538,7 +451,7 @@ def progress_and_keys():
 @test
 def no_colours_when_not_wanted():
     with Target() as target:
-        terminal = Terminal('-d', '0.3', target.pid, NO_COLOR='1')
+        terminal = leaks_terminal('-d', '0.3', target.pid, NO_COLOR='1')
         same(terminal.end(), 1)
     contains(terminal.text, 'LEAK ')
     assert '\x1b[1' not in terminal.text and '\x1b[0m' not in terminal.text
@@ -550,7 +463,7 @@ def a_command_has_the_terminal_for_itself():
             'print("ready", os.isatty(0), flush=True)\n'
             'try: print("got", sys.stdin.readline(), flush=True); sys.stdin.read()\n'
             'except KeyboardInterrupt: sys.exit(4)')
-    terminal = Terminal('--', sys.executable, '-c', code)
+    terminal = leaks_terminal('--', sys.executable, '-c', code)
     terminal.wait_for('ready True')
     assert 'opened' not in terminal.text, terminal.text
     terminal.send(b'hello\r')
@@ -560,20 +473,5 @@ def a_command_has_the_terminal_for_itself():
     contains(terminal.text, 'ended with exit status 4')
 
 
-def main():
-    wanted = [function for function in TESTS if not ONLY or function.__name__ in ONLY]
-    print('1..%d' % len(wanted))
-    failed = False
-    for number, function in enumerate(wanted, 1):
-        try:
-            function()
-            print('ok %d - %s' % (number, function.__name__), flush=True)
-        except Exception:  # pylint: disable=broad-except
-            failed = True
-            print('not ok %d - %s' % (number, function.__name__), flush=True)
-            print(''.join('# %s\n' % line for line in traceback.format_exc().splitlines()))
-    return failed
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(main(ONLY))

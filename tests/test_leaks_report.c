@@ -11,6 +11,7 @@
 #include "base/output.h"
 #include "leaks/load_log.h"
 #include "leaks/report.h"
+#include "symbolize/show.h"
 
 #include <cmocka.h> /* behind base.h: its macro fail() is not our function */
 
@@ -958,7 +959,7 @@ static void test_names(void **state)
 	assert_null(report_syscall_name(-1));
 	assert_string_equal(report_origin_name(LEAKS_FOUND), "found");
 	assert_string_equal(report_origin_name((enum leaks_origin)99), "unknown");
-	assert_string_equal(report_end_name(UNWIND_BROKEN), "broken");
+	assert_string_equal(unwind_end_name(UNWIND_BROKEN), "broken");
 }
 
 static void test_nothing_at_all(void **state)

@@ -173,4 +173,36 @@ bool arch_is_syscall_instruction(const uint8_t text[2]);
 #define ARCH_SYSCALL_BYTES 2
 #define ARCH_RED_ZONE_BYTES 128
 
+/*
+ * A function's call as its tracer sees it.  entry: the state at the function's first instruction.
+ */
+#define ARCH_BREAKPOINT_BYTES 1
+extern const uint8_t arch_breakpoint[ARCH_BREAKPOINT_BYTES];
+/* The address of the breakpoint that has just been hit. */
+raddr_t arch_breakpoint_hit(const struct arch_state *state);
+void arch_set_ip(struct arch_state *state, raddr_t ip);
+/* Where in memory the call's return address is. */
+raddr_t arch_call_return_slot(const struct arch_state *entry);
+/* The stack pointer when it has returned; a higher one: it was left by a jump. */
+raddr_t arch_call_frame(const struct arch_state *entry);
+uint64_t arch_call_argument(const struct arch_state *entry, unsigned n);
+void arch_set_call_argument(struct arch_state *entry, unsigned n, uint64_t value);
+uint64_t arch_call_result(const struct arch_state *state);
+
+/* From just behind a system call instruction (that was made to do nothing) to just before it. */
+void arch_rewind_to_syscall(struct arch_state *state, long number);
+/* From just before it to just behind it, with this error (positive). */
+void arch_fail_syscall(struct arch_state *state, int error);
+/* At a system call's entry: it is not made. */
+void arch_skip_syscall(struct arch_state *state);
+/* At its exit: what it returned. */
+void arch_set_syscall_result(struct arch_state *state, int64_t result);
+/* Make a system call with the instruction at this address, and leave the stack alone. */
+void arch_set_syscall_here(struct arch_state *state, raddr_t instruction, long number,
+			   const uint64_t arguments[6]);
+/* The system call that makes a copy of the process, child of the caller or of its parent. */
+void arch_fork_arguments(bool as_sibling, long *ret_number, uint64_t ret_arguments[6]);
+/* In DWARF's order, as symbolize/symbolize.h wants them. */
+void arch_dwarf_registers(const struct arch_state *state, uint64_t ret_registers[17]);
+
 #endif /* ARCH_ARCH_H */

@@ -40,6 +40,7 @@ bool is_unseen_character(uint32_t c)
 		{ 0x2028, 0x202e }, /* ends of lines; overrides of direction */
 		{ 0x2060, 0x206f }, /* isolates of direction */
 		{ 0xfeff, 0xfeff }, { 0xfff9, 0xfffb },
+		{ 0xfffe, 0xffff },   /* no characters at all: XML cannot hold them */
 		{ 0xe0000, 0xe007f }, /* tags */
 	};
 

@@ -23,6 +23,7 @@ struct cmd_option {
 	char letter;       /* 0: none */
 	const char *value; /* what its value is called; NULL: it takes none */
 	const char *help;
+	bool may_lack_value; /* it is then NULL; one that there is follows a '=' */
 };
 
 struct command {
@@ -41,6 +42,7 @@ extern const struct command cmd_log, cmd_relog;
 extern const struct command cmd_serve;
 extern const struct command cmd_watch;
 extern const struct command cmd_leaks;
+extern const struct command cmd_faults;
 
 /* What is given to cmd_take_fn instead of an index into the options. */
 #define CMD_OPERAND (-1) /* a word that is no option; numbers below zero are none either */
@@ -84,6 +86,11 @@ int cmd_take_seconds(const struct command *command, const char *text, int64_t *r
 int cmd_take_interval(const struct command *command, const char *text, int64_t min_ms,
 		      int64_t max_ms, int64_t *ret_ms);
 
+/* A number of bytes, with K, M or G behind it. */
+bool cmd_scan_size(const char *text, uint64_t *ret_bytes);
+/* Are there servers to ask?  Return: 0, or CMD_USAGE after a line was said. */
+int cmd_check_debuginfod(const struct command *command);
+
 /* Which of names it is; what: what they are called ("column"), to say that there is none such. */
 int cmd_take_name(const struct command *command, const char *what, const char *word,
 		  const char *const *names, size_t n, int *ret_index);
@@ -95,5 +102,9 @@ const char *cmd_rule_name(enum tendril_rule rule);
 
 /* The columns of the terminal that stdout is, 0 when it is none. */
 size_t cmd_terminal_width(void);
+/* Is stdout a terminal, and are colours wanted there? */
+bool cmd_has_colours(void);
+/* How wide a line of progress on stderr may be. */
+size_t cmd_progress_width(void);
 
 #endif /* CMD_CMD_H */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd/leaks_session.h"
+#include "cmd/write_file.h"
 
 enum { OPTION_DURATION, OPTION_FOLLOW, OPTION_ALL, OPTION_BY_PROCESS, OPTION_TOP,
        OPTION_OLDER_THAN, OPTION_EVERY, OPTION_SINCE, OPTION_SAVE, OPTION_FOLDED, OPTION_PTRACE,
@@ -77,16 +78,13 @@ static int take_top(const struct command *command, const char *text, struct leak
 
 static int take_stack_size(const struct command *command, const char *text, size_t *ret_bytes)
 {
-	uint64_t number = 0;
-	const char *end = *text >= '0' && *text <= '9' ? proc_scan(text, 10, &number) : NULL;
-	unsigned shift = !end ? 0 : (*end & ~0x20) == 'K' ? 10 : (*end & ~0x20) == 'M' ? 20 : 0;
+	uint64_t bytes;
 
-	if (!end || end[shift != 0])
+	if (!cmd_scan_size(text, &bytes))
 		return cmd_usage(command, "'%s' is no size: 16K, 1M", text);
-	if (number > STACK_BYTES_MAX || number << shift > STACK_BYTES_MAX ||
-	    number << shift < STACK_BYTES_MIN)
+	if (bytes > STACK_BYTES_MAX || bytes < STACK_BYTES_MIN)
 		return cmd_usage(command, "a stack's copy has 1K to 1M, not %s", text);
-	*ret_bytes = number << shift;
+	*ret_bytes = bytes;
 	return 0;
 }
 
@@ -162,7 +160,6 @@ static int take(const struct command *command, void *state, int option, const ch
 static int check(const struct command *command, const struct leaks_request *request)
 {
 	size_t n = request->selection.n_selectors;
-	const char *urls = getenv("DEBUGINFOD_URLS");
 
 	if (n == 0 && !request->all && request->n_words == 0)
 		return cmd_usage(command, "which process? give a PID, --all, or -- COMMAND");
@@ -180,10 +177,7 @@ static int check(const struct command *command, const struct leaks_request *requ
 		return cmd_usage(command, "either --json or --folded, not both");
 	if (request->every_ms && request->folded)
 		return cmd_usage(command, "--every is for text and --json: folded stacks have no time");
-	if (request->debuginfod && (!urls || !*urls))
-		return cmd_usage(command, "--debuginfod needs the servers' addresses in "
-				 "$DEBUGINFOD_URLS");
-	return 0;
+	return request->debuginfod ? cmd_check_debuginfod(command) : 0;
 }
 
 /* Which processes */
@@ -309,7 +303,7 @@ static int leaks(struct leaks_request *request)
 
 	if (r < 0)
 		return cmd_fail_code(request->json, r, BOOT_ID_FILE);
-	r = request->save ? leaks_check_save(request->save) : 0;
+	r = request->save ? cmd_check_file(request->save) : 0;
 	if (r < 0)
 		return cmd_fail_code(request->json, r, request->save);
 	r = request->since ? read_since(request, boot_id, &since) : CMD_DONE;

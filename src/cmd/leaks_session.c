@@ -10,9 +10,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <termios.h>
 
 #define TICK_NS	      NS_PER_S
 #define LAST_STEPS_NS NS_PER_S /* for what is still on its way when COMMAND has ended */
@@ -36,11 +34,9 @@ struct session {
 static struct report_style style_of(const struct session *session)
 {
 	const struct leaks_request *request = session->request;
-	bool colour = isatty(STDOUT_FILENO) && !request->json && !request->folded;
-	const char *no_colour = getenv("NO_COLOR");
 
 	return (struct report_style){
-		.colour = colour && !(no_colour && *no_colour),
+		.colour = !request->json && !request->folded && cmd_has_colours(),
 		.width = cmd_terminal_width(),
 		.top = request->has_top ? request->top :
 		       request->json || request->folded ? 0 : REPORT_TEXT_TOP,
@@ -114,21 +110,11 @@ static int show_end(struct session *session)
 
 /* Progress */
 
-/* A line that wraps could not be taken back; 80 when nobody says how wide it may be. */
-static size_t progress_width(void)
-{
-	struct winsize size;
-
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
-		return 79;
-	return size.ws_col - 1u;
-}
-
 static void show_progress(const struct session *session)
 {
 	const char *hint = session->with_keys ? "  (Enter: what is new, Ctrl-C: report)" :
 						"  (Ctrl-C: report)";
-	size_t width = progress_width();
+	size_t width = cmd_progress_width();
 	struct leaks_counts counts;
 	char line[256];
 	int used;

@@ -30,8 +30,6 @@ int leaks_show(const struct leaks_request *request, const struct report *report,
 	       const struct report_style *style);
 int leaks_save(const struct leaks_request *request, const struct leaks_snapshot *snapshot,
 	       const struct report_style *style);
-/* Could that file be written?  Asked before the time of watching is spent. */
-int leaks_check_save(const char *path);
 
 /* leaks_child.c: COMMAND, which waits before its execve(2) until it is told to go. */
 struct leaks_child {

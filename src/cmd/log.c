@@ -44,21 +44,13 @@ struct request {
 
 static int take_size(const struct command *command, const char *text, uint64_t *ret_bytes)
 {
-	static const char units[] = "KMG";
-	const char *unit;
-	uint64_t number = 0;
-	const char *end = *text >= '0' && *text <= '9' ? proc_scan(text, 10, &number) : NULL;
-	unsigned shift = 0;
+	uint64_t bytes;
 
-	if (end && *end && (unit = strchr(units, *end & ~0x20))) {
-		shift = 10 * (unsigned)(unit - units + 1);
-		end++;
-	}
-	if (!end || *end || number > (uint64_t)INT64_MAX >> shift)
+	if (!cmd_scan_size(text, &bytes))
 		return cmd_usage(command, "'%s' is no size: 500M, 2G", text);
-	if (number << shift < STORE_MIN_BYTES)
+	if (bytes < STORE_MIN_BYTES)
 		return cmd_usage(command, "a log needs at least 1M; %s is less", text);
-	*ret_bytes = number << shift;
+	*ret_bytes = bytes;
 	return 0;
 }
 

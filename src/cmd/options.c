@@ -5,6 +5,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "proc/proc.h"
+
 #define NAMES_MAX 64
 #define COLUMN 24 /* where the explanations in --help begin */
 
@@ -82,7 +84,7 @@ static void take_option(struct parser *parser, int option, const char *value)
 	const struct cmd_option *entry = option_at(parser->command, (size_t)option);
 	int r;
 
-	if (entry->value && !value) {
+	if (entry->value && !value && !entry->may_lack_value) {
 		if (parser->at + 1 >= parser->argc) {
 			stop_with(parser, cmd_usage(parser->command, "--%s needs a value (%s)",
 						    entry->name, entry->value));
@@ -176,7 +178,7 @@ static void print_option(const struct cmd_option *option)
 				    printf("      --%s", option->name);
 
 	if (option->value)
-		used += printf(" %s", option->value);
+		used += printf(option->may_lack_value ? "[=%s]" : " %s", option->value);
 	if (used >= COLUMN - 1) {
 		putchar('\n');
 		used = 0;
@@ -257,6 +259,34 @@ int cmd_take_interval(const struct command *command, const char *text, int64_t m
 		return cmd_usage(command, "an interval of %s seconds: %g to %g are possible", text,
 				 (double)min_ms / 1000, (double)max_ms / 1000);
 	*ret_ms = ms;
+	return 0;
+}
+
+bool cmd_scan_size(const char *text, uint64_t *ret_bytes)
+{
+	static const char units[] = "KMG";
+	const char *unit;
+	uint64_t number = 0;
+	const char *end = *text >= '0' && *text <= '9' ? proc_scan(text, 10, &number) : NULL;
+	unsigned shift = 0;
+
+	if (end && *end && (unit = strchr(units, *end & ~0x20))) {
+		shift = 10 * (unsigned)(unit - units + 1);
+		end++;
+	}
+	if (!end || *end || number > (uint64_t)INT64_MAX >> shift)
+		return false;
+	*ret_bytes = number << shift;
+	return true;
+}
+
+int cmd_check_debuginfod(const struct command *command)
+{
+	const char *urls = getenv("DEBUGINFOD_URLS");
+
+	if (!urls || !*urls)
+		return cmd_usage(command, "--debuginfod needs the servers' addresses in "
+				 "$DEBUGINFOD_URLS");
 	return 0;
 }
 

@@ -171,3 +171,20 @@ size_t cmd_terminal_width(void)
 		return 0;
 	return size.ws_col;
 }
+
+bool cmd_has_colours(void)
+{
+	const char *no_colour = getenv("NO_COLOR");
+
+	return isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+}
+
+/* A line that wraps could not be taken back; 80 when nobody says how wide it may be. */
+size_t cmd_progress_width(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+		return 79;
+	return size.ws_col - 1u;
+}

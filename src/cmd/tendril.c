@@ -12,6 +12,7 @@ static const struct command *const commands[] = {
 #ifdef TENDRIL_LEAKS
 	&cmd_leaks,
 #endif
+	&cmd_faults,
 };
 
 static int print_help(void)

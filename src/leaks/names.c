@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* names.c - what the report calls origins, ends of stacks and system calls */
+/* names.c - what the report calls origins and system calls */
 #include <sys/syscall.h>
 
 #include "leaks/report.h"
@@ -13,17 +13,6 @@ const char *report_origin_name(enum leaks_origin origin)
 	};
 
 	return (size_t)origin < ARRAY_SIZE(names) ? names[origin] : "unknown";
-}
-
-const char *report_end_name(enum unwind_end end)
-{
-	static const char *const names[] = {
-		[UNWIND_COMPLETE] = "complete", [UNWIND_CUT] = "cut",
-		[UNWIND_NO_RULES] = "no-rules", [UNWIND_TOO_DEEP] = "too-deep",
-		[UNWIND_BROKEN] = "broken",     [UNWIND_OTHER_STACK] = "other-stack",
-	};
-
-	return (size_t)end < ARRAY_SIZE(names) ? names[end] : "unknown";
 }
 
 /* The headers have numbers only.  Just those calls that can open a handle. */

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "symbolize/show.h"
+
 /* A handle with where it belongs; what sorting goes by. */
 struct item {
 	const struct leaks_handle *handle;
@@ -38,83 +40,6 @@ int64_t report_age(const struct leaks_snapshot *snapshot, int64_t older_than_ns)
 static bool is_opened(enum leaks_origin origin)
 {
 	return origin == LEAKS_OPENED || origin == LEAKS_ASYNCHRONOUS;
-}
-
-/* Which frame to look at */
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-static bool begins(const char *text, const char *start)
-{
-	return !strncmp(text, start, strlen(start));
-}
-
-/* A module that opens handles on behalf of whoever calls it. */
-static bool is_runtime_module(const char *module)
-{
-	static const char *const starts[] = { "libc.so", "libc-2.", "ld-linux", "ld-2.", "ld-musl",
-					      "libc.musl", "libpthread", "librt.so", "libdl.so",
-					      "libresolv", "libnss_", "libstdc++", "libgcc_s",
-					      "libc++", "[vdso]" };
-	const char *name = base_name(module);
-
-	for (size_t i = 0; i < ARRAY_SIZE(starts); i++)
-		if (begins(name, starts[i]))
-			return true;
-	return false;
-}
-
-/* The same of languages that link it into each program. */
-static bool is_runtime_function(const char *function)
-{
-	static const char *const starts[] = { "std::", "core::", "alloc::", "<std::", "<core::",
-					      "__", "syscall.", "runtime.", "os.", "internal/" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(starts); i++)
-		if (begins(function, starts[i]))
-			return true;
-	return false;
-}
-
-static bool is_runtime(const struct frame *frame)
-{
-	return frame->is_signal || !frame->module || is_runtime_module(frame->module) ||
-	       (frame->function && is_runtime_function(frame->function));
-}
-
-/* A Python function, in a perf map: what runs it is not the place to look at. */
-static bool is_script(const struct frame *frame)
-{
-	return frame->module && !strcmp(frame->module, "[jit]") && frame->function &&
-	       begins(frame->function, "py::");
-}
-
-/*
- * The first frame outside of the runtime.  In a static program libc's functions are in the same
- * module; Debian's have no debug information, so the first of the module that has some is meant.
- */
-static size_t find_own_frame(const struct leaks_site *site)
-{
-	const struct frame *frames = site->frames;
-	size_t first = 0;
-
-	for (size_t i = 0; i < site->n_frames; i++)
-		if (is_script(&frames[i]))
-			return i;
-	while (first < site->n_frames && is_runtime(&frames[first]))
-		first++;
-	for (size_t i = first; i < site->n_frames; i++) {
-		if (!frames[i].module || strcmp(frames[i].module, frames[first].module) != 0)
-			break;
-		if (frames[i].file && !is_runtime(&frames[i]))
-			return i;
-	}
-	return first;
 }
 
 /* Judging */
@@ -175,7 +100,7 @@ static bool outlives(const size_t thirds[3])
 static bool is_own_code(const struct leaks_site *site)
 {
 	return site->n_frames == 0 || site->end != UNWIND_COMPLETE ||
-	       find_own_frame(site) < site->n_frames;
+	       frames_find_own(site->frames, site->n_frames) < site->n_frames;
 }
 
 /* Standard input, output and error stay open in every program, whoever put them there. */
@@ -380,7 +305,8 @@ static struct report_site begin_site(const struct item *item, const struct leaks
 				     .origin = item->origin,
 				     .handles = handles,
 				     .pids = pids,
-				     .look_at = find_own_frame(item->site) };
+				     .look_at = frames_find_own(item->site->frames,
+								item->site->n_frames) };
 }
 
 /* pids has room: it is as long as there are handles. */

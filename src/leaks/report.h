@@ -97,7 +97,6 @@ int report_print_json(const struct report *report, const struct report_style *st
 int report_print_folded(const struct report *report, const struct report_style *style, FILE *out);
 
 const char *report_origin_name(enum leaks_origin origin);
-const char *report_end_name(enum unwind_end end);
 /* Of a call that opens handles; NULL: it is none, or not known. */
 const char *report_syscall_name(int number);
 /* The kind that most of the handles are of; how many of each, with the most first. */

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "base/output.h"
 #include "leaks/report.h"
+#include "symbolize/show.h"
 
 #define KINDS_MAX 32
 
@@ -59,32 +59,13 @@ static void print_examples(struct json *json, const struct leaks_handle *const *
 	json_end_array(json);
 }
 
-static void print_frame(struct json *json, const struct frame *frame)
-{
-	json_object(json, NULL);
-	json_unsigned(json, "ip", frame->ip);
-	json_text(json, "function", frame->function);
-	json_text(json, "file", frame->file);
-	if (frame->line)
-		json_unsigned(json, "line", frame->line);
-	else
-		json_null(json, "line");
-	json_text(json, "module", frame->module);
-	json_unsigned(json, "offset", frame->offset);
-	json_unsigned(json, "module_offset", frame->module_offset);
-	json_bool(json, "inlined", frame->inlined);
-	json_bool(json, "signal_frame", frame->is_signal);
-	json_bool(json, "guessed", frame->is_guessed);
-	json_end_object(json);
-}
-
 static void print_stack(struct json *json, const struct report_site *site)
 {
 	json_array(json, "stack");
 	for (size_t i = 0; i < site->site->n_frames; i++)
-		print_frame(json, &site->site->frames[i]);
+		frame_print_json(json, &site->site->frames[i]);
 	json_end_array(json);
-	json_text(json, "stack_end", report_end_name(site->site->end));
+	json_text(json, "stack_end", unwind_end_name(site->site->end));
 	if (site->look_at < site->site->n_frames)
 		json_unsigned(json, "look_at", site->look_at);
 	else

@@ -5,101 +5,28 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "base/output.h"
 #include "leaks/report.h"
+#include "symbolize/show.h"
 
-#define TEXT_BYTES    1024 /* of one escaped name */
-#define LINE_BYTES    4096
 #define FRAMES_MAX    40   /* shown; JSON has them all */
 #define PROCESSES_MAX 10   /* with a line of their own */
 #define KINDS_MAX     32
 #define KINDS_SHOWN   4
 #define NAME_LEAST    20 /* characters of a function's name */
 
-#define BOLD "\x1b[1m"
-#define RED  "\x1b[1;31m"
-#define DIM  "\x1b[2m"
+#define BOLD LINES_BOLD
+#define RED  LINES_RED
+#define DIM  LINES_DIM
 
 struct printer {
 	const struct report *report;
 	const struct report_style *style;
-	FILE *out;
+	struct lines lines;
 };
 
-/* A name of the target's, escaped and short enough. */
-struct text {
-	char s[TEXT_BYTES];
-};
-
-static struct text escaped(const char *raw)
-{
-	struct text text;
-
-	escape_text(raw ? raw : "?", text.s, sizeof(text.s));
-	return text;
-}
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
-}
-
-/* Take characters off the end until it fits; 0: it always does. */
-static void cut_to(char *line, size_t width)
-{
-	size_t bytes = strlen(line);
-
-	if (width == 0)
-		return;
-	if (bytes > 4 * width) /* a character has at most 4 bytes; those of no width may go, too */
-		bytes = 4 * width;
-	do {
-		while (bytes > 0 && ((unsigned char)line[bytes] & 0xc0) == 0x80)
-			bytes--;
-		line[bytes] = '\0';
-	} while (output_text_width(line) > width && bytes-- > 0);
-}
-
-/* One line, cut at the terminal's edge, with the colour around it. */
-static void __attribute__((format(printf, 3, 4)))
-print_line(const struct printer *printer, const char *colour, const char *format, ...)
-{
-	bool coloured = printer->style->colour && colour;
-	char line[LINE_BYTES];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	cut_to(line, printer->style->width);
-	(void)fprintf(printer->out, "%s%s%s\n", coloured ? colour : "", line,
-		      coloured ? "\x1b[0m" : "");
-}
+#define print_line(printer, ...) lines_print(&(printer)->lines, __VA_ARGS__)
 
 /* Quantities */
-
-static struct text duration(int64_t ns)
-{
-	double s = ns > 0 ? (double)ns / NS_PER_S : 0;
-	struct text text;
-
-	if (s < 120)
-		(void)snprintf(text.s, sizeof(text.s), "%.1f s", s);
-	else if (s < 7200)
-		(void)snprintf(text.s, sizeof(text.s), "%.0f min", s / 60);
-	else if (s < 172800)
-		(void)snprintf(text.s, sizeof(text.s), "%.1f h", s / 3600);
-	else
-		(void)snprintf(text.s, sizeof(text.s), "%.1f days", s / 86400);
-	return text;
-}
-
-static const char *plural(uint64_t n)
-{
-	return n == 1 ? "" : "s";
-}
 
 static struct text kinds_of(const struct leaks_handle *const *handles, size_t n)
 {
@@ -127,7 +54,7 @@ static struct text label(const struct leaks_process *process)
 	struct text text, clean;
 
 	(void)snprintf(name, sizeof(name), "%.*s", LEAKS_NAME_BYTES, process->name);
-	clean = escaped(name);
+	clean = lines_escape(name);
 	(void)snprintf(text.s, sizeof(text.s), "%.300s (PID %d)", clean.s, (int)process->pid);
 	return text;
 }
@@ -162,9 +89,9 @@ static void print_counts(const struct printer *printer, const char *who, const c
 	const struct leaks_snapshot *snapshot = printer->report->snapshot;
 
 	print_line(printer, BOLD, "%s%s: %" PRIu64 " handle%s open%s; %" PRIu64 " opened, %" PRIu64
-		   " closed in %s", who, ended, counts->handles, plural(counts->handles),
+		   " closed in %s", who, ended, counts->handles, lines_plural(counts->handles),
 		   *ended ? " when it ended" : "", counts->opened, counts->closed,
-		   duration(snapshot->taken_ns - snapshot->began_ns).s);
+		   lines_duration(snapshot->taken_ns - snapshot->began_ns).s);
 	if (counts->lost)
 		print_lost(printer, counts->lost);
 }
@@ -255,7 +182,7 @@ static void print_title(const struct printer *printer, const struct report_site 
 			       site->rate_per_hour);
 	print_line(printer, site->is_leak ? RED : BOLD, "%s%s%zu open%s (%s)%s, oldest %s%s",
 		   site->is_leak ? "LEAK  " : "", new, site->n_handles, whose(printer, site).s,
-		   kinds_of(site->handles, site->n_handles).s, rate, duration(age).s,
+		   kinds_of(site->handles, site->n_handles).s, rate, lines_duration(age).s,
 		   growth(site).s);
 }
 
@@ -292,98 +219,31 @@ static void print_examples(const struct printer *printer, const struct leaks_han
 		if (with_pid)
 			(void)snprintf(pid, sizeof(pid), "PID %d ", (int)handle->pid);
 		print_line(printer, NULL, "    %shandle %d  %s%s%s%s%s%s", pid, handle->number,
-			   escaped(handle->kind ? handle->kind : "other").s,
-			   handle->what ? " " : "", handle->what ? escaped(handle->what).s : "",
+			   lines_escape(handle->kind ? handle->kind : "other").s,
+			   handle->what ? " " : "", handle->what ? lines_escape(handle->what).s : "",
 			   call ? "  by " : "", call ? call : "", call ? "()" : "");
 	}
 	if (n > REPORT_EXAMPLES)
 		print_line(printer, DIM, "    and %zu more", n - REPORT_EXAMPLES);
 }
 
-static struct text place_of(const struct frame *frame)
-{
-	struct text text, file;
-
-	if (frame->file) {
-		file = escaped(frame->file);
-		if (frame->line)
-			(void)snprintf(text.s, sizeof(text.s), " (%.900s:%u)", file.s, frame->line);
-		else
-			(void)snprintf(text.s, sizeof(text.s), " (%.900s)", file.s);
-		return text;
-	}
-	text.s[0] = '\0';
-	if (frame->function && frame->offset)
-		(void)snprintf(text.s, sizeof(text.s), "+0x%" PRIx64, frame->offset);
-	return text;
-}
-
-static struct text function_of(const struct frame *frame)
-{
-	struct text text, name;
-
-	if (frame->is_signal)
-		return escaped("[signal handler called]");
-	if (frame->function)
-		return escaped(frame->function);
-	name = escaped(frame->module ? base_name(frame->module) : "?");
-	(void)snprintf(text.s, sizeof(text.s), "%.900s+0x%" PRIx64, name.s, frame->offset);
-	return text;
-}
-
-/* A long name (C++) gives way to the place behind it, which is what is looked for. */
-static void shorten(struct text *function, size_t room)
-{
-	const size_t least = NAME_LEAST + 3; /* where the terminal is narrow the line is cut instead */
-
-	if (room < least)
-		room = least;
-	if (output_text_width(function->s) <= room)
-		return;
-	cut_to(function->s, room - 3);
-	(void)strncat(function->s, "...", sizeof(function->s) - strlen(function->s) - 1);
-}
-
-static void print_frame(const struct printer *printer, const struct report_site *site, size_t i)
-{
-	const struct frame *frame = &site->site->frames[i];
-	bool is_marked = i == site->look_at;
-	struct text function = function_of(frame), place = place_of(frame), module = { "" };
-	size_t width = printer->style->width, others;
-
-	if (frame->module && frame->function)
-		module = escaped(base_name(frame->module));
-	others = 9 + output_text_width(place.s) + output_text_width(module.s) +
-		 (*module.s ? 4 : 0) + (frame->inlined ? 10 : 0) + (frame->is_guessed ? 10 : 0);
-	if (width)
-		shorten(&function, width > others ? width - others : 0);
-	print_line(printer, is_marked ? BOLD : NULL, "  %s #%-3zu%s%s%s%s%s%s",
-		   is_marked ? ">" : " ", i, function.s, place.s, frame->inlined ? " [inlined]" : "",
-		   frame->is_guessed ? " [guessed]" : "", *module.s ? " in " : "", module.s);
-}
-
 static void print_stack(const struct printer *printer, const struct report_site *site)
 {
-	static const char *const ends[] = {
-		[UNWIND_CUT] = "the copy of the stack ended here: --stack-size takes more",
-		[UNWIND_NO_RULES] = "nothing tells how to go on from here",
-		[UNWIND_TOO_DEEP] = "too many frames to go on",
-		[UNWIND_BROKEN] = "the stack makes no sense from here on",
-		[UNWIND_OTHER_STACK] = "the handler ran on a stack of its own: what was interrupted is on "
-				       "another, which was not copied",
-	};
+	const char *reason = unwind_end_reason(site->site->end);
 	size_t n = site->site->n_frames;
 
 	for (size_t i = 0; i < n && i < FRAMES_MAX; i++)
-		print_frame(printer, site, i);
+		frame_print(&printer->lines, 0, i, &site->site->frames[i], i == site->look_at);
 	if (site->look_at >= FRAMES_MAX && site->look_at < n)
-		print_frame(printer, site, site->look_at);
+		frame_print(&printer->lines, 0, site->look_at,
+			    &site->site->frames[site->look_at], true);
 	if (n > FRAMES_MAX)
 		print_line(printer, DIM, "    (%zu frames in all; --json shows every one)", n);
 	if (n == 0)
 		print_line(printer, DIM, "    (the stack is not known)");
-	else if (site->site->end != UNWIND_COMPLETE && (size_t)site->site->end < ARRAY_SIZE(ends))
-		print_line(printer, DIM, "    (%s)", ends[site->site->end]);
+	else if (reason)
+		print_line(printer, DIM, "    (%s%s)", reason,
+			   site->site->end == UNWIND_CUT ? ": --stack-size takes more" : "");
 }
 
 static void print_sites(const struct printer *printer)
@@ -397,7 +257,7 @@ static void print_sites(const struct printer *printer)
 	for (size_t i = 0; i < n; i++) {
 		const struct report_site *site = &report->sites[i];
 
-		(void)fputs("\n", printer->out);
+		(void)fputs("\n", printer->lines.out);
 		print_title(printer, site);
 		print_origin(printer, site);
 		print_examples(printer, report_new_handles(site), site->n_new, site->n_processes > 1);
@@ -423,7 +283,7 @@ static void print_rests(const struct printer *printer)
 	const struct report *report = printer->report;
 
 	if (report->n_rests)
-		(void)fputs("\n", printer->out);
+		(void)fputs("\n", printer->lines.out);
 	for (size_t i = 0; i < report->n_rests; i++) {
 		const struct report_rest *rest = &report->rests[i];
 
@@ -439,19 +299,19 @@ static void print_verdict(const struct printer *printer)
 {
 	const struct report *report = printer->report;
 
-	(void)fputs("\n", printer->out);
+	(void)fputs("\n", printer->lines.out);
 	if (report->n_young)
 		print_line(printer, DIM, "%" PRIu64 " handle%s younger than %s %s not shown "
-			   "(--older-than).", report->n_young, plural(report->n_young),
-			   duration(report->older_than_ns).s, report->n_young == 1 ? "is" : "are");
+			   "(--older-than).", report->n_young, lines_plural(report->n_young),
+			   lines_duration(report->older_than_ns).s, report->n_young == 1 ? "is" : "are");
 	if (report->n_leaks && report->since)
 		print_line(printer, RED, "%" PRIu64 " leak%s with %" PRIu64 " new handle%s.",
-			   report->n_leaks, plural(report->n_leaks), report->n_leaked,
-			   plural(report->n_leaked));
+			   report->n_leaks, lines_plural(report->n_leaks), report->n_leaked,
+			   lines_plural(report->n_leaked));
 	else if (report->n_leaks)
 		print_line(printer, RED, "%" PRIu64 " leak%s: %" PRIu64 " handle%s that nothing "
-			   "closed.", report->n_leaks, plural(report->n_leaks), report->n_leaked,
-			   plural(report->n_leaked));
+			   "closed.", report->n_leaks, lines_plural(report->n_leaks), report->n_leaked,
+			   lines_plural(report->n_leaked));
 	else
 		print_line(printer, NULL, report->since ? "No new leak was seen." :
 							  "No leak was seen.");
@@ -459,7 +319,7 @@ static void print_verdict(const struct printer *printer)
 
 int report_print_text(const struct report *report, const struct report_style *style, FILE *out)
 {
-	const struct printer printer = { report, style, out };
+	const struct printer printer = { report, style, { out, style->colour, style->width } };
 
 	if (style->since_s > 0)
 		print_line(&printer, BOLD, "What is new in the last %.1f s:", style->since_s);

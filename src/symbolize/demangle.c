@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define MANGLED_MAX  8192 /* its recursion goes as deep as the name is long */
-#define READABLE_MAX 4096
 #define RAW_MAX	     1024
 
 struct writing {
@@ -50,6 +49,18 @@ static bool demangle(const char *name, struct writing *writing)
 bool is_mangled(const char *name)
 {
 	return strncmp(name, "_Z", 2) == 0 || strncmp(name, "_R", 2) == 0;
+}
+
+bool demangle_into(const char *name, char out[READABLE_MAX + 1])
+{
+	struct writing writing;
+
+	if (!is_mangled(name) || strnlen(name, MANGLED_MAX + 1) > MANGLED_MAX ||
+	    !demangle(name, &writing))
+		return false;
+	memcpy(out, writing.text, writing.n);
+	out[writing.n] = '\0';
+	return true;
 }
 
 const char *object_demangle(struct object *object, const char *name)

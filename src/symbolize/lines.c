@@ -161,7 +161,7 @@ struct descent {
 	unsigned int entries_left;
 };
 
-static bool may_hold_functions(int tag)
+bool may_hold_functions(int tag)
 {
 	return tag == DW_TAG_namespace || tag == DW_TAG_structure_type ||
 	       tag == DW_TAG_class_type || tag == DW_TAG_union_type || tag == DW_TAG_module ||
@@ -205,6 +205,16 @@ static bool descend(struct descent *descent, Dwarf_Die *parent, unsigned int dep
 			return true;
 	} while (dwarf_siblingof(&die, &die) == 0);
 	return false;
+}
+
+Dwarf_Die *object_unit(struct object *object, uint64_t address, Dwarf_Addr *ret_bias)
+{
+	struct unit_table *table = units_of(object);
+
+	if (!table)
+		return NULL;
+	*ret_bias = table->bias;
+	return find_unit(table, address - table->bias);
 }
 
 static const char *linkage_name(Dwarf_Die *die)

@@ -208,6 +208,7 @@ void object_free(struct object *object)
 	object_free_descriptions(object);
 	cfi_cache_free(object->cfi);
 	symbol_table_free(object->symbols);
+	function_table_free(object->functions);
 	unit_table_free(object->units);
 	if (object->dwfl)
 		dwfl_end(object->dwfl);

@@ -28,6 +28,7 @@ enum object_state { OBJECT_NOT_OPENED, OBJECT_OPENED, OBJECT_UNUSABLE };
 struct cfi_cache;
 struct symbol_table;
 struct unit_table;
+struct function_table;
 struct description;
 
 struct object {
@@ -53,6 +54,7 @@ struct object {
 	uint64_t entry;
 	struct cfi_cache *cfi;
 	struct symbol_table *symbols;
+	struct function_table *functions;
 	struct unit_table *units;
 	struct description **descriptions; /* by address */
 	size_t n_descriptions, description_buckets;
@@ -158,6 +160,9 @@ struct symbol {
 	const char *name;   /* mangled; the ELF file's */
 };
 
+/* Of several names for one place, the one that users know is less than the others: open, before
+ * __open64. */
+int compare_symbol_names(const char *a, const char *b);
 /* The function around an address, or NULL. */
 const struct symbol *object_symbol(struct object *object, uint64_t address);
 /* Does that function go by this name, too? */
@@ -182,12 +187,38 @@ struct source_frame {
 /* From debug information, innermost first; 0: none. */
 size_t object_source_frames(struct object *object, uint64_t address,
 			    struct source_frame *ret_frames, size_t max);
+/* Can an entry of debug information with this tag have functions below it, but be none? */
+bool may_hold_functions(int tag);
+/* The unit whose code is at an address, and what its addresses lack; NULL: there is none. */
+Dwarf_Die *object_unit(struct object *object, uint64_t address, Dwarf_Addr *ret_bias);
 void unit_table_free(struct unit_table *table);
 
+/* signatures.c: what debug information says of functions */
+struct signature {
+	uint64_t address; /* where the function begins */
+	size_t index;	  /* the caller's */
+	Dwarf_Die *unit;  /* for use in there */
+	enum function_returns returns;
+	unsigned int return_bytes;
+	bool knows_parameters;
+	unsigned int writes;
+	const char *file; /* the debug information's */
+	unsigned int line;
+};
+
+/* Fills in all but address and index, which have to be set, and changes their order. */
+void object_signatures(struct object *object, struct signature *signatures, size_t n);
+
+/* functions.c */
+void function_table_free(struct function_table *table);
+
 /* demangle.c */
+#define READABLE_MAX 4096
 bool is_mangled(const char *name);
 /* The readable form of a symbol's name, or the name itself, shortened when it is monstrous. */
 const char *object_demangle(struct object *object, const char *name);
+/* The same into a buffer, terminated.  False: it is not mangled, or monstrous. */
+bool demangle_into(const char *name, char out[READABLE_MAX + 1]);
 
 /* describe.c */
 void object_free_descriptions(struct object *object);

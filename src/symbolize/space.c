@@ -188,7 +188,8 @@ static size_t merge(struct mapping *into, const struct mapping *now, size_t n_no
 			}
 			into[n++] = now[i++];
 		} else {
-			into[n++] = old[j++];
+			into[n] = old[j++];
+			into[n++].gone = true;
 		}
 	}
 	return n;

@@ -9,6 +9,7 @@ struct mapping {
 	raddr_t low, high;
 	uint64_t offset, inode;
 	struct object *object; /* NULL: anonymous */
+	bool gone;	       /* it was mapped there */
 };
 
 struct perf_map;

@@ -99,6 +99,53 @@ int space_unwind(struct space *space, const struct captured_stack *stack, struct
 size_t space_describe(struct space *space, uint64_t ip, bool is_return, struct frame *ret_frames,
 		      size_t max);
 
+enum function_returns {
+	RETURNS_NOT_KNOWN, /* no debug information, or none that makes sense */
+	RETURNS_VOID,
+	RETURNS_POINTER, /* C++'s references among them */
+	RETURNS_SIGNED,
+	RETURNS_UNSIGNED,
+	RETURNS_BOOL,
+	RETURNS_OTHER, /* a struct, a floating-point number, ... */
+};
+
+/* One function of a file that is mapped.  Strings are owned by the space, raw. */
+struct function {
+	raddr_t low, high;  /* in the process; high == low: its size is not known */
+	const char *name;   /* demangled, without parameters and the compiler's suffixes */
+	const char *symbol; /* as in the symbol table, without a version */
+	const char *module; /* path as mapped */
+	bool exported;	    /* other files may bind to it */
+	enum function_returns returns;
+	unsigned int return_bytes; /* 0: not known, or nothing */
+	/* A bit for each parameter that comes in a general register and leads to memory that it may write;
+	 * all bits: not known. */
+	unsigned int writes;
+	const char *file;	   /* of its source; NULL: not known */
+	unsigned int line;
+};
+
+/*
+ * The functions of the files that are mapped whose names match, in order of address; one for each
+ * address, by the name that matches best.
+ *
+ * pattern: `symbol`, or `library!symbol`; both may be globs.  symbol is compared with the name
+ * that the symbol table has, with and without what compilers append (.constprop.0), and with the
+ * demangled one.  library is compared with the last component of the file's path, with and without
+ * what begins at ".so", or with the whole path when it has a slash.
+ *
+ * Left out are functions that the loader chooses among several (IFUNC), cold parts, and the vdso.
+ * Return: 0, also when there is none; -EINVAL: a pattern without a name; -ENOMEM.  The caller frees
+ * *ret_functions.
+ */
+int space_functions(struct space *space, const char *pattern, bool exported_only,
+		    struct function **ret_functions, size_t *ret_n);
+
+/* The names that are nearest to one that no function has, best first, as patterns; for a message.
+ * The caller frees each; returns how many of max. */
+size_t space_functions_near(struct space *space, const char *pattern, bool exported_only,
+			    char **ret_names, size_t max);
+
 /* A number that is the same for two addresses at the same place of the same file, in any process. */
 uint64_t space_place(struct space *space, uint64_t ip);
 

@@ -27,8 +27,7 @@ static size_t underscores(const char *name)
 	return strspn(name, "_");
 }
 
-/* Of several names for one place, the one that users know: open, before __open64. */
-static int compare_names(const char *a, const char *b)
+int compare_symbol_names(const char *a, const char *b)
 {
 	size_t x = underscores(a), y = underscores(b);
 
@@ -50,7 +49,7 @@ static int compare_symbols(const void *left, const void *right)
 		return a->low < b->low ? -1 : 1;
 	if (a_sized != b_sized)
 		return a_sized ? -1 : 1;
-	return compare_names(a->name, b->name);
+	return compare_symbol_names(a->name, b->name);
 }
 
 static void read_table(struct object *object, struct symbol_table *table)

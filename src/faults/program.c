@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* program.c - a run of the command, with breakpoints at the functions asked for */
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "faults/explorer.h"
+
+static void become(struct program *program, struct task *task)
+{
+	struct image *image;
+
+	/* What we cannot follow (a 32-bit program) runs as ever. */
+	task->of = image_new(program->explorer, task, &image) == 0 ? image : NULL;
+}
+
+/* Go on behind a breakpoint.  A signal must not come in between: it waits, with all that it tells.
+ */
+static void step_over(struct program *program, struct task *task, const struct arch_state *state,
+		      const struct spot *spot)
+{
+	struct tracer *tracer = program->explorer->tracer;
+	struct spot here = *spot;
+	struct stop stop;
+	uint64_t mask;
+	int r = task_hold_signals(task, &mask);
+
+	(void)arch_write_registers(task->tid, state);
+	(void)task_write(task, here.at, here.original, sizeof(here.original));
+	do {
+		task_resume(task, PTRACE_SINGLESTEP, 0);
+		r = r < 0 ? r : task_next(tracer, task, now_ns() + NS_PER_S, &stop);
+	} while (r == 0 && stop.kind != STOP_TRAP);
+	if (r < 0)
+		return;
+	if (here.kind != SPOT_PROGRAM)
+		(void)task_write(task, here.at, arch_breakpoint, sizeof(arch_breakpoint));
+	(void)task_set_signals(task, mask);
+	task_resume(task, PTRACE_CONT, 0);
+}
+
+/* Return: false: the caller has taken over. */
+static bool at_trap(struct program *program, struct task *task)
+{
+	struct explorer *explorer = program->explorer;
+	struct image *image = task->of;
+	struct arch_state state;
+	struct spot *spot = NULL;
+	pid_t tid = task->tid;
+
+	if (arch_read_registers(task->tid, &state) == 0 && image)
+		spot = image_spot(image, arch_breakpoint_hit(&state));
+	if (!spot) {
+		task_resume(task, PTRACE_CONT, breakpoint_is_gone(task, &state) ? 0 : SIGTRAP);
+		return true;
+	}
+	arch_set_ip(&state, spot->at);
+	if (spot->kind == SPOT_FUNCTION) {
+		explorer->target[spot->function].calls++;
+		if (!program->on_call(program, task, image, spot->function, &state))
+			return false;
+	} else if (spot->kind == SPOT_START) {
+		image_meet_start(explorer, image, task, &state);
+	} else {
+		image_resolve(explorer, image, task);
+	}
+	/* It may have ended meanwhile; and the table may have moved. */
+	if (tracer_find(explorer->tracer, tid) != task)
+		return true;
+	spot = image_spot(image, arch_ip(&state));
+	if (spot)
+		step_over(program, task, &state, spot);
+	return true;
+}
+
+static bool take(struct program *program, const struct stop *stop)
+{
+	struct task *task = stop->task;
+
+	switch (stop->kind) {
+	case STOP_TRAP:
+		return at_trap(program, task);
+	case STOP_EXEC:
+		become(program, task);
+		break;
+	case STOP_GROUP:
+		task_resume(task, PTRACE_LISTEN, 0);
+		return true;
+	case STOP_ENDED:
+		return true;
+	default:
+		break;
+	}
+	task_resume(task, PTRACE_CONT, stop->kind == STOP_SIGNAL ? stop->signal : 0);
+	return true;
+}
+
+int program_start(struct program *program, bool silent, struct tendril_error *error)
+{
+	struct explorer *explorer = program->explorer;
+	const struct faults_options *options = explorer->options;
+	struct task *task;
+	int r = tracer_start(explorer->tracer, options->argv, silent, options->prepare,
+			     options->data, program->group, &task, error);
+
+	if (r < 0)
+		return r;
+	task->ret_status = &program->wait_status;
+	become(program, task);
+	if (!task->of)
+		return fail(
+			error, -ENOEXEC, TENDRIL_STAGE_CHECK, TENDRIL_RULE_ARCHITECTURE,
+			"%s is no program that can be followed here (64-bit, of this processor)",
+			options->argv[0]);
+	task_resume(task, PTRACE_CONT, 0);
+	return 0;
+}
+
+void program_follow(struct program *program)
+{
+	struct explorer *explorer = program->explorer;
+	bool goes_on = true;
+
+	while (goes_on && !explorer->interrupted && !explorer->has_enough) {
+		struct stop stop;
+		int r = explorer_next(explorer, program->group,
+				      program->deadline_ns ? program->deadline_ns : INT64_MAX,
+				      &stop);
+
+		if (r == -ECHILD || r == -ETIMEDOUT)
+			return;
+		if (r == 0)
+			goes_on = take(program, &stop);
+	}
+}
