@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "faults/explorer.h"
+#include "faults/guard.h"
 
 #define PATH_BELOW_SP 1024 /* there is no stack in use */
 
@@ -186,7 +187,9 @@ int call_begin(struct entry *entry, struct group *group, struct call *ret_call)
 
 		(void)prlimit(task->tgid, RLIMIT_AS, &limit, NULL);
 	}
-	r = silence(explorer->tracer, task, entry);
+	r = guard_inject(explorer->tracer, task, &entry->state, entry->image->syscall_at);
+	if (r == 0)
+		r = silence(explorer->tracer, task, entry);
 	if (r == 0)
 		r = call_set_breakpoints(entry, task, &entry->state);
 	if (r < 0) {

@@ -198,8 +198,8 @@ void call_fail_allocation(struct arch_state *state, int step);
 /* Take the breakpoints of these kinds out of a copy. */
 void call_unpatch(const struct entry *entry, const struct task *task, bool only_allocators);
 
-/* The stack of a stopped task. */
+/* The stack of a stopped task, in this step. */
 const struct trail *trail_of(struct entry *entry, const struct task *task,
-			     const struct arch_state *state);
+			     const struct arch_state *state, int step);
 
 #endif /* FAULTS_CALL_H */

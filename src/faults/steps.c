@@ -48,12 +48,12 @@ struct fault call_make_step(struct call *call, struct task *task, int step,
 {
 	struct fault fault = {.ordinal = task->ordinal, .step = step};
 
-	/* Its number is that among its like: how often something else had to be tried again, or was read
-	 * on, can be another in each run. */
+	/* Its number is that among its like: how often something else had to be tried again, or was
+	 * read on, can be another in each run. */
 	fault.index = count_occurrence(call, step, task->ordinal, ANY_PLACE);
 	if (!is_looked_for(call, task, step))
 		return fault;
-	fault.trail = trail_of(call->entry, task, state);
+	fault.trail = trail_of(call->entry, task, state, step);
 	fault.occurrence =
 		count_occurrence(call, step, task->ordinal, fault.trail ? fault.trail->id : 0);
 	return fault;
@@ -195,7 +195,7 @@ const struct trail *call_trail(struct call *call, struct task *task)
 	struct arch_state state;
 
 	if (!task->step.trail && arch_read_registers(task->tid, &state) == 0)
-		task->step.trail = trail_of(call->entry, task, &state);
+		task->step.trail = trail_of(call->entry, task, &state, (int)task->step.number);
 	return task->step.trail;
 }
 
