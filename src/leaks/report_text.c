@@ -12,7 +12,6 @@
 #define PROCESSES_MAX 10   /* with a line of their own */
 #define KINDS_MAX     32
 #define KINDS_SHOWN   4
-#define NAME_LEAST    20 /* characters of a function's name */
 
 #define BOLD LINES_BOLD
 #define RED  LINES_RED
