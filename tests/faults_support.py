@@ -181,11 +181,10 @@ class FaultsReport:
 
     def __init__(self, code, out, err):
         self.code, self.text, self.err = code, out, err
-        # The command's own output goes before ours.
-        begin = re.search(r'^\{', out, re.M)
-        self.command_said = out[:begin.start()] if begin else out
+        # Its standard output is the document's: the command has the other one.
+        self.command_said = err
         try:
-            self.document = json.loads(out[len(self.command_said):])
+            self.document = json.loads(out)
             self.leaks = self.document['leaks']
         except (ValueError, KeyError) as why:
             raise AssertionError('status %d, no JSON (%s): %r %s' % (code, why, out[:300], err)) \

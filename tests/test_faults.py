@@ -222,7 +222,9 @@ def test_own_output_is_there_once():
         program_alone = subprocess.run([program('faulty'), 'early_return'], capture_output=True,
                                        text=True, check=True, env=place.environment).stdout
         report = faulty('early_return', '-f', 'early_return', place=place)
+        _, text, _ = run_faults(TENDRIL, '-f', 'early_return', '--', program('faulty'), 'early_return')
     assert report.command_said == program_alone == 'early_return: made\n', report.text
+    assert text.startswith(program_alone) and text.count(program_alone) == 1, text
 
 
 def test_exit_status_of_the_command_is_told():
