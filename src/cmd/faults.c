@@ -148,6 +148,16 @@ static int take_word(const struct command *command, const char *text, const char
 	return 0;
 }
 
+static int take_replay(const struct command *command, const char *text, const char **ret_replay)
+{
+	struct tendril_error error = { 0 };
+	int r = take_word(command, text, "number of the case", ret_replay);
+
+	if (r == 0 && faults_check_replay(text, &error) < 0)
+		return cmd_usage(command, "%s", error.text);
+	return r;
+}
+
 /* The command line */
 
 static int take_value(const struct command *command, struct faults_request *request, int option,
@@ -182,7 +192,7 @@ static int take_value(const struct command *command, struct faults_request *requ
 	case OPTION_JUNIT:
 		return take_word(command, value, "name of the file of --junit", &request->junit);
 	case OPTION_REPLAY:
-		return take_word(command, value, "number of the case", &how->replay);
+		return take_replay(command, value, &how->replay);
 	case OPTION_TOP:
 		return take_top(command, value, &request->top);
 	default: /* told when nothing else is wrong: --help may follow */

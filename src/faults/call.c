@@ -179,6 +179,9 @@ int call_begin(struct entry *entry, struct group *group, struct call *ret_call)
 	if (r < 0)
 		return r;
 	explorer->n_copies++;
+	if (explorer->on_one_processor)
+		(void)sched_setaffinity(task->tid, sizeof(explorer->processor),
+					&explorer->processor);
 	if (!task->ours && entry->n_copies < COPIES_MAX)
 		entry->copy[entry->n_copies++] = task->tgid;
 	if (explorer->options->memory_bytes) {

@@ -274,6 +274,7 @@ static int explore(struct explorer *explorer, struct tendril_error *error)
 {
 	struct program program = {.explorer = explorer,
 				  .group = &explorer->originals,
+				  .is_users = true,
 				  .on_call = on_call,
 				  .wait_status = -1};
 	int r = program_start(&program, explorer->options->replay != NULL, error);

@@ -3,6 +3,8 @@
 #ifndef FAULTS_EXPLORER_H
 #define FAULTS_EXPLORER_H
 
+#include <sched.h>
+
 #include "faults/call.h"
 
 #define SPOTS_MAX    65536
@@ -54,6 +56,7 @@ struct target {
 	pid_t outer_tid;
 	raddr_t outer_frame, outer_slot;
 	uint64_t outer_return;
+	bool is_short; /* its calls take little time */
 	bool usual_is_judged; /* what it leaves when it succeeds */
 	const char *why;
 };
@@ -98,6 +101,8 @@ struct explorer {
 	int64_t run_ns;   /* that the command has run by itself */
 	int64_t explored_ns;
 	unsigned int jobs;
+	bool on_one_processor; /* this one, with all copies that are made */
+	cpu_set_t processor;
 	int64_t case_ns;
 	bool stop;        /* nothing more is gone through */
 	bool interrupted; /* nor is the command waited for */
@@ -131,6 +136,7 @@ struct program {
 	struct explorer *explorer;
 	struct group *group;
 	int wait_status;
+	bool is_users; /* it is the run that the user has asked for: its calls count */
 	/* A task has entered a function.  Return: true: go on; false: it is the caller's now, and the
 	 * task stays where it is. */
 	int64_t deadline_ns; /* 0: there is none */

@@ -159,6 +159,8 @@ struct faults_options {
  */
 int faults_explore(const struct faults_options *options, struct faults_result **ret_result,
 		   struct tendril_error *error);
+/* Is it the name of a case?  0, or -EINVAL with *error filled. */
+int faults_check_replay(const char *text, struct tendril_error *error);
 void faults_result_free(struct faults_result *result);
 
 const char *faults_verdict_name(enum faults_verdict verdict);

@@ -6,7 +6,10 @@
  * waits, while copies of it see the step fail, each in another way, and return; so what comes
  * before the step is gone through once, not once a case.
  */
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -14,8 +17,10 @@
 #include "faults/errnos.h"
 #include "faults/explorer.h"
 
-#define LATER_MAX 65536
-#define QUICK_NS  (NS_PER_S / 2)
+#define LATER_MAX      65536
+#define QUICK_NS       (NS_PER_S / 2)
+#define SHORT_CALL_NS  (5 * NS_PER_MS)
+#define STAT_PROCESSOR 39
 
 struct copy {
 	bool busy;
@@ -502,31 +507,83 @@ bool guide_knows_usual(struct explorer *explorer, struct entry *entry)
 	}
 }
 
-void guide_explore(struct explorer *explorer, struct entry *entry)
+/* The processor that a process was on when it stopped (proc_pid_stat(5)); -1: not known. */
+static int processor_of(pid_t pid)
 {
-	struct target *target = &explorer->target[entry->function];
-	struct guide guide = {.explorer = explorer, .entry = entry};
+	char path[64], text[1024];
+	AUTO_CLOSE int fd = -1;
+	uint64_t number;
+	const char *at;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	text[n < 0 ? 0 : n] = '\0';
+	at = strrchr(text, ')'); /* the name before may have blanks */
+	for (int field = 2; at && field < STAT_PROCESSOR; field++)
+		at = strchr(at + 1, ' ');
+	return at && proc_scan(at, 10, &number) && number < CPU_SETSIZE ? (int)number : -1;
+}
+
+/*
+ * A short call is gone through twice as fast when its copies run where we do, and where the
+ * original has run: each stop is a wait for the other side, and to wake another processor for it
+ * takes longer than what is to be done there.
+ */
+static void stay_on_one_processor(struct explorer *explorer, pid_t original, cpu_set_t *ret_before)
+{
+	int processor = processor_of(original);
+
+	if (processor < 0 || sched_getaffinity(0, sizeof(*ret_before), ret_before) < 0)
+		return;
+	CPU_ZERO(&explorer->processor);
+	CPU_SET((unsigned int)processor, &explorer->processor);
+	explorer->on_one_processor =
+		sched_setaffinity(0, sizeof(explorer->processor), &explorer->processor) == 0;
+}
+
+static void leave_processor(struct explorer *explorer, const cpu_set_t *before)
+{
+	if (explorer->on_one_processor)
+		(void)sched_setaffinity(0, sizeof(*before), before);
+	explorer->on_one_processor = false;
+}
+
+static void go_through(struct guide *guide, struct target *target)
+{
 	struct group group;
 	struct call call;
 
-	guide.copies = calloc(explorer->jobs, sizeof(*guide.copies));
-	if (!guide.copies || !guide_knows_usual(explorer, entry)) {
-		free(guide.copies);
-		return;
-	}
 	group_init(&group);
-	if (call_begin(entry, &group, &call) == 0) {
-		walk(&guide, &call);
-		if (call.outcome == CALL_GIVEN_UP &&
-		    call.why) { /* what went well before does not now */
-			target->rerun = true;
+	if (call_begin(guide->entry, &group, &call) == 0) {
+		walk(guide, &call);
+		if (call.outcome == CALL_GIVEN_UP && call.why) {
+			target->rerun = true; /* what went well before does not now */
 			target->why = call.why;
 		}
 		case_end(&call);
 	}
 	if (!target->rerun)
-		make_later(&guide);
+		make_later(guide);
 	target->explored++;
+}
+
+void guide_explore(struct explorer *explorer, struct entry *entry)
+{
+	struct target *target = &explorer->target[entry->function];
+	struct guide guide = {.explorer = explorer, .entry = entry};
+	int64_t began = now_ns();
+	cpu_set_t before;
+
+	guide.copies = calloc(explorer->jobs, sizeof(*guide.copies));
+	if (target->is_short)
+		stay_on_one_processor(explorer, entry->original->tgid, &before);
+	if (guide.copies && guide_knows_usual(explorer, entry)) {
+		target->is_short = now_ns() - began < SHORT_CALL_NS;
+		go_through(&guide, target);
+	}
+	leave_processor(explorer, &before);
 	guide_done(&guide);
 	free(guide.copies);
 }

@@ -58,14 +58,24 @@ static void add_spot(struct image *image, struct task *task, raddr_t at, enum sp
 
 /* Targets */
 
+/* Two static functions of a program can have the same name. */
+static bool is_target(const struct target *target, const char *name, const struct function *function)
+{
+	bool same_file = target->file && function->file
+				 ? strcmp(target->file, function->file) == 0
+				 : target->file == function->file;
+
+	return strcmp(target->name, name) == 0 && strcmp(target->module, function->module) == 0 &&
+	       same_file && target->line == function->line;
+}
+
 static size_t find_target(struct explorer *explorer, const struct function *function)
 {
 	const char *name = function->name ? function->name : function->symbol;
 	struct target *more;
 
 	for (size_t i = 0; i < explorer->n_targets; i++)
-		if (strcmp(explorer->target[i].name, name) == 0 &&
-		    strcmp(explorer->target[i].module, function->module) == 0)
+		if (is_target(&explorer->target[i], name, function))
 			return i;
 	if (explorer->n_targets == explorer->targets_room) {
 		size_t room = explorer->targets_room * 2 + 16;

@@ -56,7 +56,7 @@ static bool at_trap(struct program *program, struct task *task)
 	}
 	arch_set_ip(&state, spot->at);
 	if (spot->kind == SPOT_FUNCTION) {
-		explorer->target[spot->function].calls++;
+		explorer->target[spot->function].calls += program->is_users;
 		if (!program->on_call(program, task, image, spot->function, &state))
 			return false;
 	} else if (spot->kind == SPOT_START) {

@@ -34,7 +34,7 @@ static int parse_fault(char *text, struct fault *fault, struct tendril_error *er
 		return wrong(error, "there is no such error");
 	if (*at == 'c') {
 		end = proc_scan(at + 1, 10, &number);
-		if (!end || *end != '.' || number > UINT32_MAX)
+		if (!end || *end != '.' || number == 0 || number > UINT32_MAX)
 			return wrong(error, "behind 'c' comes a number and a '.'");
 		fault->ordinal = (unsigned int)number;
 		at = (char *)end + 1;
@@ -63,6 +63,8 @@ int replay_parse(const char *text, char **ret_function, uint64_t *ret_call, stru
 	if (!end || (*end && *end != '/') || *ret_call == 0)
 		return wrong(error, "CALL is a number from 1");
 	slash = *end ? (char *)end + 1 : NULL;
+	if (slash && (!*slash || slash[strlen(slash) - 1] == ','))
+		return wrong(error, "a step is missing at its end");
 	ret_plan->n = 0;
 	for (one = slash ? strtok_r(slash, ",", &rest) : NULL; one;
 	     one = strtok_r(NULL, ",", &rest)) {
@@ -75,6 +77,15 @@ int replay_parse(const char *text, char **ret_function, uint64_t *ret_call, stru
 	*ret_function = copy;
 	copy = NULL;
 	return 0;
+}
+
+int faults_check_replay(const char *text, struct tendril_error *error)
+{
+	AUTO_FREE char *function = NULL;
+	struct plan plan;
+	uint64_t call;
+
+	return replay_parse(text, &function, &call, &plan, error);
 }
 
 /* The process stops where the last of the steps has failed, for a debugger. */

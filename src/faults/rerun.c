@@ -41,14 +41,12 @@ int rerun_begin(struct explorer *explorer, struct entry *entry, struct group *gr
 	struct search search = {.function = entry->function, .call = entry->number};
 	struct program program = {
 		.explorer = explorer, .group = group, .on_call = on_call, .data = &search};
-	uint64_t calls = explorer->target[entry->function].calls;
 	struct entry here;
 	int r = program_start(&program, true, NULL);
 
 	program.deadline_ns = now_ns() + explorer->case_ns + 2 * explorer->run_ns;
 	if (r == 0)
 		program_follow(&program);
-	explorer->target[entry->function].calls = calls;
 	explorer->n_copies++;
 	if (r < 0 || !search.task)
 		return r < 0 ? r : -ENOENT;

@@ -259,6 +259,8 @@ static void note_result(struct call *call, struct task *task, int64_t result)
 	size_t n = opens_what(task, step->number, step->arguments, result, numbers);
 
 	note_tracing(call, step);
+	if (!call->main || task->tgid != call->main->tgid)
+		return; /* it has a table of its own */
 	if (step->number == SYS_close)
 		forget_opening(call, (int)step->arguments[0]);
 	for (size_t i = 0; i < n; i++)
