@@ -567,7 +567,7 @@ static void test_json(void **state)
 	assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
 	expect_in(text, "{\"function\":\"read_config\",\"calls\":4,\"cases\":60,\"copies\":70,"
 			"\"seconds\":0.500,\"cases_per_second\":120.000,\"complete\":true,"
-			"\"note\":null,\"exit_status\":null,\"signal\":15,\"leaks\":[{\"id\":\"");
+			"\"note\":null,\"exit_status\":null,\"signal\":15,\"signals_held_back\":0,\"leaks\":[{\"id\":\"");
 	expect_in(text, "\"verdict\":\"leak\",\"function\":\"read_config\",\"module\":\"" SERVER
 			"\",\"file\":\"/src/config.c\",\"line\":40,\"failed\":{\"syscall\":\"fstat\","
 			"\"errno\":\"EIO\",\"errno_number\":5,\"injected\":true,\"child\":0,"

@@ -336,6 +336,7 @@ void explorer_free(struct explorer *explorer)
 	for (size_t i = 0; i < explorer->n_targets; i++) {
 		free(explorer->target[i].name);
 		free(explorer->target[i].module);
+		free(explorer->target[i].file);
 	}
 	symbolizer_free(explorer->symbolizer);
 	free(explorer->suspect);

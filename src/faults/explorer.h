@@ -43,7 +43,7 @@ struct caller {
 /* A function asked for, in one file. */
 struct target {
 	char *name, *module;
-	const char *file;
+	char *file; /* NULL: not known */
 	unsigned int line;
 	enum faults_fails fails;
 	enum function_returns returns;

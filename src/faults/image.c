@@ -58,15 +58,17 @@ static void add_spot(struct image *image, struct task *task, raddr_t at, enum sp
 
 /* Targets */
 
-/* Two static functions of a program can have the same name. */
-static bool is_target(const struct target *target, const char *name, const struct function *function)
+/* Two static functions of a program can have the same name; where it is not known from which source
+ * they are, they are taken for one. */
+static bool is_target(const struct target *target, const char *name,
+		      const struct function *function)
 {
-	bool same_file = target->file && function->file
-				 ? strcmp(target->file, function->file) == 0
-				 : target->file == function->file;
+	bool other_source =
+		target->file && function->file &&
+		(strcmp(target->file, function->file) != 0 || target->line != function->line);
 
 	return strcmp(target->name, name) == 0 && strcmp(target->module, function->module) == 0 &&
-	       same_file && target->line == function->line;
+	       !other_source;
 }
 
 static size_t find_target(struct explorer *explorer, const struct function *function)
@@ -89,7 +91,7 @@ static size_t find_target(struct explorer *explorer, const struct function *func
 	explorer->target[explorer->n_targets] = (struct target){
 		.name = strdup(name),
 		.module = strdup(function->module),
-		.file = function->file,
+		.file = function->file ? strdup(function->file) : NULL,
 		.line = function->line,
 		.returns = function->returns,
 		.return_bytes = function->return_bytes,
