@@ -44,6 +44,21 @@ int faults_check_files(const struct faults_request *request)
 	return r == CMD_DONE ? check_one(request, request->junit) : r;
 }
 
+/* Else "no leak" would be no more than a word. */
+static bool was_anything_tried(const struct faults_result *result)
+{
+	const char *why = NULL;
+
+	for (size_t i = 0; i < result->n_functions; i++) {
+		if (result->functions[i].explored)
+			return true;
+		if (result->functions[i].why)
+			why = result->functions[i].why;
+	}
+	cmd_say("nothing was explored: %s", why ? why : "no function asked for was called");
+	return false;
+}
+
 int faults_show(const struct faults_request *request, const struct faults_options *how,
 		const struct faults_result *result)
 {
@@ -65,5 +80,7 @@ int faults_show(const struct faults_request *request, const struct faults_option
 
 	if (r != CMD_DONE || sarif != CMD_DONE || junit != CMD_DONE)
 		return CMD_FAILED;
-	return faults_count_leaks(result) ? CMD_FOUND : CMD_DONE;
+	if (faults_count_leaks(result))
+		return CMD_FOUND;
+	return how->replay || was_anything_tried(result) ? CMD_DONE : CMD_FAILED;
 }

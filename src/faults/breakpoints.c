@@ -59,14 +59,21 @@ static void follow_jump(struct call *call, struct task *task, struct arch_state 
 {
 	struct tracer *tracer = call->entry->explorer->tracer;
 	struct stop stop;
+	int r;
 
 	arch_set_ip(state, patch->at);
 	(void)arch_write_registers(task->tid, state);
 	(void)task_write(task, patch->at, patch->original, sizeof(patch->original));
 	for (int i = 0; i < STEPS_TO_JUMP; i++) {
 		task_resume(task, PTRACE_SINGLESTEP, 0);
-		if (task_next(tracer, task, now_ns() + NS_PER_S, &stop) < 0 ||
-		    arch_read_registers(task->tid, state) < 0)
+		r = task_next(tracer, task, now_ns() + NS_PER_S, &stop);
+		if (r == -ESRCH) {
+			call->status = stop.status;
+			call->main = NULL;
+			call_end(call, CALL_KILLED);
+			return;
+		}
+		if (r < 0 || arch_read_registers(task->tid, state) < 0)
 			break;
 		if (arch_sp(state) >= call->entry->frame) {
 			(void)task_write(task, patch->at, arch_breakpoint, sizeof(arch_breakpoint));

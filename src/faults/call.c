@@ -111,8 +111,10 @@ void call_follow(struct call *call)
 
 		if (r == 0)
 			call_take(call, &stop);
-		else
-			call_end(call, r == -ECANCELED ? CALL_GIVEN_UP : CALL_HUNG);
+		if (r == -ECANCELED || explorer->interrupted)
+			call_end(call, CALL_GIVEN_UP);
+		else if (r < 0 || now_ns() >= call->deadline_ns)
+			call_end(call, CALL_HUNG);
 	}
 }
 
@@ -196,7 +198,7 @@ int call_begin(struct entry *entry, struct group *group, struct call *ret_call)
 	if (r == 0)
 		r = call_set_breakpoints(entry, task, &entry->state);
 	if (r < 0) {
-		group_drop_of(explorer->tracer, group, task->of);
+		task_drop(explorer->tracer, task);
 		return r;
 	}
 	call_init(ret_call, entry, group, task);

@@ -6,7 +6,6 @@ static int step_over_allocator(struct explorer *explorer, const struct entry *en
 			       struct task *task, raddr_t at)
 {
 	const struct patch *patch = NULL;
-	struct stop stop;
 	int r;
 
 	for (size_t i = 0; i < entry->n_patches; i++)
@@ -16,9 +15,7 @@ static int step_over_allocator(struct explorer *explorer, const struct entry *en
 		return 0;
 	r = task_write(task, at, patch->original, sizeof(patch->original));
 	if (r == 0)
-		task_resume(task, PTRACE_SINGLESTEP, 0);
-	if (r == 0)
-		r = task_next(explorer->tracer, task, now_ns() + NS_PER_S, &stop);
+		r = task_run_to(explorer->tracer, task, PTRACE_SINGLESTEP, STOP_TRAP, NULL);
 	return r < 0 ? r : task_write(task, at, arch_breakpoint, sizeof(arch_breakpoint));
 }
 
@@ -40,8 +37,11 @@ int branch_copy(struct explorer *explorer, struct entry *entry, const struct bra
 	explorer->n_copies++;
 	if (branch->step < 0)
 		r = step_over_allocator(explorer, entry, copy, arch_ip(&failed));
-	if (r < 0)
+	if (r < 0) {
+		if (r != -ESRCH)
+			task_drop(explorer->tracer, copy);
 		return r;
+	}
 	*ret_copy = copy;
 	return 0;
 }

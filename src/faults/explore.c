@@ -8,6 +8,7 @@
 
 #define CALLS_DEFAULT 4
 #define CASE_NS	      (5 * NS_PER_S)
+#define STOPS_A_LOOK  256
 #define TELL_NS	      (100 * NS_PER_MS)
 
 bool explorer_goes_on(struct explorer *explorer)
@@ -41,11 +42,13 @@ int explorer_next(struct explorer *explorer, struct group *group, int64_t deadli
 	for (;;) {
 		int r = tracer_next(explorer->tracer, group, deadline_ns, ret_stop);
 
-		if (r != -EINTR)
-			return r;
-		(void)explorer_goes_on(explorer);
+		/* Also where something is always to be done: has the user, or a limit, ended it? */
+		if (r == -EINTR || ++explorer->n_stops % STOPS_A_LOOK == 0)
+			(void)explorer_goes_on(explorer);
 		if (explorer->interrupted)
 			return -ECANCELED;
+		if (r != -EINTR)
+			return r;
 	}
 }
 

@@ -96,7 +96,9 @@ struct explorer {
 	struct suspect **suspect;
 	size_t n_suspects, suspects_room;
 	int wait_status;
-	uint64_t n_cases, n_copies, n_leaks;
+	uint64_t n_cases, n_copies, n_leaks, n_stops;
+	uint64_t n_left_out; /* steps of loops */
+	uint64_t n_not_made; /* copies, for want of processes or memory */
 	int64_t began_ns, told_ns;
 	int64_t run_ns;   /* that the command has run by itself */
 	int64_t explored_ns;

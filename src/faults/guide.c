@@ -17,6 +17,7 @@
 #include "faults/errnos.h"
 #include "faults/explorer.h"
 
+#define SAME_STEPS_MAX 64
 #define LATER_MAX      65536
 #define QUICK_NS       (NS_PER_S / 2)
 #define SHORT_CALL_NS  (5 * NS_PER_MS)
@@ -32,7 +33,8 @@ struct copy {
 struct guide {
 	struct explorer *explorer;
 	struct entry *entry;
-	struct plan plan; /* what has failed on the way here: with pairs */
+	struct plan plan;  /* what has failed on the way here: with pairs */
+	int64_t copies_ns; /* that were spent with copies */
 	struct copy *copies;
 	/* Cases that want to be judged where they came from, and those that crashed or hung. */
 	struct plan *suspect;
@@ -221,8 +223,10 @@ static void send_copy(struct guide *guide, const struct branch *branch, const st
 	struct task *task;
 
 	if (branch_copy(explorer, guide->entry, branch, plan->fault[plan->n - 1].error,
-			&explorer->copies, &task) < 0)
+			&explorer->copies, &task) < 0) {
+		explorer->n_not_made++;
 		return;
+	}
 	task->of = copy;
 	*copy = (struct copy){.busy = true, .plan = *plan};
 	call_init(&copy->call, guide->entry, &explorer->copies, task);
@@ -265,7 +269,6 @@ static void send_guide(struct guide *guide, const struct branch *branch, const s
 static int stand_before(struct explorer *explorer, struct task *task, const struct fault *step,
 			struct branch *branch)
 {
-	struct stop stop;
 	int r = arch_read_registers(task->tid, &branch->state);
 
 	branch->at = task;
@@ -276,12 +279,8 @@ static int stand_before(struct explorer *explorer, struct task *task, const stru
 		return r;
 	arch_skip_syscall(&branch->state);
 	r = arch_write_registers(task->tid, &branch->state);
-	do {
-		if (r == 0)
-			task_resume(task, PTRACE_SYSCALL, 0);
-		if (r == 0)
-			r = task_next(explorer->tracer, task, now_ns() + explorer->case_ns, &stop);
-	} while (r == 0 && stop.kind != STOP_SYSCALL);
+	if (r == 0)
+		r = task_run_to(explorer->tracer, task, PTRACE_SYSCALL, STOP_SYSCALL, NULL);
 	if (r == 0)
 		r = arch_read_registers(task->tid, &branch->state);
 	arch_rewind_to_syscall(&branch->state, step->step);
@@ -291,20 +290,11 @@ static int stand_before(struct explorer *explorer, struct task *task, const stru
 
 static int enter_again(struct explorer *explorer, const struct branch *branch)
 {
-	struct stop stop;
-	int r;
+	int r = arch_write_registers(branch->at->tid, &branch->state);
 
-	if (branch->step < 0)
-		return arch_write_registers(branch->at->tid, &branch->state);
-	r = arch_write_registers(branch->at->tid, &branch->state);
-	do {
-		if (r == 0)
-			task_resume(branch->at, PTRACE_SYSCALL, 0);
-		if (r == 0)
-			r = task_next(explorer->tracer, branch->at, now_ns() + explorer->case_ns,
-				      &stop);
-	} while (r == 0 && stop.kind != STOP_SYSCALL);
-	return r;
+	if (r < 0 || branch->step < 0)
+		return r;
+	return task_run_to(explorer->tracer, branch->at, PTRACE_SYSCALL, STOP_SYSCALL, NULL);
 }
 
 static int compare_plans(const void *a, const void *b)
@@ -388,6 +378,13 @@ static void send_all(struct guide *guide, const struct branch *branch, const str
 	attend_all(guide);
 }
 
+/* A loop makes the same step at the same place again and again: after so many, only some of them.
+ */
+static bool is_left_out(const struct fault *step)
+{
+	return step->occurrence > SAME_STEPS_MAX && (step->occurrence & (step->occurrence - 1));
+}
+
 static int at_step(struct call *call, struct task *task, const struct fault *step,
 		   const uint8_t *errors)
 {
@@ -397,7 +394,13 @@ static int at_step(struct call *call, struct task *task, const struct fault *ste
 	struct branch branch = {.syscall_at = guide->entry->image->syscall_at, .guide = call};
 	uint64_t cases = explorer->n_cases, own_cases = target->cases;
 	struct positions positions;
+	int64_t began = now_ns();
 	int r;
+
+	if (is_left_out(step)) {
+		explorer->n_left_out++;
+		return 0;
+	}
 
 	if (step->ordinal != 0 || errnos_happens_all_the_same(step->step) || has_company(call) ||
 	    !positions_note(call, &positions)) {
@@ -417,26 +420,31 @@ static int at_step(struct call *call, struct task *task, const struct fault *ste
 	}
 	judge_suspects(guide, &branch);
 	(void)positions_set_back(explorer, &branch, &positions);
+	guide->copies_ns += now_ns() - began;
 	return enter_again(explorer, &branch);
 }
 
 static void walk(struct guide *guide, struct call *call)
 {
+	struct explorer *explorer = guide->explorer;
+	int64_t began = now_ns();
+
 	call->data = guide;
 	call->at_step = at_step;
 	call->deadline_ns = INT64_MAX;
-	/* Each step may wait for many copies: the time of the guide itself begins anew with each.
-	 */
 	call_resume(call, call->main, 0);
 	while (call->outcome == CALL_RUNS) {
+		/* What its copies take is not the guide's own time. */
+		int64_t deadline = began + explorer->case_ns + guide->copies_ns;
 		struct stop stop;
-		int r = explorer_next(guide->explorer, call->group,
-				      now_ns() + guide->explorer->case_ns, &stop);
+		int r = explorer_next(explorer, call->group, deadline, &stop);
 
 		if (r == 0)
 			call_take(call, &stop);
-		else
-			call_end(call, r == -ECANCELED ? CALL_GIVEN_UP : CALL_HUNG);
+		if (r == -ECANCELED || explorer->interrupted)
+			call_end(call, CALL_GIVEN_UP);
+		else if (r < 0 || now_ns() >= began + explorer->case_ns + guide->copies_ns)
+			call_end(call, CALL_HUNG);
 	}
 }
 
@@ -449,8 +457,10 @@ static void make_later(struct guide *guide)
 		struct copy *copy = free_copy(guide);
 
 		*copy = (struct copy){.plan = guide->later[i]};
-		if (call_begin(guide->entry, &explorer->copies, &copy->call) < 0)
+		if (call_begin(guide->entry, &explorer->copies, &copy->call) < 0) {
+			explorer->n_not_made++;
 			continue;
+		}
 		copy->busy = copy->from_entry = true;
 		copy->call.plan = &copy->plan;
 		copy->call.main->of = copy;

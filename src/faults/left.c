@@ -182,7 +182,9 @@ void left_keep_unusual(const struct call *call, struct leftovers *left, int64_t 
 	for (size_t i = 0; i < left->n; i++) {
 		const struct trail *opener = call_opener(call, &left->item[i]);
 
+		/* What a program has mapped when it ends is nobody's loss. */
 		if (is_loaders(opener) ||
+		    (call->whole && left->item[i].type == FAULTS_LEFT_MAPPING) ||
 		    (left->item[i].type == FAULTS_LEFT_HANDLE &&
 		     left->item[i].number == returned) ||
 		    (returned >= NO_HANDLE && is_usual(call->entry, &left->item[i], opener, taken)))

@@ -6,6 +6,8 @@
 
 #include "faults/explorer.h"
 
+#define LET_GO_NS (2 * NS_PER_S)
+
 static void become(struct program *program, struct task *task)
 {
 	struct image *image;
@@ -116,6 +118,49 @@ int program_start(struct program *program, bool silent, struct tendril_error *er
 	return 0;
 }
 
+/* What the command has left to itself (a daemon) goes its own way, without our breakpoints. */
+static void let_go(struct tracer *tracer, struct task *task)
+{
+	const struct image *image = task->of;
+	struct arch_state state;
+
+	for (size_t i = 0; image && i < image->n_spots; i++)
+		(void)task_write(task, image->spot[i].at, image->spot[i].original,
+				 sizeof(image->spot[i].original));
+	/* It may have hit one. */
+	if (image && arch_read_registers(task->tid, &state) == 0 &&
+	    image_spot(image, arch_breakpoint_hit(&state)))
+		(void)breakpoint_is_gone(task, &state);
+	task_release(tracer, task, false);
+}
+
+static void interrupt(struct task *task, void *data)
+{
+	(void)ptrace(PTRACE_INTERRUPT, task->tid, NULL, NULL);
+}
+
+static void let_all_go(struct program *program)
+{
+	struct explorer *explorer = program->explorer;
+	int64_t deadline = now_ns() + LET_GO_NS;
+	struct stop stop;
+
+	tracer_each(explorer->tracer, program->group, interrupt, NULL);
+	while (tracer_next(explorer->tracer, program->group, deadline, &stop) != -ECHILD &&
+	       now_ns() < deadline) {
+		bool is_signal = stop.kind == STOP_SIGNAL;
+
+		if (stop.kind == STOP_ENDED)
+			continue;
+		if (stop.kind == STOP_CLONE && stop.child)
+			(void)ptrace(PTRACE_INTERRUPT, stop.child->tid, NULL, NULL);
+		if (is_signal) /* it is delivered first */
+			task_resume(stop.task, PTRACE_CONT, stop.signal);
+		else
+			let_go(explorer->tracer, stop.task);
+	}
+}
+
 void program_follow(struct program *program)
 {
 	struct explorer *explorer = program->explorer;
@@ -131,5 +176,9 @@ void program_follow(struct program *program)
 			return;
 		if (r == 0)
 			goes_on = take(program, &stop);
+		if (program->is_users && program->wait_status != -1) {
+			let_all_go(program);
+			return;
+		}
 	}
 }

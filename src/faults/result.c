@@ -10,7 +10,7 @@
 #include "faults/suppress.h"
 
 #define FRAMES_MAX    (UNWIND_MAX * 2)
-#define CASE_ID_BYTES 512
+#define CASE_ID_BYTES 256 /* all but the function's name */
 
 /* Memory that lives as long as the result. */
 struct piece {
@@ -83,11 +83,15 @@ static struct faults_step describe_step(struct result *result, const struct faul
 static const char *case_id(struct result *result, const struct suspect *suspect)
 {
 	const struct target *target = &result->explorer->target[suspect->function];
-	char text[CASE_ID_BYTES];
-	size_t used = (size_t)snprintf(text, sizeof(text), "%s#%llu", target->name,
-				       (unsigned long long)suspect->call);
+	size_t bytes = strlen(target->name) + CASE_ID_BYTES;
+	char *text = get(result, bytes);
+	size_t used;
 
-	for (size_t i = 0; i < suspect->plan.n && used < sizeof(text); i++) {
+	if (!text)
+		return NULL;
+	used = (size_t)snprintf(text, bytes, "%s#%llu", target->name,
+				(unsigned long long)suspect->call);
+	for (size_t i = 0; i < suspect->plan.n; i++) {
 		const struct fault *fault = &suspect->plan.fault[i];
 		const char *name = faults_step_name(fault->step);
 		char child[16] = "", number[24];
@@ -95,11 +99,11 @@ static const char *case_id(struct result *result, const struct suspect *suspect)
 		if (fault->ordinal)
 			snprintf(child, sizeof(child), "c%u.", fault->ordinal);
 		snprintf(number, sizeof(number), "%d", fault->step);
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s@%s%u=%s",
-					 i ? "," : "/", name ? name : number, child, fault->index,
+		used += (size_t)snprintf(text + used, bytes - used, "%s%s@%s%u=%s", i ? "," : "/",
+					 name ? name : number, child, fault->index,
 					 errnos_name(fault->error));
 	}
-	return get_text(result, text);
+	return text;
 }
 
 static struct faults_case describe_case(struct result *result, const struct suspect *suspect)
@@ -292,6 +296,15 @@ static int add_functions(struct result *result)
 	return 0;
 }
 
+static const char *note(struct result *result, const char *before, uint64_t number,
+			const char *behind)
+{
+	char text[128];
+
+	(void)snprintf(text, sizeof(text), "%s%llu%s", before, (unsigned long long)number, behind);
+	return get_text(result, text);
+}
+
 int result_make(struct explorer *explorer, struct faults_result **ret_result)
 {
 	struct result *result = calloc(1, sizeof(*result));
@@ -304,8 +317,16 @@ int result_make(struct explorer *explorer, struct faults_result **ret_result)
 	result->public.copies = explorer->n_copies;
 	result->public.elapsed_ns = now_ns() - explorer->began_ns;
 	result->public.wait_status = explorer->wait_status;
-	result->public.complete = explorer->note == NULL;
 	result->public.note = explorer->note;
+	if (!explorer->note && explorer->n_not_made)
+		result->public.note =
+			note(result, "", explorer->n_not_made,
+			     " copies could not be made, for want of processes or memory");
+	else if (!explorer->note && explorer->n_left_out)
+		result->public.note =
+			note(result, "of loops not every turn was tried: ", explorer->n_left_out,
+			     " steps were left out");
+	result->public.complete = result->public.note == NULL;
 	result->public.stopped = explorer->stopped;
 	result->public.signals_held_back = tracer_held_back(explorer->tracer);
 	r = add_functions(result);

@@ -85,7 +85,7 @@ static bool is_same_file(const struct baseline *baseline, const struct baseline_
 		long r = syscall(SYS_kcmp, handle->replaced ? pid : baseline->pid, pid, KCMP_FILE,
 				 other, handle->number);
 
-		if (r == 0 || (r > 0 && !handle->replaced) || (r < 0 && errno != ENOSYS))
+		if (r == 0 || (!handle->replaced && (r > 0 || errno != ENOSYS)))
 			return r == 0;
 	}
 	link = read_link(pid, handle->number);

@@ -1,11 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* task.c - copies of stopped processes, system calls that they make for us, and their memory */
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include "faults/trace.h"
 
 #define COPY_LIMIT_NS (10 * NS_PER_S)
+
+/* Signals that come meanwhile are sent once more at the end: then they are delivered. */
+int task_run_to(struct tracer *tracer, struct task *task, int how, enum stop_kind kind,
+		struct task **ret_child)
+{
+	int64_t deadline = now_ns() + COPY_LIMIT_NS;
+	uint64_t signals = 0;
+	struct stop stop;
+	int r;
+
+	do {
+		task_resume(task, how, 0);
+		r = task_next(tracer, task, deadline, &stop);
+		if (r == 0 && stop.kind == STOP_CLONE && ret_child)
+			*ret_child = stop.child;
+		if (r == 0 && stop.kind == STOP_SIGNAL)
+			signals |= 1ULL << (stop.signal - 1);
+	} while (r == 0 && stop.kind != kind);
+	for (int i = 0; r == 0 && signals >> i; i++)
+		if (signals >> i & 1)
+			(void)syscall(SYS_tgkill, task->tgid, task->tid, i + 1);
+	return r;
+}
 
 int task_copy(struct tracer *tracer, struct task *task, const struct arch_state *state,
 	      raddr_t syscall_at, const struct arch_state *copy_state, struct group *group,
@@ -24,16 +48,12 @@ int task_copy(struct tracer *tracer, struct task *task, const struct arch_state 
 	arch_set_syscall_here(&call, syscall_at, number, arguments);
 	r = arch_write_registers(task->tid, &call);
 	task->is_copied = true;
-	for (bool done = false; r == 0 && !done;) {
-		task_resume(task, PTRACE_SINGLESTEP, 0);
-		r = task_next(tracer, task, deadline, &stop);
-		if (r == 0 && stop.kind == STOP_CLONE)
-			copy = stop.child;
-		done = r == 0 && stop.kind == STOP_TRAP;
-	}
+	if (r == 0)
+		r = task_run_to(tracer, task, PTRACE_SINGLESTEP, STOP_TRAP, &copy);
+	if (r != -ESRCH)
+		task->is_copied = false;
 	if (r < 0)
 		return r;
-	task->is_copied = false;
 	if (!copy)
 		return arch_read_registers(task->tid, &call) == 0 && arch_syscall_result(&call) < 0
 			       ? (int)arch_syscall_result(&call)
@@ -41,8 +61,11 @@ int task_copy(struct tracer *tracer, struct task *task, const struct arch_state 
 	r = task_next(tracer, copy, deadline, &stop);
 	if (r == 0)
 		r = arch_write_registers(copy->tid, copy_state);
-	if (r < 0)
+	if (r < 0) {
+		if (r != -ESRCH)
+			task_drop(tracer, copy);
 		return r;
+	}
 	copy->ours = task->ours;
 	copy->guarded = task->guarded;
 	task_move(copy, group);
@@ -54,17 +77,13 @@ int task_syscall(struct tracer *tracer, struct task *task, const struct arch_sta
 		 raddr_t syscall_at, long number, const uint64_t arguments[6], int64_t *ret_result)
 {
 	struct arch_state call = *state;
-	struct stop stop;
 	int r;
 
 	arch_set_syscall_here(&call, syscall_at, number, arguments);
 	r = arch_write_registers(task->tid, &call);
 	if (r < 0)
 		return r;
-	do {
-		task_resume(task, PTRACE_SINGLESTEP, 0);
-		r = task_next(tracer, task, now_ns() + COPY_LIMIT_NS, &stop);
-	} while (r == 0 && stop.kind != STOP_TRAP);
+	r = task_run_to(tracer, task, PTRACE_SINGLESTEP, STOP_TRAP, NULL);
 	if (r == 0)
 		r = arch_read_registers(task->tid, &call);
 	if (r < 0)

@@ -388,6 +388,11 @@ static void kill_task(struct tracer *tracer, struct task *task)
 	free(task);
 }
 
+void task_drop(struct tracer *tracer, struct task *task)
+{
+	kill_task(tracer, task);
+}
+
 static void drop_if(struct tracer *tracer, const struct group *group, const void *of, bool all)
 {
 	for (size_t i = 0; i < BUCKETS && group->n_tasks; i++)

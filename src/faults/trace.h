@@ -122,6 +122,12 @@ struct task *tracer_find(struct tracer *tracer, pid_t tid);
 /* The next stop of this task alone.  Return: as tracer_next(); -ESRCH: it has ended. */
 int task_next(struct tracer *tracer, struct task *task, int64_t deadline_ns, struct stop *ret_stop);
 
+/* Let it run until it stops in this way; *ret_child is a child that it has made meanwhile (may be NULL). */
+int task_run_to(struct tracer *tracer, struct task *task, int how, enum stop_kind kind,
+		struct task **ret_child);
+/* Kill its process, which is nobody's any more. */
+void task_drop(struct tracer *tracer, struct task *task);
+
 /*
  * A copy of a process whose task is stopped outside of a system call, with the registers of state, by a
  * clone(2) made there with the instruction at syscall_at.  The task's own registers have to be written

@@ -301,6 +301,10 @@ static bool library_matches(const char *library, const char *path)
 		return text_matches(library, path);
 	if (text_matches(library, base))
 		return true;
+	/* libfoo.so.1, as a program asks for it, can be the file libfoo.so.1.2.3. */
+	if (strstr(library, ".so.") && strncmp(base, library, strlen(library)) == 0 &&
+	    base[strlen(library)] == '.')
+		return true;
 	end = strstr(base, ".so");
 	while (end && end[3] != '\0' && end[3] != '.')
 		end = strstr(end + 1, ".so");
