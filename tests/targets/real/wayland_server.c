@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wayland_server.c - a display
+ *
+ * package: libwayland-dev
+ * libraries: wayland-server
+ * functions: wl_display_create, wl_display_add_socket_auto
+ */
+#include <stdlib.h>
+#include <wayland-server-core.h>
+
+int main(void)
+{
+	setenv("XDG_RUNTIME_DIR", "/tmp", 1);
+	for (int i = 0; i < 3; i++) {
+		struct wl_display *display = wl_display_create();
+
+		if (!display)
+			continue;
+		wl_display_add_socket_auto(display);
+		wl_display_destroy(display);
+	}
+	return 0;
+}
