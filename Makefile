@@ -10,7 +10,7 @@ TEST_JOBS ?= 1
 TESTS ?=
 
 # The same for `make bench`.
-BENCHES ?= bench bench_monitor bench_store bench_serve bench_watch bench_leaks
+BENCHES ?= bench bench_monitor bench_store bench_serve bench_watch bench_leaks bench_faults
 
 # The packages that are not there.
 MISSING = sh scripts/need.sh --missing build check
@@ -71,10 +71,10 @@ demo-wine:
 bench:
 	@sh scripts/need.sh build bench
 	@$(MAKE) --no-print-directory all
-	@ninja -C $(BUILD) $(patsubst %,bench/%,$(filter-out bench_leaks,$(BENCHES))) tests/targets/manylibs bench_leaks_parts
+	@ninja -C $(BUILD) $(patsubst %,bench/%,$(filter-out bench_leaks bench_faults,$(BENCHES))) tests/targets/manylibs bench_leaks_parts bench_faults_parts
 	@cd $(BUILD) && bad=0; for name in $(BENCHES); do \
 		case $$name in \
-		bench_leaks) (cd - >/dev/null && python3 bench/bench_leaks.py $(BUILD)) || bad=1; continue ;; \
+		bench_leaks | bench_faults) (cd - >/dev/null && python3 bench/$$name.py $(BUILD)) || bad=1; continue ;; \
 		bench) words="--targets tests/targets" ;; \
 		bench_serve | bench_watch) words=src/cmd/tendril ;; \
 		*) words= ;; \

@@ -7,7 +7,7 @@ _tendril_pids() {
 
 _tendril() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-	local commands='run load unload handles ps doctor log relog serve watch leaks help'
+	local commands='run load unload handles ps doctor log relog serve watch leaks faults help'
 	local command=${COMP_WORDS[1]} options='--json --help' word n=0 i
 	local kinds='file directory socket pipe fifo device tty memfd eventfd epoll timerfd
 		signalfd inotify fanotify pidfd userfaultfd io_uring perf_event bpf namespace other'
@@ -33,6 +33,9 @@ _tendril() {
 	watch) options+=' --interval --sort --reverse --filter --view --once --leaks --open --from --to --alert --run --call --every-time' ;;
 	leaks) options+=' --duration --follow --all --by-process --top --older-than --every --since --save
 		--folded --ptrace --stack-size --debuginfod' ;;
+	faults) options+=' --function --library --main --fails-when --alloc --pairs --unlikely --rerun --sandbox
+		--jobs --calls --case-timeout --time-limit --memory --suppressions --all-findings --top
+		--sarif --junit --replay --debugger --debuginfod' ;;
 	esac
 	case $command:$prev in
 	handles:--kind|handles:-k)
@@ -79,11 +82,25 @@ _tendril() {
 		return ;;
 	leaks:--duration|leaks:--top|leaks:--older-than|leaks:--every|leaks:--stack-size|leaks:-[dnoe])
 		return ;;
-	leaks:--)
+	faults:--suppressions|faults:--sarif|faults:--junit|faults:-s)
+		compopt -o filenames
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return ;;
+	faults:--fails-when)
+		compopt -o filenames # quotes the < and the !
+		COMPREPLY=($(compgen -W "'ret<0' 'ret==0' 'ret!=0' exit" -- "$cur"))
+		return ;;
+	faults:--calls|faults:-c)
+		COMPREPLY=($(compgen -W 'all' -- "$cur"))
+		return ;;
+	faults:--function|faults:--library|faults:--jobs|faults:--case-timeout|faults:--time-limit|faults:--memory|\
+	faults:--top|faults:--replay|faults:-[fljtnr])
+		return ;;
+	leaks:--|faults:--)
 		COMPREPLY=($(compgen -c -- "$cur"))
 		return ;;
 	esac
-	if [[ $command == leaks && " ${COMP_WORDS[*]:2:COMP_CWORD-2} " == *' -- '* ]]; then
+	if [[ $command == @(leaks|faults) && " ${COMP_WORDS[*]:2:COMP_CWORD-2} " == *' -- '* ]]; then
 		compopt -o filenames # the arguments of a command that is none of ours
 		COMPREPLY=($(compgen -f -- "$cur"))
 		return
@@ -92,6 +109,7 @@ _tendril() {
 		COMPREPLY=($(compgen -W "$options" -- "$cur"))
 		return
 	fi
+	[[ $command == faults ]] && return # behind its options comes "--"
 	# The first word that is no option is a PID.
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		word=${COMP_WORDS[i]}

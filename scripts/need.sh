@@ -89,6 +89,7 @@ group_check()
 	need binutils has_command objcopy
 	want gdb has_command gdb
 	want valgrind has_command valgrind
+	want strace has_command strace
 	want rustc has_command rustc
 	want procps has_command ps
 	want nginx-light has_command nginx

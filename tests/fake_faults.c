@@ -136,6 +136,16 @@ static size_t fill(struct whole *whole, const struct faults_options *asked)
 	return asked->replay ? 1 : 2;
 }
 
+/* The tracer does so, while there is a result. */
+static void block_child_signal(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 int faults_explore(const struct faults_options *asked, struct faults_result **ret_result,
 		   struct tendril_error *error)
 {
@@ -164,9 +174,11 @@ int faults_explore(const struct faults_options *asked, struct faults_result **re
 	whole->result.note = whole->result.complete ? NULL : "it was ended";
 	if (asked->told)
 		asked->told(asked->data, "openat(\"/etc/\x1b[31m\") = 7");
-	if (asked->debug && stopped)
+	if (asked->debug && stopped) {
 		whole->result.stopped = (pid_t)strtol(stopped, NULL, 10);
-	else if (!scenario("clean"))
+		block_child_signal();
+	}
+	if (!asked->debug && !scenario("clean"))
 		whole->result.n_findings = fill(whole, asked);
 	*ret_result = &whole->result;
 	return 0;

@@ -17,7 +17,7 @@ import traceback
 
 TENDRIL = os.path.abspath(sys.argv[1])
 COMMANDS = ['run', 'load', 'unload', 'handles', 'ps', 'doctor', 'log', 'relog', 'serve', 'watch',
-            'leaks']
+            'leaks', 'faults']
 SECONDS = 60
 TESTS = []
 

@@ -130,6 +130,7 @@ def what_is_asked_for_is_done():
           ('ret<0', 'ret!=0', 'exit')], [['1'], ['3'], ['4']])
     same(asked('--calls', 'all', '--', 'x')['calls'], [str((1 << 32) - 1)])
     same(asked('--main', '--', 'x')['main'], ['1'])
+    same(asked('--main', '--sandbox', '--', 'x')['sandbox'], ['1'])
 
 
 # Results
@@ -356,17 +357,22 @@ def a_debugger_gets_the_process():
     with tempfile.TemporaryDirectory() as folder:
         debugger = folder + '/de bug'
         with open(debugger, 'w', encoding='utf-8') as file:
-            file.write('#!/bin/sh\necho "debugging $# $1 $2"\nexit 5\n')
+            file.write('#!%s\nimport signal, sys\n'
+                       'print("debugging", len(sys.argv) - 1, sys.argv[1], sys.argv[2],\n'
+                       '      len(signal.pthread_sigmask(signal.SIG_BLOCK, [])))\n'
+                       'sys.exit(5)\n' % sys.executable)
         os.chmod(debugger, stat.S_IRWXU)
         os.symlink(debugger, folder + '/gdb')
-        for option, more in (('--debugger=' + debugger, {}),
-                             ('--debugger', {'PATH': folder + ':' + os.environ['PATH']})):
+        path = folder + ':' + os.environ['PATH']
+        for option, more, count in (('--debugger=' + debugger, {}, 2),
+                                    ('--debugger', {'PATH': path}, 4)):
             with Stopped() as pid:
                 result = faults('--replay', CASE, option, '--', './server', FAKE_STOPPED=pid,
                                 **more)
             same((result.code, result.err), (0, ''))
             contains(result.out, 'Process %s is stopped where the step has failed.\n' % pid)
-            contains(result.out, '\ndebugging 2 -p %s\n' % pid)
+            # With a signal blocked it would wait for ever.
+            contains(result.out, '\ndebugging %d -p %s 0\n' % (count, pid))
 
 
 @test

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* test_faults_parts.c - the errors that calls are given, accepted findings, the box that holds the copies */
+/* test_faults_parts.c - errors that calls are given, accepted findings, the sandbox */
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -111,7 +111,8 @@ static void test_opening(void **state)
 	assert_true(may(SYS_openat, 2, O_RDWR | O_CREAT | O_EXCL, EEXIST));
 	assert_true(may(SYS_openat, 2, O_RDWR | O_TMPFILE, EOPNOTSUPP));
 	assert_false(may(SYS_openat, 2, O_DIRECTORY, ENXIO));
-	assert_true(may(SYS_open, 1, O_WRONLY | O_CREAT | O_EXCL, EEXIST)); /* flags are the second here */
+	/* Its flags are the second argument. */
+	assert_true(may(SYS_open, 1, O_WRONLY | O_CREAT | O_EXCL, EEXIST));
 	assert_false(may(SYS_open, 2, O_WRONLY | O_CREAT | O_EXCL, EEXIST));
 }
 
@@ -161,9 +162,11 @@ static void test_memory(void **state)
 
 static void test_never(void **state)
 {
-	static const long never[] = { SYS_exit, SYS_exit_group, SYS_futex, SYS_brk, SYS_rt_sigaction,
-				      SYS_rt_sigprocmask, SYS_sigaltstack, SYS_set_robust_list, SYS_rseq,
-				      SYS_arch_prctl, SYS_sched_yield, SYS_getpid, SYS_clock_gettime };
+	static const long never[] = { SYS_exit,		SYS_exit_group,	     SYS_futex,
+				      SYS_brk,		SYS_rt_sigaction,    SYS_rt_sigprocmask,
+				      SYS_sigaltstack,	SYS_set_robust_list, SYS_rseq,
+				      SYS_arch_prctl,	SYS_sched_yield,     SYS_getpid,
+				      SYS_clock_gettime };
 	static const long unlikely[] = { SYS_close, SYS_munmap, SYS_fsync, SYS_fdatasync };
 
 	(void)state;
@@ -239,7 +242,8 @@ static void test_shared_handles(void **state)
 /* Accepted findings */
 
 /* The file stays open, and thus there, until the test program ends. */
-static int read_suppressions(const char *text, size_t bytes, struct faults_suppressions **ret_suppressions,
+static int read_suppressions(const char *text, size_t bytes,
+			     struct faults_suppressions **ret_suppressions,
 			     struct tendril_error *error)
 {
 	char path[64];
@@ -412,8 +416,8 @@ static void test_wrong_lines_are_named(void **state)
 		struct faults_suppressions *suppressions = NULL;
 		struct tendril_error error = { 0 };
 
-		assert_int_equal(read_suppressions(wrong[i].text, strlen(wrong[i].text), &suppressions,
-						   &error),
+		assert_int_equal(read_suppressions(wrong[i].text, strlen(wrong[i].text),
+						   &suppressions, &error),
 				 -EINVAL);
 		assert_null(suppressions);
 		if (!strstr(error.text, wrong[i].wanted))
@@ -444,7 +448,7 @@ static void test_files_that_cannot_be_read(void **state)
 /* Outside and its child inside. */
 struct inside {
 	pid_t pid;
-	int go;                    /* when closed, the child ends */
+	int go;			   /* when closed, the child ends */
 	char answer[ANSWER_BYTES]; /* empty: all was well */
 };
 
@@ -536,19 +540,17 @@ static void leave(struct inside *inside)
 	assert_int_equal(status, 0);
 }
 
-static const char *try_namespaces(void)
-{
-	return unshare((geteuid() == 0 ? 0 : CLONE_NEWUSER) | CLONE_NEWNS | CLONE_NEWNET) == 0 ? "" : "no";
-}
-
 /* May a process of that user have namespaces at all?  Asked without the sandbox. */
 static bool may_have_namespaces(bool as_nobody)
 {
 	int status = -1;
 	pid_t pid = fork();
 
+	if (pid == 0 && as_nobody && !become_nobody())
+		_exit(1);
 	if (pid == 0)
-		_exit((as_nobody && !become_nobody()) || *try_namespaces() ? 1 : 0);
+		_exit(unshare(CLONE_NEWNS | CLONE_NEWNET | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) <
+		      0);
 	return waitpid(pid, &status, 0) == pid && status == 0;
 }
 
@@ -585,6 +587,8 @@ static void put_file(const struct places *places, size_t i, const char *name, co
 
 static void make_places(struct places *places, bool as_nobody)
 {
+	char path[128];
+
 	places->as_nobody = as_nobody;
 	for (size_t i = 0; i < ARRAY_LENGTH(bases); i++) {
 		(void)snprintf(places->directory[i], sizeof(places->directory[i]),
@@ -594,6 +598,10 @@ static void make_places(struct places *places, bool as_nobody)
 			assert_int_equal(chown(places->directory[i], NOBODY, NOBODY), 0);
 		put_file(places, i, "kept", "old\n");
 		put_file(places, i, "gone", "old\n");
+		(void)snprintf(path, sizeof(path), "%s/full", places->directory[i]);
+		assert_int_equal(mkdir(path, 0755), 0);
+		assert_int_equal(as_nobody ? chown(path, NOBODY, NOBODY) : 0, 0);
+		put_file(places, i, "full/file", "old\n");
 	}
 }
 
@@ -617,6 +625,7 @@ static void expect_unchanged(const struct places *places)
 	for (size_t i = 0; i < ARRAY_LENGTH(bases); i++) {
 		expect_content(places->directory[i], "kept", "old\n");
 		expect_content(places->directory[i], "gone", "old\n");
+		expect_content(places->directory[i], "full/file", "old\n");
 		expect_content(places->directory[i], "made", NULL);
 		expect_content(places->directory[i], "below", NULL);
 		expect_content(bases[i], strrchr(places->directory[i], '.') + 1, NULL);
@@ -631,6 +640,8 @@ static void remove_places(const struct places *places)
 		assert_true(directory >= 0);
 		assert_int_equal(unlinkat(directory, "kept", 0), 0);
 		assert_int_equal(unlinkat(directory, "gone", 0), 0);
+		assert_int_equal(unlinkat(directory, "full/file", 0), 0);
+		assert_int_equal(unlinkat(directory, "full", AT_REMOVEDIR), 0);
 		close(directory);
 		assert_int_equal(rmdir(places->directory[i]), 0);
 	}
@@ -643,10 +654,13 @@ static const char *change_files(const void *data)
 
 	for (size_t i = 0; i < ARRAY_LENGTH(bases); i++) {
 		EXPECT(setenv("D", places->directory[i], 1) == 0);
-		EXPECT(system("set -e; cd $D; test $(cat kept) = old; echo new >kept; test $(cat kept) = new\n"
-			      "test $(cat gone) = old; rm gone; test ! -e gone; echo new >made\n"
-			      "mkdir below; mv made below; test $(cat below/made) = new; echo new >made\n"
-			      "rm -r below; mkdir below; echo new >../${D##*.}") == 0);
+		EXPECT(system("set -e; cd $D\n"
+			      "test $(cat kept) = old; echo new >kept; test $(cat kept) = new\n"
+			      "test $(cat gone) = old; rm gone; test ! -e gone\n"
+			      "echo new >made; mkdir below; mv made below\n"
+			      "test $(cat below/made) = new; echo new >made\n"
+			      "rm -r full below; mkdir full below; test -z \"$(ls full)\"\n"
+			      "echo new >../${D##*.}") == 0);
 	}
 	return NULL;
 }
@@ -680,11 +694,12 @@ static void test_files_are_private_for_an_ordinary_user(void **state)
 static const char *write_much(const void *data)
 {
 	static const char block[64 << 10];
-	int fd = open("/tmp/much", O_WRONLY | O_CREAT | O_EXCL, 0600);
+	const struct places *places = data;
 	ssize_t n = 0;
+	int fd;
 
-	(void)data;
-	EXPECT(fd >= 0);
+	EXPECT(chdir(places->directory[0]) == 0);
+	EXPECT((fd = open("kept", O_WRONLY | O_TRUNC)) >= 0);
 	for (unsigned int i = 0; i < 32 && n >= 0; i++)
 		n = write(fd, block, sizeof(block));
 	EXPECT(n == -1 && errno == ENOSPC);
@@ -693,15 +708,61 @@ static const char *write_much(const void *data)
 
 static void test_what_is_written_is_bounded(void **state)
 {
+	struct places places;
 	struct inside inside;
 
 	(void)state;
 	SKIP_UNLESS_POSSIBLE(false);
-	go_inside(&inside, &(struct stay){ false, 1 << 20, NULL, write_much, NULL });
+	make_places(&places, false);
+	go_inside(&inside, &(struct stay){ false, 1 << 20, NULL, write_much, &places });
+	expect_unchanged(&places);
 	leave(&inside);
+	remove_places(&places);
 }
 
-/* A file system that is mounted below the working directory's neighbours, and a file over a file. */
+/* Root, but of a namespace of users, as in a container: what was mounted before holds together. */
+static const char *be_root_of_namespace(const void *data)
+{
+	static const char *const maps[] = { "/proc/self/uid_map", "/proc/self/gid_map" };
+	int fd;
+
+	(void)data;
+	EXPECT(unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0);
+	EXPECT((fd = open("/proc/self/setgroups", O_WRONLY)) >= 0 && dprintf(fd, "deny") > 0);
+	for (size_t i = 0; i < ARRAY_LENGTH(maps); i++)
+		EXPECT((fd = open(maps[i], O_WRONLY)) >= 0 && dprintf(fd, "0 0 1") > 0);
+	return NULL;
+}
+
+static void test_files_are_private_in_a_container(void **state)
+{
+	struct places places;
+	struct inside inside;
+
+	(void)state;
+	SKIP_UNLESS_POSSIBLE(true); /* as if we were not root */
+	make_places(&places, false);
+	go_inside(&inside,
+		  &(struct stay){ false, 0, be_root_of_namespace, change_files, &places });
+	expect_unchanged(&places);
+	leave(&inside);
+	remove_places(&places);
+}
+
+/* As many as the kernel allows on top of each other: they cannot be below one more. */
+static const char *stack_overlays(void)
+{
+	EXPECT(mkdir("stacked", 0777) == 0 && chmod("stacked", 0777) == 0);
+	EXPECT(mkdir("mounted/1", 0777) == 0 && mkdir("mounted/2", 0777) == 0);
+	EXPECT(chmod("mounted/1", 0777) == 0 && mkdir("mounted/3", 0777) == 0);
+	EXPECT(mount("overlay", "stacked", "overlay", 0, "lowerdir=full:beside") == 0);
+	EXPECT(mount("overlay", "stacked", "overlay", 0,
+		     "lowerdir=stacked,upperdir=mounted/1,workdir=mounted/2") == 0);
+	EXPECT(chmod("stacked", 0777) == 0);
+	return NULL;
+}
+
+/* A file system in a directory with files, and a file over a file. */
 static const char *mount_below(const void *data)
 {
 	const struct places *places = data;
@@ -717,15 +778,19 @@ static const char *mount_below(const void *data)
 	EXPECT(mkdir("beside", 0755) == 0 && chown("beside", NOBODY, NOBODY) == 0);
 	EXPECT(mount("tmpfs", "mounted", "tmpfs", 0, "mode=1777") == 0);
 	EXPECT(mount("kept", "gone", NULL, MS_BIND, NULL) == 0);
-	return NULL;
+	return stack_overlays();
 }
 
 static const char *look_beside_mounts(const void *data)
 {
 	(void)data;
-	EXPECT(system("set -e; test $(cat link) = old; echo new >kept; test $(cat link) = new\n"
+	EXPECT(system("set -e\n"
+		      "test $(cat link) = old; echo new >kept; test $(cat link) = new\n"
+		      "test $(stat -c %a kept) = 644\n"
 		      "echo newer >made; mv made kept; test $(cat kept) = newer\n"
-		      "echo new >mounted/made; echo new >beside/made; test $(wc -c <big) = 81920") == 0);
+		      "echo new >mounted/made; echo new >beside/made\n"
+		      "test $(wc -c <big) = 81920; test $(cat stacked/file) = old") == 0);
+	EXPECT(open("stacked/made", O_WRONLY | O_CREAT, 0644) == -1 && errno == EROFS);
 	EXPECT(open("gone", O_WRONLY) == -1 && errno == EROFS); /* it is mounted by itself */
 	EXPECT(system("test $(cat gone) = old") == 0);
 	return NULL;
@@ -739,7 +804,7 @@ static const char *look_beside_mounts_as_nobody(const void *data)
 
 static void expect_files_beside_mounts_are_private(bool as_nobody)
 {
-	static const char *const more[] = { "big", "link", "mounted", "beside" };
+	static const char *const more[] = { "big", "link", "mounted", "beside", "stacked" };
 	struct places places;
 	struct inside inside;
 	char path[128];
@@ -750,7 +815,8 @@ static void expect_files_beside_mounts_are_private(bool as_nobody)
 	make_places(&places, as_nobody);
 	go_inside(&inside,
 		  &(struct stay){ as_nobody, 0, mount_below,
-				  as_nobody ? look_beside_mounts_as_nobody : look_beside_mounts, &places });
+				  as_nobody ? look_beside_mounts_as_nobody : look_beside_mounts,
+				  &places });
 	expect_unchanged(&places);
 	expect_content(places.directory[1], "beside/made", NULL);
 	leave(&inside);
@@ -781,12 +847,13 @@ struct servers {
 	int fd[3];
 	key_t key;
 	int memory;
-	char host[65];
+	char names[64]; /* the namespace of the host's name */
 };
 
 static int connect_to(const void *address, socklen_t bytes)
 {
-	AUTO_CLOSE int fd = socket(((const struct sockaddr *)address)->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	AUTO_CLOSE int fd = socket(((const struct sockaddr *)address)->sa_family,
+				   SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
@@ -795,7 +862,8 @@ static int connect_to(const void *address, socklen_t bytes)
 
 static int serve_at(const void *address, socklen_t bytes)
 {
-	int fd = socket(((const struct sockaddr *)address)->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(((const struct sockaddr *)address)->sa_family, SOCK_STREAM | SOCK_CLOEXEC,
+			0);
 
 	assert_true(fd >= 0);
 	assert_int_equal(bind(fd, address, bytes), 0);
@@ -813,17 +881,19 @@ static void start_servers(struct servers *servers, const char *directory)
 		.abstract = { .sun_family = AF_UNIX },
 		.key = 0x7e000000 | getpid(),
 	};
-	(void)snprintf(servers->named.sun_path, sizeof(servers->named.sun_path), "%s/socket", directory);
+	(void)snprintf(servers->named.sun_path, sizeof(servers->named.sun_path), "%s/socket",
+		       directory);
 	(void)snprintf(servers->abstract.sun_path + 1, sizeof(servers->abstract.sun_path) - 1,
 		       "tendril-sandbox-%d", getpid());
 	servers->fd[0] = serve_at(&servers->internet, sizeof(servers->internet));
 	servers->fd[1] = serve_at(&servers->named, sizeof(servers->named));
 	servers->fd[2] = serve_at(&servers->abstract, sizeof(servers->abstract));
-	assert_int_equal(getsockname(servers->fd[0], (struct sockaddr *)&servers->internet, &bytes), 0);
+	assert_int_equal(getsockname(servers->fd[0], (struct sockaddr *)&servers->internet, &bytes),
+			 0);
 	assert_int_equal(chmod(servers->named.sun_path, 0777), 0);
 	servers->memory = shmget(servers->key, 4096, IPC_CREAT | IPC_EXCL | 0666);
 	assert_true(servers->memory >= 0);
-	assert_int_equal(gethostname(servers->host, sizeof(servers->host)), 0);
+	assert_true(readlink("/proc/self/ns/uts", servers->names, sizeof(servers->names)) > 0);
 	/* From outside they can be reached. */
 	assert_int_equal(connect_to(&servers->internet, sizeof(servers->internet)), 0);
 	assert_int_equal(connect_to(&servers->named, sizeof(servers->named)), 0);
@@ -841,8 +911,10 @@ static void stop_servers(const struct servers *servers)
 static const char *look_for_servers(const void *data)
 {
 	const struct servers *servers = data;
-	struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in own = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t bytes = sizeof(own);
+	char names[64] = "";
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	EXPECT(connect_to(&servers->internet, sizeof(servers->internet)) == -ECONNREFUSED);
@@ -853,7 +925,8 @@ static const char *look_for_servers(const void *data)
 	EXPECT(getsockname(fd, (struct sockaddr *)&own, &bytes) == 0);
 	EXPECT(connect_to(&own, sizeof(own)) == 0);
 	EXPECT(shmget(servers->key, 4096, 0) == -1 && errno == ENOENT);
-	EXPECT(sethostname("elsewhere", strlen("elsewhere")) == 0);
+	EXPECT(readlink("/proc/self/ns/uts", names, sizeof(names)) > 0); /* of the host's name */
+	EXPECT(strncmp(names, servers->names, sizeof(names)) != 0);
 	return NULL;
 }
 
@@ -862,14 +935,11 @@ static void expect_nobody_is_reached(bool as_nobody)
 	struct places places;
 	struct servers servers;
 	struct inside inside;
-	char host[65];
 
 	SKIP_UNLESS_POSSIBLE(as_nobody);
 	make_places(&places, as_nobody);
 	start_servers(&servers, places.directory[0]);
 	go_inside(&inside, &(struct stay){ as_nobody, 0, NULL, look_for_servers, &servers });
-	assert_int_equal(gethostname(host, sizeof(host)), 0);
-	assert_string_equal(host, servers.host);
 	leave(&inside);
 	stop_servers(&servers);
 	remove_places(&places);
@@ -893,29 +963,40 @@ struct self {
 	uid_t user;
 	gid_t group;
 	char directory[64];
-	struct stat root, file;
+	mode_t mask;
+	struct stat file, base[ARRAY_LENGTH(bases)];
 };
+
+static bool may_make(const char *directory)
+{
+	return mkdir(directory, 0755) == 0 && rmdir(directory) == 0;
+}
 
 static const char *compare_self(const void *data)
 {
 	const struct self *self = data;
 	char directory[64];
-	struct stat root, file;
+	struct stat file, base;
 
+	EXPECT(umask(0) == self->mask);
 	EXPECT(getuid() == self->user && geteuid() == self->user);
 	EXPECT(getgid() == self->group && getegid() == self->group);
 	EXPECT(getcwd(directory, sizeof(directory)) && strcmp(directory, self->directory) == 0);
-	EXPECT(stat("/", &root) == 0 && stat("kept", &file) == 0);
-	EXPECT((root.st_mode & 0555) == (self->root.st_mode & 0555));
+	EXPECT(stat("kept", &file) == 0);
 	EXPECT(file.st_uid == self->user && file.st_gid == self->group);
 	EXPECT(file.st_mode == self->file.st_mode && file.st_size == self->file.st_size);
 	EXPECT(open("/dev/null", O_RDWR) >= 0);
 	EXPECT(open("/proc/self/status", O_RDONLY) >= 0);
 	EXPECT(open("/proc/sys/kernel/core_pattern", O_WRONLY) == -1 &&
 	       (errno == EROFS || (errno == EACCES && self->user != 0)));
-	EXPECT(mkdir("/sys/fs/cgroup/tendril-sandbox", 0755) == -1 &&
-	       (errno == EROFS || (errno == EACCES && self->user != 0)));
+	EXPECT(!may_make("/sys/fs/cgroup/tendril-sandbox"));
 	EXPECT(system("test -x /bin/sh && test -r /etc/passwd") == 0);
+	for (size_t i = 0; i < ARRAY_LENGTH(bases); i++) {
+		EXPECT(stat(bases[i], &base) == 0 && base.st_mode == self->base[i].st_mode);
+		EXPECT(self->user != 0 || base.st_uid == self->base[i].st_uid);
+	}
+	/* Nobody gains rights by it. */
+	EXPECT(self->user == 0 || system("! test -w / && ! test -w /usr && ! test -w /etc") == 0);
 	return NULL;
 }
 
@@ -934,11 +1015,16 @@ static void expect_self_is_the_same(bool as_nobody)
 	(void)snprintf(self.directory, sizeof(self.directory), "%s", places.directory[1]);
 	AUTO_CLOSE int back = open(".", O_DIRECTORY | O_PATH | O_CLOEXEC);
 	assert_int_equal(chdir(self.directory), 0);
-	assert_int_equal(stat("/", &self.root), 0);
 	assert_int_equal(stat("kept", &self.file), 0);
-	assert_int_equal(proc_read_file(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &before, &bytes), 0);
+	for (size_t i = 0; i < ARRAY_LENGTH(bases); i++)
+		assert_int_equal(stat(bases[i], &self.base[i]), 0);
+	self.mask = umask(027);
+	(void)umask(self.mask);
+	assert_int_equal(proc_read_file(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &before, &bytes),
+			 0);
 	go_inside(&inside, &(struct stay){ as_nobody, 0, NULL, compare_self, &self });
-	assert_int_equal(proc_read_file(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &within, &bytes), 0);
+	assert_int_equal(proc_read_file(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &within, &bytes),
+			 0);
 	leave(&inside);
 	assert_string_equal(within, before); /* nothing is mounted outside */
 	assert_int_equal(fchdir(back), 0);
@@ -957,7 +1043,7 @@ static void test_self_is_the_same_for_an_ordinary_user(void **state)
 	expect_self_is_the_same(true);
 }
 
-/* What is not permitted.  Each namespace of users has limits of its own, so this troubles nobody. */
+/* What is not permitted.  A namespace of users has limits of its own: no one else is troubled. */
 
 static const char *forbid(const char *what)
 {
@@ -1010,14 +1096,37 @@ static void expect_refusal(const char *what, bool drop, const char *wanted)
 		fail_msg("'%s' does not begin with '%s'", text, wanted);
 }
 
+static const char *lose_directory(const void *data)
+{
+	char path[] = "/tmp/tendril-sandbox.XXXXXX";
+
+	(void)data;
+	EXPECT(mkdtemp(path) && chdir(path) == 0 && rmdir(path) == 0);
+	return NULL;
+}
+
+static void test_a_directory_that_is_gone_is_named(void **state)
+{
+	struct inside inside;
+
+	(void)state;
+	go_inside(&inside, &(struct stay){ .before = lose_directory });
+	close(inside.go);
+	assert_int_equal(waitpid(inside.pid, NULL, 0), inside.pid);
+	assert_string_equal(inside.answer, "no sandbox: the working directory has no path: "
+					   "No such file or directory");
+}
+
 static void test_what_is_not_permitted_is_named(void **state)
 {
 	(void)state;
 	SKIP_UNLESS_POSSIBLE(true);
-	expect_refusal("mnt", false, "no sandbox: no new mount namespace: No space left on device "
-				     "(sysctls user.max_*_namespaces)");
+	expect_refusal("mnt", false,
+		       "no sandbox: no new mount namespace: No space left on device "
+		       "(sysctls user.max_*_namespaces)");
 	expect_refusal("net", false, "no sandbox: no new network namespace: ");
-	expect_refusal("user", true, "no sandbox: an ordinary user needs a user namespace (");
+	expect_refusal("user", true,
+		       "no sandbox: without CAP_SYS_ADMIN it needs a user namespace (");
 }
 
 int main(void)
@@ -1039,6 +1148,7 @@ int main(void)
 		cmocka_unit_test(test_files_that_cannot_be_read),
 		cmocka_unit_test(test_files_are_private),
 		cmocka_unit_test(test_files_are_private_for_an_ordinary_user),
+		cmocka_unit_test(test_files_are_private_in_a_container),
 		cmocka_unit_test(test_files_beside_mounts_are_private),
 		cmocka_unit_test(test_files_beside_mounts_are_private_for_an_ordinary_user),
 		cmocka_unit_test(test_what_is_written_is_bounded),
@@ -1047,6 +1157,7 @@ int main(void)
 		cmocka_unit_test(test_self_is_the_same),
 		cmocka_unit_test(test_self_is_the_same_for_an_ordinary_user),
 		cmocka_unit_test(test_what_is_not_permitted_is_named),
+		cmocka_unit_test(test_a_directory_that_is_gone_is_named),
 	};
 
 	/* A directory that everybody may be in. */

@@ -129,7 +129,7 @@ static void test_a_leak_in_text(void **state)
 		"open when the program ended\n"
 		"    replay     tendril faults -f read_config --replay '" ID "' -- ./server --test\n"
 		"\n"
-		"4 calls of 1 function explored: 60 cases in 0.5 s (120 a second).\n"
+		"4 of 4 calls of 1 function explored: 60 cases in 0.5 s (120 a second).\n"
 		"The command itself ended with exit status 0.\n"
 		"1 leak.\n");
 	free(text);
@@ -151,7 +151,7 @@ static void test_what_else_can_be_left(void **state)
 	finding.n_left = ARRAY_SIZE(left);
 	finding.confirmed = finding.open_at_exit = false;
 	text = printed(faults_print_text, &finding, 1);
-	expect_in(text, "LEAK  read_config keeps 3 things when");
+	expect_in(text, "LEAK  read_config keeps a mapping and a thread and more when");
 	expect_in(text, "left open  mapping of 8192 bytes  /dev/zero, mapped at /src/file.c:9\n");
 	expect_in(text, "left open  thread 4321, started at /src/file.c:9\n");
 	expect_in(text, "left open  process 99  sleep, started where nobody saw it\n");
@@ -164,9 +164,26 @@ static void test_what_else_can_be_left(void **state)
 	text = printed(faults_print_text, &finding, 1);
 	expect_in(text, "keeps 3 x eventfd when");
 	free(text);
+	left[1].kind = "socket";
+	text = printed(faults_print_text, &finding, 1);
+	expect_in(text, "keeps 2 x eventfd and a socket when");
+	free(text);
 	finding.n_left = 1;
 	text = printed(faults_print_text, &finding, 1);
 	expect_in(text, "keeps an eventfd when");
+	free(text);
+}
+
+static void test_of_a_whole_program_it_is_open_at_its_end(void **state)
+{
+	const struct faults_options whole = { .argv = (char *const *)words, .whole_program = true };
+	struct faults_finding finding = leak;
+	struct faults_result result = result_of(&finding, 1);
+	char *text;
+
+	finding.confirmed = finding.open_at_exit = false; /* it cannot be called twice, or go on */
+	text = printed_as(faults_print_text, &result, (struct faults_style){ .asked = &whole });
+	expect_in(text, "    confirmed  still open when the program ended\n");
 	free(text);
 }
 
@@ -313,7 +330,7 @@ static void test_how_it_ended(void **state)
 	text = printed_as(faults_print_text, &result, (struct faults_style){ 0 });
 	assert_string_equal(text, "\nf: was not explored\ng: was not called\n"
 				  "h: by running the command again for each case: it has 3 threads\n"
-				  "\n4 calls of 4 functions explored: 60 cases in 0.5 s (120 a second).\n"
+				  "\n2 of 4 calls of 4 functions explored: 60 cases in 0.5 s (120 a second).\n"
 				  "The command itself was ended by signal 11 (Segmentation fault).\n"
 				  "Not complete: the time was over.\n"
 				  "No leak was found.\n");
@@ -357,11 +374,21 @@ static void test_of_a_replay_everything_is_told(void **state)
 	expect_in(text, "cached  read_config keeps once a file when fstat fails with EIO\n");
 	expect_in(text, "    left open  handle 7  file /etc/server.conf");
 	expect_not_in(text, "confirmed");
+	expect_not_in(text, "ended with");
+	expect_not_in(text, "Nothing stays");
 	cached.verdict = FAULTS_LEAK;
 	cached.suppressed = true;
 	free(text);
 	text = printed_as(faults_print_text, &result, (struct faults_style){ .asked = &replay });
 	expect_in(text, "SUPPRESSED LEAK  read_config keeps");
+	free(text);
+	result.n_findings = 0;
+	text = printed_as(faults_print_text, &result, (struct faults_style){ .asked = &replay });
+	assert_string_equal(text, "\nNothing stays behind of this case.\n");
+	free(text);
+	result.stopped = 12;
+	text = printed_as(faults_print_text, &result, (struct faults_style){ .asked = &replay });
+	assert_string_equal(text, "");
 	free(text);
 }
 
@@ -584,6 +611,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_leak_in_text),
 		cmocka_unit_test(test_what_else_can_be_left),
+		cmocka_unit_test(test_of_a_whole_program_it_is_open_at_its_end),
 		cmocka_unit_test(test_two_steps_and_steps_of_others),
 		cmocka_unit_test(test_names_are_escaped_everywhere),
 		cmocka_unit_test(test_what_is_no_leak),

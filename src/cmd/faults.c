@@ -185,8 +185,10 @@ static int take_value(const struct command *command, struct faults_request *requ
 		return take_word(command, value, "number of the case", &how->replay);
 	case OPTION_TOP:
 		return take_top(command, value, &request->top);
-	default:
-		return cmd_usage(command, "the command stands behind --: -- %s ...", value);
+	default: /* told when nothing else is wrong: --help may follow */
+		if (!request->stray)
+			request->stray = value;
+		return 0;
 	}
 }
 
@@ -255,6 +257,9 @@ static int check(const struct command *command, struct faults_request *request)
 	struct faults_options *how = &request->how;
 	bool has_names = how->n_functions || how->n_libraries;
 
+	if (request->stray)
+		return cmd_usage(command, "the command stands behind --: -- %s ...",
+				 request->stray);
 	if (request->n_words == 0)
 		return cmd_usage(command, "which command? give it behind --");
 	if (!*request->words[0])

@@ -7,6 +7,20 @@
 #include <sys/wait.h>
 
 #include "cmd/faults_session.h"
+#include "proc/proc.h"
+
+#define STOPPED_NS NS_PER_S
+
+/* The stop has been ordered; a debugger that comes before it waits for a second one.  Nothing tells of
+ * the stops of a process that is not our child. */
+static void wait_until_stopped(pid_t pid)
+{
+	int64_t deadline = now_ns() + STOPPED_NS;
+	struct proc_process process;
+
+	while (proc_process_read(pid, &process) == 0 && process.state != 'T' && now_ns() < deadline)
+		nap_ns(NS_PER_MS);
+}
 
 /* ^C is for what it debugs, and it is not to end us, who have to clean up behind it. */
 static void ignore_keys(void)
@@ -18,13 +32,20 @@ static void ignore_keys(void)
 /* In the child.  What tells that it could not be run is an errno in the pipe. */
 static void __attribute__((noreturn)) exec_debugger(const char *debugger, pid_t pid, int failed)
 {
+	/* Or gdb would stop again at once, at the signal that the process stands at. */
+	bool is_gdb = !strncmp(lines_base_name(debugger), "gdb", 3);
 	char number[16];
+	sigset_t none;
 	int code;
 
 	(void)snprintf(number, sizeof(number), "%d", (int)pid);
+	/* A debugger that never hears of SIGCHLD waits for ever. */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGINT, SIG_DFL);
 	(void)signal(SIGQUIT, SIG_DFL);
-	(void)execlp(debugger, debugger, "-p", number, (char *)NULL);
+	(void)execlp(debugger, debugger, "-p", number, is_gdb ? "-ex" : NULL,
+		     "handle SIGSTOP nostop noprint nopass", (char *)NULL);
 	code = errno;
 	if (write(failed, &code, sizeof(code)) < 0)
 		_exit(126);
@@ -63,6 +84,7 @@ int faults_debug(const struct faults_request *request, pid_t pid)
 		return cmd_fail_code(false, -errno, "the process that the replay has stopped");
 	printf("Process %d is stopped where the step has failed.\n", (int)pid);
 	(void)fflush(stdout);
+	wait_until_stopped(pid);
 	ignore_keys();
 	r = run_debugger(request->debugger, pid);
 	(void)pidfd_send_signal(process, SIGKILL, NULL, 0);

@@ -6,12 +6,14 @@
 #include <signal.h>
 #include <string.h>
 
+#include "faults/sandbox.h"
 #include "faults/suppress.h"
 
 #define PROGRESS_NS (200 * NS_PER_MS)
 
 struct session {
 	const struct faults_request *request;
+	struct sandbox *sandbox; /* NULL: none was asked for */
 	bool with_progress;
 	int64_t began_ns, shown_ns;
 };
@@ -94,6 +96,14 @@ static void tell(void *data, const char *line)
 	(void)fflush(stdout); /* the command writes there, too, and a debugger will */
 }
 
+/* In the child that becomes the command. */
+static int go_into_sandbox(void *data, struct tendril_error *error)
+{
+	const struct session *session = data;
+
+	return sandbox_enter(session->sandbox, error);
+}
+
 /* Exploring */
 
 static bool has_text(const struct faults_request *request)
@@ -140,11 +150,15 @@ static int explore(const struct faults_request *request,
 
 	if (r < 0)
 		return cmd_fail_code(request->json, r, "signals");
+	if (request->sandbox && sandbox_new(NULL, &session.sandbox, &error) < 0)
+		return cmd_fail(request->json, &error);
+	how.prepare = request->sandbox ? go_into_sandbox : NULL;
 	how.suppressions = suppressions;
 	how.progress = take_progress;
 	how.told = how.replay && has_text(request) ? tell : NULL;
 	how.data = &session;
 	r = faults_explore(&how, &result, &error);
+	sandbox_free(session.sandbox);
 	clear_progress(&session);
 	if (r < 0 && !error.text[0])
 		return cmd_fail_code(request->json, r, request->words[0]);

@@ -13,6 +13,7 @@ struct faults_request {
 	const char **functions, **libraries;
 	char **words; /* of COMMAND, NULL at the end */
 	size_t n_words;
+	const char *stray; /* a word before "--"; NULL: there is none */
 	bool json, all_findings, sandbox;
 	const char *sarif, *junit; /* files, or "-" */
 	const char *suppressions;

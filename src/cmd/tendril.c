@@ -12,9 +12,7 @@ static const struct command *const commands[] = {
 #ifdef TENDRIL_LEAKS
 	&cmd_leaks,
 #endif
-#ifdef TENDRIL_EXPLORES
 	&cmd_faults,
-#endif
 };
 
 static int print_help(void)

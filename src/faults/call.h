@@ -15,6 +15,7 @@
 #define OPENINGS_MAX  65536
 #define CHILDREN_MAX  64
 #define JUMPS_MAX     4
+#define UNTRACED      UINT32_MAX /* the ordinal of a task that is not, or no more, of the call */
 #define ALLOCATORS    3 /* malloc, calloc, realloc */
 
 /* A call stack, kept once. */
@@ -75,10 +76,12 @@ struct entry {
 	} seen[ARGUMENTS_SEEN + 1];
 	struct patch patch[PATCHES_MAX]; /* in the copies */
 	size_t n_patches;
+	const char *why;                 /* no copy can stand for it */
 	/* What the call does when nothing is made to fail. */
 	bool usual_failed;
 	uint64_t usual_result;
 	struct leftovers usual_left;
+	const struct trail *usual_opener[LEFT_MAX];
 };
 
 enum outcome {
@@ -93,7 +96,7 @@ enum outcome {
 };
 
 struct opening {
-	bool is_mapping;
+	enum faults_left_type type;
 	int64_t number;
 	raddr_t low, high;
 	const struct trail *trail;
@@ -106,6 +109,7 @@ struct call {
 	bool traced;
 	bool whole;      /* it ends with the process: a STOP_EXIT is its return */
 	bool came_back;  /* before that, the function has returned */
+	bool goes_on;    /* nobody waits for a return of it any more */
 	size_t n_tasks;
 	int64_t deadline_ns;
 	const struct plan *plan; /* to be followed; or NULL */
@@ -124,7 +128,7 @@ struct call {
 		pid_t tid;
 		bool shares, ended;
 	} child[CHILDREN_MAX];
-	unsigned int n_children;
+	unsigned int n_children, n_children_before; /* of the call before this one in the same process */
 	const char *why; /* it was given up */
 	struct opening *opened;
 	size_t n_opened, opened_room;
@@ -138,7 +142,6 @@ struct call {
 	bool told;            /* to the user, line by line */
 	bool only_own;        /* other threads of the process go their own way: what is left counts only
 				 when this call has opened it */
-	bool shares;          /* nothing with the original: at_step() need not care for it */
 };
 
 /* A process that stands at the entry; breakpoints that end the call are made in it. */
@@ -152,6 +155,17 @@ void call_take(struct call *call, struct stop *stop);
 void call_follow(struct call *call);
 /* What was seen of a call so far, for a copy of its process that goes on from here. */
 void call_inherit(struct call *call, const struct call *from);
+void call_end(struct call *call, enum outcome outcome);
+/* steps.c */
+void call_at_entry(struct call *call, struct task *task);
+void call_at_exit(struct call *call, struct task *task);
+void call_note_opening(struct call *call, const struct opening *opening);
+struct fault call_make_step(struct call *call, struct task *task, int step,
+			    const struct arch_state *state);
+/* Return: the error to inject, 0, or negative: the call was given up. */
+int call_decide(struct call *call, struct task *task, struct fault *here, const uint8_t *errors);
+/* breakpoints.c */
+void call_at_trap(struct call *call, struct task *task);
 /* Let its task go on. */
 void call_resume(struct call *call, struct task *task, int signal);
 /* Step over the breakpoint that a task stands at, and go on. */
@@ -164,8 +178,8 @@ void call_done(struct call *call);
 int call_left(struct call *call, struct leftovers *left);
 /* Which stack has opened it; NULL: not known. */
 const struct trail *call_opener(const struct call *call, const struct left *left);
-/* Has something of it been put where an argument leads? */
-bool call_handed(const struct call *call, const struct leftovers *left);
+/* Has it put a new object where an argument leads: with all that this holds? */
+bool call_handed(const struct call *call);
 
 int call_set_breakpoints(const struct entry *entry, const struct task *task,
 			 const struct arch_state *state);

@@ -26,10 +26,14 @@ int entry_take(struct explorer *explorer, struct task *task, struct image *image
 	uint64_t word;
 	int r;
 
-	*entry = (struct entry){ .explorer = explorer, .image = image, .function = function,
-				 .original = stands ? task : NULL, .state = *state,
-				 .frame = arch_call_frame(state), .space = image->space,
-				 .number = explorer->target[function].calls };
+	*entry = (struct entry){.explorer = explorer,
+				.image = image,
+				.function = function,
+				.original = stands ? task : NULL,
+				.state = *state,
+				.frame = arch_call_frame(state),
+				.space = image->space,
+				.number = explorer->target[function].calls};
 	r = task_read(task, arch_call_return_slot(state), &word, sizeof(word));
 	if (r == 0)
 		r = baseline_take(task->tgid, stands, &entry->baseline);
@@ -41,7 +45,8 @@ int entry_take(struct explorer *explorer, struct task *task, struct image *image
 		raddr_t at = arch_call_argument(state, i);
 
 		/* Below the stack pointer is what a register happens to hold, no argument. */
-		if (at >= entry->frame || at < entry->frame - STACK_BELOW)
+		if ((explorer->target[function].writes >> i & 1) &&
+		    (at >= entry->frame || at < entry->frame - STACK_BELOW))
 			see(task, at, &entry->seen[i]);
 	}
 	see(task, arch_call_return_slot(state), &entry->seen[ARGUMENTS_SEEN]);
@@ -52,4 +57,14 @@ int entry_take(struct explorer *explorer, struct task *task, struct image *image
 void entry_done(struct entry *entry)
 {
 	baseline_done(&entry->baseline);
+}
+
+void entry_note_usual(struct entry *entry, struct call *call)
+{
+	entry->usual_result = arch_call_result(&call->state);
+	entry->usual_failed = call_has_failed(call);
+	entry->usual_left.n = 0;
+	(void)call_left(call, &entry->usual_left);
+	for (size_t i = 0; i < entry->usual_left.n; i++)
+		entry->usual_opener[i] = call_opener(call, &entry->usual_left.item[i]);
 }

@@ -9,10 +9,10 @@
  * that may wait: a library cannot know whether the handlers of its program were installed with
  * SA_RESTART.
  *
- * Some calls have no rule on purpose.  What fails in futex(2) and the like breaks locks, and no program
- * expects it.  brk(2) returns no error, but the old end.  wait4(2) that says ECHILD says that there is
- * no child, but there is one: it would be shown as left.  connect(2) says EINPROGRESS only of a handle
- * that does not wait.  getpid(2), clock_gettime(2) and the like cannot fail.
+ * Some calls have no rule on purpose.  What fails in futex(2) and the like breaks locks, and no
+ * program expects it.  brk(2) returns no error, but the old end.  wait4(2) that says ECHILD says
+ * that there is no child, but there is one: it would be shown as left.  connect(2) says EINPROGRESS
+ * only of a handle that does not wait.  getpid(2), clock_gettime(2) and the like cannot fail.
  */
 #include "faults/errnos.h"
 
@@ -621,7 +621,8 @@ static const struct {
 } call_names[] = {
 #include "faults/call_names.inc"
 	/* Once more, should the headers know them: the first is found. */
-	CALL(cachestat) CALL(fchmodat2) CALL(statmount) CALL(listmount) CALL(mseal) CALL(open_tree_attr)
+	CALL(cachestat) CALL(fchmodat2) CALL(statmount) CALL(listmount) CALL(mseal)
+		CALL(open_tree_attr)
 };
 
 const char *errnos_call_name(long number)

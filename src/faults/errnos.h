@@ -15,15 +15,15 @@
  */
 const uint8_t *errnos_of(long number, const uint64_t arguments[6], bool unlikely);
 
-/* Does the call, if it succeeds, change something that a fork(2)ed copy shares with the original: read
- * or write what argument 0 has open (position of a file, content of a pipe or socket)? */
+/* Does the call, if it succeeds, change something that a fork(2)ed copy shares with the original:
+ * read or write what argument 0 has open (position of a file, content of a pipe or socket)? */
 bool errnos_call_uses_shared(long number, const uint64_t arguments[6], int *ret_fd);
 
 /* The same, for calls that use two handles: how many there are of them. */
 size_t errnos_call_shared(long number, const uint64_t arguments[6], int ret_handles[2]);
 
-/* Has the call done what it should when it reports an error?  close(2) has: who simulates its failure
- * by leaving it out shows a handle as left that in truth is gone. */
+/* Has the call done what it should when it reports an error?  close(2) has: who simulates its
+ * failure by leaving it out shows a handle as left that in truth is gone. */
 bool errnos_happens_all_the_same(long number);
 
 /* "openat"; NULL: not known.  And back: -1. */

@@ -12,24 +12,22 @@ bool explorer_goes_on(struct explorer *explorer)
 {
 	const struct faults_options *options = explorer->options;
 	int64_t now = now_ns();
-	struct faults_progress progress = { .cases = explorer->n_cases,
-					    .leaks = explorer->n_leaks };
+	struct faults_progress progress = {.cases = explorer->n_cases, .leaks = explorer->n_leaks};
 
-	if (explorer->stop)
+	if (explorer->interrupted)
 		return false;
-	if (options->total_ns && now - explorer->began_ns > options->total_ns) {
+	if (!explorer->stop && options->total_ns && now - explorer->began_ns > options->total_ns) {
 		explorer->note = "the time limit was reached";
 		explorer->stop = true;
-		return false;
 	}
 	if (!options->progress || now - explorer->told_ns < TELL_NS)
-		return true;
+		return !explorer->stop;
 	explorer->told_ns = now;
 	for (size_t i = 0; i < explorer->n_targets; i++)
 		progress.calls += explorer->target[i].calls;
 	if (!options->progress(options->data, &progress)) {
 		explorer->note = "it was interrupted";
-		explorer->stop = true;
+		explorer->stop = explorer->interrupted = true;
 	}
 	return !explorer->stop;
 }
@@ -46,7 +44,7 @@ static struct caller *find_caller(struct explorer *explorer, size_t function, ui
 			return *link;
 	*link = calloc(1, sizeof(**link));
 	if (*link)
-		**link = (struct caller){ .function = function, .id = id };
+		**link = (struct caller){.function = function, .id = id};
 	return *link;
 }
 
@@ -109,22 +107,22 @@ static void explore_call(struct explorer *explorer, struct task *task, struct im
 	free(entry);
 }
 
-static bool on_call(struct program *program, struct task *task, struct image *image, size_t function,
-		    const struct arch_state *state)
+static bool on_call(struct program *program, struct task *task, struct image *image,
+		    size_t function, const struct arch_state *state)
 {
 	struct explorer *explorer = program->explorer;
 	struct target *target = &explorer->target[function];
 
-	if (explorer->options->replay &&
-	    (strcmp(target->name, explorer->replay_function) != 0 ||
-	     target->calls != explorer->replay_number))
+	if (explorer->options->replay && (strcmp(target->name, explorer->replay_function) != 0 ||
+					  target->calls != explorer->replay_number))
 		return true;
-	if (target->rerun || !is_wanted(explorer, task, image, function, state))
+	if (explorer->stop || target->rerun || !is_wanted(explorer, task, image, function, state))
 		return true;
 	if (explorer->options->rerun)
 		run_again_later(target, "it was asked for");
 	else if (tracer_threads(explorer->tracer, task->tgid) > 1)
-		run_again_later(target, "the process has several threads, of which a copy has only one");
+		run_again_later(target,
+				"the process has several threads, of which a copy has only one");
 	else if (!image->syscall_at)
 		run_again_later(target, "the process has no vdso to make system calls with");
 	else
@@ -144,27 +142,37 @@ static int find_fault(const struct explorer *explorer, struct tendril_error *err
 
 		if (explorer->matched[i])
 			continue;
-		escape_text(is_library ? options->libraries[i - options->n_functions] :
-					 options->functions[i],
+		escape_text(is_library ? options->libraries[i - options->n_functions]
+				       : options->functions[i],
 			    name, sizeof(name));
 		return fail(error, -ENOENT, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NO_SYMBOL,
-			    is_library ? "no program that ran has a library %s%s" :
-			    explorer->near[0] ? "no program that ran has a function %s; near to it: %.120s" :
-						"no program that ran has a function %s%s",
+			    is_library ? "no program that ran has a library %s%s"
+			    : explorer->near[0]
+				    ? "no program that ran has a function %s; near to it: %.120s"
+				    : "no program that ran has a function %s%s",
 			    name, is_library ? "" : explorer->near);
 	}
-	if (options->replay && !explorer->replayed)
-		return fail(error, -EINVAL, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
-			    "the command did not come to call %llu of %s",
-			    (unsigned long long)explorer->replay_number,
-			    explorer->replay_function);
 	return 0;
+}
+
+static int find_replay(const struct explorer *explorer, struct tendril_error *error)
+{
+	if (explorer->replayed)
+		return 0;
+	if (explorer->interrupted)
+		return fail(error, -EINVAL, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
+			    "%s: there is no such step in call %llu of %s",
+			    explorer->options->replay, (unsigned long long)explorer->replay_number,
+			    explorer->replay_function);
+	return fail(error, -EINVAL, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
+		    "the command did not come to call %llu of %s",
+		    (unsigned long long)explorer->replay_number, explorer->replay_function);
 }
 
 static int explore(struct explorer *explorer, struct tendril_error *error)
 {
-	struct program program = { .explorer = explorer, .group = &explorer->originals,
-				   .on_call = on_call };
+	struct program program = {
+		.explorer = explorer, .group = &explorer->originals, .on_call = on_call};
 	int r = program_start(&program, explorer->options->replay != NULL, error);
 
 	if (r < 0)
@@ -174,7 +182,9 @@ static int explore(struct explorer *explorer, struct tendril_error *error)
 	for (size_t i = 0; i < explorer->n_targets && !explorer->options->replay; i++)
 		if (explorer->target[i].rerun && explorer_goes_on(explorer))
 			rerun_function(explorer, i);
-	return explorer->stop ? 0 : find_fault(explorer, error);
+	if (!explorer->stop)
+		r = find_fault(explorer, error);
+	return r == 0 && explorer->options->replay ? find_replay(explorer, error) : r;
 }
 
 static void free_chain(struct caller *caller)
@@ -230,7 +240,7 @@ void explorer_free(struct explorer *explorer)
 static int explorer_new(const struct faults_options *options, struct explorer **ret_explorer,
 			struct tendril_error *error)
 {
-	struct symbolizer_options symbols = { .debuginfod = options->debuginfod };
+	struct symbolizer_options symbols = {.debuginfod = options->debuginfod};
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	struct explorer *explorer = calloc(1, sizeof(*explorer));
 	int r;

@@ -47,14 +47,17 @@ struct target {
 	enum function_returns returns;
 	bool whole; /* to the end of the process */
 	unsigned int return_bytes; /* 0: not known */
+	unsigned int writes;       /* through which parameters, as struct function has it */
 	raddr_t module_low, module_high; /* in the image of the latest call */
 	uint64_t calls, explored, cases;
 	bool rerun;
+	bool usual_is_judged; /* what it leaves when it succeeds */
 	const char *why;
 };
 
 /* One case that left something behind, or ended in a way worth telling. */
 struct suspect {
+	size_t sequence;
 	struct plan plan;
 	size_t function;
 	uint64_t call;
@@ -63,10 +66,12 @@ struct suspect {
 	int status;
 	uint64_t result;
 	bool confirmed, open_at_exit;
+	int64_t returned_number;
 	struct leftovers left;
 	const struct trail *opener[LEFT_MAX];
 	struct fault natural; /* what failed by itself, when nothing was made to */
-	uint64_t key; /* the same for cases that are one defect */
+	uint64_t left_key; /* the same for cases that leave the same behind */
+	uint64_t key;	   /* the same for cases that are one defect: of what grows */
 };
 
 struct explorer {
@@ -89,7 +94,8 @@ struct explorer {
 	int64_t began_ns, told_ns;
 	unsigned int jobs;
 	int64_t case_ns;
-	bool stop;
+	bool stop;        /* nothing more is gone through */
+	bool interrupted; /* nor is the command waited for */
 	const char *note;
 	char near[512]; /* names like those that were not found */
 	bool *matched;  /* each of the functions and libraries asked for */
@@ -132,12 +138,14 @@ void program_follow(struct program *program);
 int entry_take(struct explorer *explorer, struct task *task, struct image *image, size_t function,
 	       const struct arch_state *state, bool stands, struct entry *ret_entry);
 void entry_done(struct entry *entry);
+/* What the call does when nothing is made to fail. */
+void entry_note_usual(struct entry *entry, struct call *call);
 
 /* guide.c: one call, gone through step by step */
 void guide_explore(struct explorer *explorer, struct entry *entry);
 bool explorer_goes_on(struct explorer *explorer);
 
-/* judge.c */
+/* case.c */
 /* Where a case can be had again: from a process that stands before the failing step; or, with at NULL,
  * from the entry. */
 struct branch {
@@ -151,9 +159,42 @@ struct branch {
 /* A copy that stands behind the step, which has failed. */
 int branch_copy(struct explorer *explorer, struct entry *entry, const struct branch *branch,
 		int error, struct group *group, struct task **ret_copy);
+int case_begin(struct explorer *explorer, struct entry *entry, const struct branch *branch,
+	       const struct plan *plan, struct group *group, struct call *ret_call);
+void case_follow(struct call *call);
+/* Let the process go on behind the call, as if nobody looked; the caller resumes it. */
+void case_go_on(struct call *call);
+/* The end of its processes.  Copies are killed; the command, when it was run again, may end by itself. */
+void case_end(struct call *call);
+/* It is over, and the process is still there. */
+bool call_came_back(const struct call *call);
+
+/* failed.c */
 bool call_has_failed(const struct call *call);
+
+/* left.c */
 /* Has it more than the call usually leaves? */
 bool left_is_unusual(const struct entry *entry, const struct leftovers *left);
+/* Instead of the number of the handle that a function has returned. */
+#define NO_HANDLE (-1)
+#define FAILED	  (-2)
+#define USUAL	  (-3) /* nothing was made to fail */
+/*
+ * Keep of what is left that which counts: not what the loader maps; and when the function has not
+ * failed, not what it leaves when nothing fails, nor the handle that it returns.
+ */
+void left_keep_unusual(const struct call *call, struct leftovers *left, int64_t returned);
+
+/* trial.c */
+enum growth { GROWS, STAYS, CANNOT_TELL };
+/* The same fault in two further calls of the function must leave more, each time. */
+enum growth trial_growth(struct call *call, const struct plan *plan, struct suspect *suspect);
+/* What is still open when our patience ends counts as never closed. */
+bool trial_is_closed_later(struct explorer *explorer, struct entry *entry,
+			   const struct branch *branch, const struct plan *plan,
+			   struct suspect *suspect);
+
+/* judge.c */
 /* plan: the faults of the case; the last of them is the branch's. */
 void judge(struct explorer *explorer, struct entry *entry, const struct branch *branch,
 	   const struct plan *plan);
@@ -173,6 +214,9 @@ bool case_is_suspect(struct explorer *explorer, struct call *call, const struct 
 int replay_parse(const char *text, char **ret_function, uint64_t *ret_call, struct plan *ret_plan,
 		 struct tendril_error *error);
 void replay_call(struct explorer *explorer, struct entry *entry);
+
+/* trail.c */
+uint64_t hash_mix(uint64_t hash, uint64_t value);
 
 /* explore.c */
 void explorer_free(struct explorer *explorer);

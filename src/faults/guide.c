@@ -3,10 +3,11 @@
  * guide.c - one call of a function, gone through step by step
  *
  * The guide is a copy of the original at the function's entry.  Before each step that could fail it
- * waits, while copies of it see the step fail, each in another way, and return; so what comes before
- * the step is gone through once, not once a case.
+ * waits, while copies of it see the step fail, each in another way, and return; so what comes
+ * before the step is gone through once, not once a case.
  */
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "faults/errnos.h"
@@ -28,8 +29,8 @@ struct guide {
 	/* Cases that want to be judged where they came from. */
 	struct plan *suspect;
 	size_t n_suspects, suspects_room;
-	/* Steps made while other threads or processes of the call were under way: a copy would not have
-	 * them, so that the call is made again, from its entry, for each. */
+	/* Steps made while other threads or processes of the call were under way: a copy would not
+	 * have them, so that the call is made again, from its entry, for each. */
 	struct plan *later;
 	size_t n_later, later_room;
 };
@@ -38,8 +39,8 @@ static void append(struct plan **plans, size_t *n, size_t *room, const struct pl
 {
 	if (*n == *room) {
 		size_t wanted = *room * 2 + 16;
-		struct plan *more = wanted > LATER_MAX ? NULL :
-							 realloc(*plans, wanted * sizeof(*more));
+		struct plan *more =
+			wanted > LATER_MAX ? NULL : realloc(*plans, wanted * sizeof(*more));
 
 		if (!more)
 			return;
@@ -65,7 +66,7 @@ static struct plan with_fault(const struct plan *plan, const struct fault *step,
 
 bool case_is_suspect(struct explorer *explorer, struct call *call, const struct plan *plan)
 {
-	struct leftovers left = { .n = 0 };
+	struct leftovers left = {.n = 0};
 
 	explorer->n_cases++;
 	explorer->target[call->entry->function].cases++;
@@ -75,7 +76,8 @@ bool case_is_suspect(struct explorer *explorer, struct call *call, const struct 
 	case CALL_JUMPED:
 		if (call_left(call, &left) < 0 || left.n == 0)
 			return false;
-		/* What a program leaves open when it ends is nobody's loss, unless it does not usually. */
+		/* What a program leaves open when it ends is nobody's loss, unless it does not
+		 * usually. */
 		return (call_has_failed(call) && !call->whole) ||
 		       left_is_unusual(call->entry, &left);
 	case CALL_KILLED:
@@ -155,7 +157,7 @@ static void send_copy(struct guide *guide, const struct branch *branch, const st
 			&explorer->copies, &task) < 0)
 		return;
 	task->of = copy;
-	*copy = (struct copy){ .busy = true, .plan = *plan };
+	*copy = (struct copy){.busy = true, .plan = *plan};
 	call_init(&copy->call, guide->entry, &explorer->copies, task);
 	copy->call.traced = false;
 	call_unpatch(guide->entry, task, true);
@@ -170,8 +172,10 @@ static void walk(struct guide *guide, struct call *call);
 static void send_guide(struct guide *guide, const struct branch *branch, const struct plan *plan)
 {
 	struct explorer *explorer = guide->explorer;
-	struct guide further = { .explorer = explorer, .entry = guide->entry, .plan = *plan,
-				 .copies = guide->copies };
+	struct guide further = {.explorer = explorer,
+				.entry = guide->entry,
+				.plan = *plan,
+				.copies = guide->copies};
 	struct group group;
 	struct task *task;
 	struct call call;
@@ -185,8 +189,7 @@ static void send_guide(struct guide *guide, const struct branch *branch, const s
 	walk(&further, &call);
 	if (case_is_suspect(explorer, &call, plan))
 		append(&guide->suspect, &guide->n_suspects, &guide->suspects_room, plan);
-	group_kill(explorer->tracer, &group);
-	call_done(&call);
+	case_end(&call);
 	free(further.later);
 }
 
@@ -263,16 +266,76 @@ static void defer(struct guide *guide, const struct fault *step, const uint8_t *
 	}
 }
 
+/* What the guide has opened on its way, its copies share with it. */
+
+#define POSITIONS_MAX 64
+
+struct positions {
+	struct {
+		int number;
+		uint64_t at;
+	} of[POSITIONS_MAX];
+	size_t n;
+};
+
+/* False: there is something that cannot be set back. */
+static bool note_positions(const struct call *call, struct positions *positions)
+{
+	positions->n = 0;
+	for (size_t i = 0; i < call->n_opened; i++) {
+		const struct opening *opening = &call->opened[i];
+		uint64_t at;
+		enum sharing sharing;
+
+		if (opening->type != FAULTS_LEFT_HANDLE)
+			continue;
+		sharing = state_sharing(call->main->tgid, (int)opening->number, &at);
+		if (sharing == SHARES_CONTENT || positions->n == POSITIONS_MAX)
+			return false;
+		if (sharing == SHARES_NOTHING)
+			continue;
+		positions->of[positions->n].number = (int)opening->number;
+		positions->of[positions->n++].at = at;
+	}
+	return true;
+}
+
+/* Have the copies moved one?  Then it is set back. */
+static bool set_back(struct explorer *explorer, const struct call *call,
+		     const struct branch *branch, const struct positions *positions)
+{
+	bool moved = false;
+	int64_t result;
+
+	for (size_t i = 0; i < positions->n; i++) {
+		int number = positions->of[i].number;
+		uint64_t at;
+
+		if (state_sharing(call->main->tgid, number, &at) != SHARES_POSITION ||
+		    at == positions->of[i].at)
+			continue;
+		moved = true;
+		(void)task_syscall(
+			explorer->tracer, branch->at, &branch->state, branch->syscall_at, SYS_lseek,
+			(uint64_t[6]){(uint64_t)number, positions->of[i].at, SEEK_SET}, &result);
+	}
+	return moved;
+}
+
 static int at_step(struct call *call, struct task *task, const struct fault *step,
 		   const uint8_t *errors)
 {
 	struct guide *guide = call->data;
 	struct explorer *explorer = guide->explorer;
 	bool last = guide->plan.n + 1 == (explorer->options->pairs ? PLAN_MAX : 1);
-	struct branch branch = { .syscall_at = guide->entry->image->syscall_at, .guide = call };
+	struct branch branch = {.syscall_at = guide->entry->image->syscall_at, .guide = call};
+	uint64_t cases = explorer->n_cases,
+		 own_cases = explorer->target[guide->entry->function].cases;
+	struct positions positions;
 	int r;
 
-	if (call->n_tasks > 1 || step->ordinal != 0) {
+	if (call->n_tasks > 1 || step->ordinal != 0 || errnos_happens_all_the_same(step->step) ||
+	    !note_positions(call, &positions)) {
 		defer(guide, step, errors);
 		return 0;
 	}
@@ -287,6 +350,13 @@ static int at_step(struct call *call, struct task *task, const struct fault *ste
 	}
 	while (explorer->copies.n_tasks && attend(guide))
 		;
+	if (r == 0 && set_back(explorer, call, &branch, &positions)) {
+		/* Each one disturbed the others: once more, one by one. */
+		guide->n_suspects = 0;
+		explorer->n_cases = cases;
+		explorer->target[guide->entry->function].cases = own_cases;
+		defer(guide, step, errors);
+	}
 	if (r == 0)
 		judge_suspects(guide, &branch);
 	return r < 0 ? r : enter_again(explorer, &branch);
@@ -297,7 +367,8 @@ static void walk(struct guide *guide, struct call *call)
 	call->data = guide;
 	call->at_step = at_step;
 	call->deadline_ns = INT64_MAX;
-	/* Each step may wait for many copies: the time of the guide itself begins anew with each. */
+	/* Each step may wait for many copies: the time of the guide itself begins anew with each.
+	 */
 	call_resume(call, call->main, 0);
 	while (call->outcome == CALL_RUNS) {
 		struct stop stop;
@@ -329,8 +400,7 @@ static void make_later(struct guide *guide, const struct plan *plan)
 	call_follow(&call);
 	if (call.n_done == plan->n && case_is_suspect(explorer, &call, plan))
 		judge(explorer, guide->entry, NULL, plan);
-	group_kill(explorer->tracer, &group);
-	call_done(&call);
+	case_end(&call);
 }
 
 /* What it does when nothing fails. */
@@ -338,8 +408,8 @@ static enum outcome see_usual(struct guide *guide)
 {
 	struct explorer *explorer = guide->explorer;
 	struct entry *entry = guide->entry;
-	const struct target *target = &explorer->target[entry->function];
-	struct plan nothing = { .n = 0 };
+	struct target *target = &explorer->target[entry->function];
+	struct plan nothing = {.n = 0};
 	enum outcome outcome;
 	struct group group;
 	struct call call;
@@ -347,45 +417,58 @@ static enum outcome see_usual(struct guide *guide)
 	group_init(&group);
 	if (call_begin(entry, &group, &call) < 0)
 		return CALL_GIVEN_UP;
-	call.traced = false;
-	call_unpatch(entry, call.main, true);
 	call_resume(&call, call.main, 0);
 	call_follow(&call);
 	outcome = call.outcome;
-	if (outcome == CALL_RETURNED || outcome == CALL_THREW || outcome == CALL_JUMPED) {
-		entry->usual_result = arch_call_result(&call.state);
-		entry->usual_failed = call_has_failed(&call);
-		(void)call_left(&call, &entry->usual_left);
-	}
-	group_kill(explorer->tracer, &group);
-	call_done(&call);
-	if (entry->usual_left.n && !target->whole)
+	entry->why = call.why;
+	if (outcome == CALL_RETURNED || outcome == CALL_THREW || outcome == CALL_JUMPED)
+		entry_note_usual(entry, &call);
+	case_end(&call);
+	if (entry->usual_left.n && !target->whole &&
+	    (entry->usual_failed || !target->usual_is_judged)) {
+		target->usual_is_judged = !entry->usual_failed;
 		judge(explorer, entry, NULL, &nothing);
+	}
 	return outcome;
+}
+
+/* False: the call cannot be gone through here. */
+static bool knows_usual(struct guide *guide, struct target *target)
+{
+	switch (see_usual(guide)) {
+	case CALL_HUNG:
+		target->why = "a copy of it did not return in time";
+		return false;
+	case CALL_GIVEN_UP:
+		target->rerun = true;
+		target->why = guide->entry->why ? guide->entry->why : "no copy of it could be made";
+		return false;
+	default:
+		return true;
+	}
 }
 
 void guide_explore(struct explorer *explorer, struct entry *entry)
 {
 	struct target *target = &explorer->target[entry->function];
-	struct guide guide = { .explorer = explorer, .entry = entry };
+	struct guide guide = {.explorer = explorer, .entry = entry};
 	struct group group;
 	struct call call;
 
 	guide.copies = calloc(explorer->jobs, sizeof(*guide.copies));
-	if (!guide.copies || see_usual(&guide) == CALL_HUNG) {
-		target->why = guide.copies ? "a copy of it did not return in time" : "out of memory";
+	if (!guide.copies || !knows_usual(&guide, target)) {
 		free(guide.copies);
 		return;
 	}
 	group_init(&group);
 	if (call_begin(entry, &group, &call) == 0) {
 		walk(&guide, &call);
-		if (call.outcome == CALL_GIVEN_UP && call.why) {
+		if (call.outcome == CALL_GIVEN_UP &&
+		    call.why) { /* what went well before does not now */
 			target->rerun = true;
 			target->why = call.why;
 		}
-		group_kill(explorer->tracer, &group);
-		call_done(&call);
+		case_end(&call);
 	}
 	for (size_t i = 0; i < guide.n_later && !target->rerun && explorer_goes_on(explorer); i++)
 		make_later(&guide, &guide.later[i]);

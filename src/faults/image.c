@@ -38,7 +38,7 @@ struct spot *image_spot(const struct image *image, raddr_t at)
 static void add_spot(struct image *image, struct task *task, raddr_t at, enum spot_kind kind,
 		     size_t function)
 {
-	struct spot spot = { .at = at, .kind = kind, .function = function }, *more;
+	struct spot spot = {.at = at, .kind = kind, .function = function}, *more;
 	size_t place = image->n_spots;
 
 	if (image_spot(image, at) || image->n_spots == SPOTS_MAX)
@@ -77,12 +77,17 @@ static size_t find_target(struct explorer *explorer, const struct function *func
 		explorer->targets_room = room;
 	}
 	explorer->target[explorer->n_targets] = (struct target){
-		.name = strdup(name), .module = strdup(function->module), .file = function->file,
-		.line = function->line, .returns = function->returns,
+		.name = strdup(name),
+		.module = strdup(function->module),
+		.file = function->file,
+		.line = function->line,
+		.returns = function->returns,
 		.return_bytes = function->return_bytes,
+		.writes = function->writes,
 		.fails = explorer->options->fails == FAULTS_FAILS_BY_TYPE &&
-					 function->returns == RETURNS_VOID ?
-				 FAULTS_FAILS_EXIT : explorer->options->fails,
+					 function->returns == RETURNS_VOID
+				 ? FAULTS_FAILS_EXIT
+				 : explorer->options->fails,
 	};
 	return explorer->n_targets++;
 }
@@ -105,8 +110,9 @@ static void add_functions(struct explorer *explorer, struct image *image, struct
 	if (space_functions(image->space, pattern, exported_only, &functions, &n) < 0)
 		return;
 	for (size_t i = 0; i < n; i++) {
-		size_t target = is_loaders_copy(pattern, &functions[i]) ?
-					SIZE_MAX : find_target(explorer, &functions[i]);
+		size_t target = is_loaders_copy(pattern, &functions[i])
+					? SIZE_MAX
+					: find_target(explorer, &functions[i]);
 
 		if (target != SIZE_MAX)
 			add_spot(image, task, functions[i].low, SPOT_FUNCTION, target);
@@ -170,9 +176,9 @@ static raddr_t look_up(struct image *image, const struct elf_modules *modules, c
 
 static void look_for_exits(struct image *image, const struct elf_modules *modules)
 {
-	static const char *const jumps[JUMPS_MAX] = { "longjmp", "siglongjmp", "_longjmp",
-						      "__longjmp_chk" };
-	static const char *const allocators[ALLOCATORS] = { "malloc", "calloc", "realloc" };
+	static const char *const jumps[JUMPS_MAX] = {"longjmp", "siglongjmp", "_longjmp",
+						     "__longjmp_chk"};
+	static const char *const allocators[ALLOCATORS] = {"malloc", "calloc", "realloc"};
 
 	image->catches = look_up(image, modules, "__cxa_begin_catch");
 	for (size_t i = 0; i < JUMPS_MAX; i++)
@@ -218,9 +224,12 @@ void image_meet_start(struct explorer *explorer, struct image *image, struct tas
 		      const struct arch_state *state)
 {
 	char path[64], module[4096];
-	struct function main_function = { .low = arch_call_argument(state, 0), .name = "main",
-					  .symbol = "main", .module = module,
-					  .returns = RETURNS_SIGNED, .return_bytes = 4 };
+	struct function main_function = {.low = arch_call_argument(state, 0),
+					 .name = "main",
+					 .symbol = "main",
+					 .module = module,
+					 .returns = RETURNS_SIGNED,
+					 .return_bytes = 4};
 	size_t target;
 	ssize_t n;
 

@@ -1,293 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* judge.c - is what a failing call leaves behind a leak, a cache, or somebody's to close later? */
 #include <string.h>
-#include <sys/wait.h>
 
 #include "faults/explorer.h"
-
-#define ERROR_MAX 4095
-
-enum growth { GROWS, STAYS, CANNOT_TELL };
-
-/* Has it failed? */
-
-static bool is_error(int64_t result)
-{
-	return result < 0 && result >= -ERROR_MAX;
-}
-
-/* Without its type: by what it returns when nothing fails. */
-static bool differs_like_failure(const struct entry *entry, uint64_t result)
-{
-	int64_t whole = (int64_t)result;
-	int32_t half = (int32_t)result;
-	bool negative = is_error(whole) || (result <= UINT32_MAX && is_error(half));
-	uint64_t usual = entry->usual_result;
-
-	if (negative)
-		return true;
-	return (usual == 0) != (result == 0) && ((uint32_t)usual == 0 || result == 0);
-}
-
-static bool failed_by_type(const struct entry *entry, const struct target *target, uint64_t result)
-{
-	int64_t value = target->return_bytes == 4 ? (int32_t)result :
-			target->return_bytes == 2 ? (int16_t)result :
-			target->return_bytes == 1 ? (int8_t)result :
-						    (int64_t)result;
-	uint64_t mask = target->return_bytes && target->return_bytes < 8 ?
-				(1ULL << target->return_bytes * 8) - 1 : UINT64_MAX;
-
-	switch (target->returns) {
-	case RETURNS_POINTER:
-		return result == 0 || is_error((int64_t)result);
-	case RETURNS_BOOL:
-		return (result & 0xff) == 0;
-	case RETURNS_SIGNED: /* or an error code, where none is 0 */
-		return value < 0 || (value != 0 && (entry->usual_result & mask) == 0);
-	case RETURNS_UNSIGNED:
-		return ((result & mask) == 0) != ((entry->usual_result & mask) == 0);
-	default:
-		return differs_like_failure(entry, result);
-	}
-}
-
-bool call_has_failed(const struct call *call)
-{
-	const struct entry *entry = call->entry;
-	const struct target *target = &entry->explorer->target[entry->function];
-	uint64_t result = arch_call_result(&call->state);
-	int64_t value = target->return_bytes == 4 || (result <= UINT32_MAX && result > INT32_MAX) ?
-				(int32_t)result : (int64_t)result;
-
-	if (call->whole) /* or it has ended in the middle, and left it to the kernel to close */
-		return call->came_back;
-	if (call->outcome != CALL_RETURNED)
-		return true;
-	switch (target->fails) {
-	case FAULTS_FAILS_NEGATIVE:
-		return value < 0;
-	case FAULTS_FAILS_ZERO:
-		return target->return_bytes == 4 ? (uint32_t)result == 0 : result == 0;
-	case FAULTS_FAILS_NONZERO:
-		return target->return_bytes == 4 ? (uint32_t)result != 0 : result != 0;
-	case FAULTS_FAILS_EXIT:
-		return true; /* until its end has been seen */
-	default:
-		return failed_by_type(entry, target, result);
-	}
-}
-
-/* How much is left */
-
-struct weight {
-	uint64_t of[FAULTS_LEFT_PROCESS + 1];
-};
-
-static struct weight weigh(const struct leftovers *left)
-{
-	struct weight weight = { { 0 } };
-
-	for (size_t i = 0; i < left->n; i++)
-		weight.of[left->item[i].type] += left->item[i].type == FAULTS_LEFT_MAPPING ?
-							 left->item[i].high - left->item[i].low : 1;
-	return weight;
-}
-
-bool left_is_unusual(const struct entry *entry, const struct leftovers *left)
-{
-	struct weight usual = weigh(&entry->usual_left), now = weigh(left);
-
-	for (size_t i = 0; i < ARRAY_SIZE(now.of); i++)
-		if (now.of[i] > usual.of[i])
-			return true;
-	return false;
-}
-
-/* Cases */
-
-static int step_over_allocator(struct explorer *explorer, const struct entry *entry,
-			       struct task *task, raddr_t at)
-{
-	const struct patch *patch = NULL;
-	struct stop stop;
-	int r;
-
-	for (size_t i = 0; i < entry->n_patches; i++)
-		if (entry->patch[i].at == at)
-			patch = &entry->patch[i];
-	if (!patch)
-		return 0;
-	r = task_write(task, at, patch->original, sizeof(patch->original));
-	if (r == 0)
-		task_resume(task, PTRACE_SINGLESTEP, 0);
-	if (r == 0)
-		r = task_next(explorer->tracer, task, now_ns() + NS_PER_S, &stop);
-	return r < 0 ? r : task_write(task, at, arch_breakpoint, sizeof(arch_breakpoint));
-}
-
-int branch_copy(struct explorer *explorer, struct entry *entry, const struct branch *branch,
-		int error, struct group *group, struct task **ret_copy)
-{
-	struct arch_state state = branch->state;
-	struct task *copy;
-	int r = task_copy(explorer->tracer, branch->at, &state, branch->syscall_at, group, &copy);
-
-	if (r < 0)
-		return r;
-	explorer->n_copies++;
-	if (branch->step < 0)
-		call_fail_allocation(&state, branch->step);
-	else
-		arch_fail_syscall(&state, error);
-	r = arch_write_registers(copy->tid, &state);
-	if (r == 0 && branch->step < 0)
-		r = step_over_allocator(explorer, entry, copy, arch_ip(&state));
-	if (r < 0)
-		return r;
-	*ret_copy = copy;
-	return 0;
-}
-
-static int begin_case(struct explorer *explorer, struct entry *entry, const struct branch *branch,
-		      const struct plan *plan, struct group *group, struct call *ret_call)
-{
-	struct task *task;
-	int r;
-
-	group_init(group);
-	if (!branch) {
-		r = entry->original ? call_begin(entry, group, ret_call) :
-				      rerun_begin(explorer, entry, group, ret_call);
-		if (r == 0)
-			ret_call->plan = plan;
-		return r;
-	}
-	r = branch_copy(explorer, entry, branch, plan->fault[plan->n - 1].error, group, &task);
-	if (r < 0)
-		return r;
-	call_init(ret_call, entry, group, task);
-	call_inherit(ret_call, branch->guide);
-	return 0;
-}
-
-static void follow(struct call *call)
-{
-	call_resume(call, call->main, 0);
-	call_follow(call);
-}
-
-static bool came_back(const struct call *call)
-{
-	return call->main && (call->outcome == CALL_RETURNED || call->outcome == CALL_THREW ||
-			      call->outcome == CALL_JUMPED);
-}
-
-/* The same fault in two further calls of the function must leave more, each time. */
-static enum growth look_for_growth(struct call *call, const struct plan *plan,
-				   const struct leftovers *first)
-{
-	struct weight before = weigh(first), start = before;
-	bool rises[ARRAY_SIZE(before.of)];
-
-	if (call->whole)
-		return CANNOT_TELL;
-	for (size_t i = 0; i < ARRAY_SIZE(rises); i++)
-		rises[i] = start.of[i] > 0;
-	call->plan = plan;
-	for (int round = 0; round < 2; round++) {
-		struct leftovers left = { .n = 0 };
-		struct weight now;
-
-		if (call_again(call) < 0)
-			return CANNOT_TELL;
-		call_follow(call);
-		if (!came_back(call) || call_left(call, &left) < 0)
-			return CANNOT_TELL;
-		now = weigh(&left);
-		for (size_t i = 0; i < ARRAY_SIZE(rises); i++)
-			rises[i] = rises[i] && now.of[i] > before.of[i];
-		before = now;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(rises); i++)
-		if (rises[i])
-			return GROWS;
-	return STAYS;
-}
-
-/* Patience */
-
-static bool any_is_there(const struct leftovers *left, pid_t pid)
-{
-	for (size_t i = 0; i < left->n; i++)
-		if (left_is_there(&left->item[i], pid))
-			return true;
-	return false;
-}
-
-/* The program goes on with the failed call's result, to its end. */
-static void run_on(struct explorer *explorer, struct call *call, struct suspect *suspect,
-		   bool *ret_ended)
-{
-	int64_t deadline = now_ns() + explorer->case_ns;
-	struct stop stop;
-
-	call_unpatch(call->entry, call->main, false);
-	(void)arch_write_registers(call->main->tid, &call->state);
-	trace_exits(call->main);
-	task_resume(call->main, PTRACE_CONT, 0);
-	while (tracer_next(explorer->tracer, call->group, deadline, &stop) == 0) {
-		bool is_main = stop.task == call->main;
-
-		if (is_main && (stop.kind == STOP_EXIT || stop.kind == STOP_EXEC)) {
-			suspect->open_at_exit = any_is_there(&suspect->left, stop.task->tgid);
-			suspect->status = stop.status;
-			*ret_ended = true;
-			return;
-		}
-		if (stop.kind == STOP_ENDED && is_main)
-			return;
-		if (stop.kind != STOP_ENDED)
-			task_resume(stop.task, PTRACE_CONT,
-				    stop.kind == STOP_SIGNAL ? stop.signal : 0);
-	}
-}
-
-/* Is it closed later?  What is still open when our patience ends counts as never closed. */
-static bool is_closed_later(struct explorer *explorer, struct entry *entry,
-			    const struct branch *branch, const struct plan *plan,
-			    struct suspect *suspect)
-{
-	bool ended = false;
-	struct group group;
-	struct call call;
-
-	if (begin_case(explorer, entry, branch, plan, &group, &call) < 0)
-		return false;
-	follow(&call);
-	if (came_back(&call) && !call.whole)
-		run_on(explorer, &call, suspect, &ended);
-	group_kill(explorer->tracer, &group);
-	call_done(&call);
-	return ended && !suspect->open_at_exit;
-}
-
-/* Verdicts */
-
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-	return (hash ^ value) * 0x9e3779b97f4a7c15 + (hash >> 29);
-}
 
 /* Of what is left, whatever its order, and however many a loop has opened. */
 static uint64_t key_of(const struct suspect *suspect, bool failed)
 {
-	uint64_t key = mix(suspect->function + 1, failed), seen[LEFT_MAX], sum = 0;
+	uint64_t key = hash_mix(suspect->function + 1, failed), seen[LEFT_MAX], sum = 0;
 	size_t n = 0;
 
 	for (size_t i = 0; i < suspect->left.n; i++) {
 		const struct trail *opener = suspect->opener[i];
-		uint64_t one = mix(suspect->left.item[i].type + 1, opener ? opener->id : 0);
+		uint64_t one = hash_mix(suspect->left.item[i].type + 1, opener ? opener->id : 0);
 		bool known = false;
 
 		for (size_t j = 0; j < n && !known; j++)
@@ -295,15 +20,23 @@ static uint64_t key_of(const struct suspect *suspect, bool failed)
 		if (!known)
 			sum += seen[n++] = one;
 	}
-	return mix(key, sum);
+	return hash_mix(key, sum);
 }
 
 static const struct suspect *find_like(const struct explorer *explorer, uint64_t key)
 {
 	for (size_t i = 0; i < explorer->n_suspects; i++)
-		if (explorer->suspect[i]->key == key)
+		if (explorer->suspect[i]->left_key == key)
 			return explorer->suspect[i];
 	return NULL;
+}
+
+static bool is_known(const struct explorer *explorer, uint64_t key)
+{
+	for (size_t i = 0; i < explorer->n_suspects; i++)
+		if (explorer->suspect[i]->key == key)
+			return true;
+	return false;
 }
 
 static void keep(struct explorer *explorer, struct suspect *suspect)
@@ -319,8 +52,9 @@ static void keep(struct explorer *explorer, struct suspect *suspect)
 		explorer->suspect = more;
 		explorer->suspects_room = room;
 	}
-	if (suspect->verdict == FAULTS_LEAK && !find_like(explorer, suspect->key))
+	if (suspect->verdict == FAULTS_LEAK && !is_known(explorer, suspect->key))
 		explorer->n_leaks++;
+	suspect->sequence = explorer->n_suspects;
 	explorer->suspect[explorer->n_suspects++] = suspect;
 }
 
@@ -339,12 +73,15 @@ static void fill(struct suspect *suspect, const struct call *call, const struct 
 
 static enum faults_verdict decide(struct explorer *explorer, struct entry *entry,
 				  const struct branch *branch, const struct plan *plan,
-				  struct suspect *suspect, enum growth growth, bool handed, bool failed)
+				  struct suspect *suspect, enum growth growth, bool handed,
+				  bool failed)
 {
-	bool closed = growth != STAYS &&
-		      is_closed_later(explorer, entry, branch, plan, suspect);
+	bool closed =
+		growth != STAYS && trial_is_closed_later(explorer, entry, branch, plan, suspect);
 
 	suspect->confirmed = growth == GROWS;
+	if (explorer->target[entry->function].whole)
+		suspect->open_at_exit = true; /* that is when it was looked at */
 	if (explorer->target[entry->function].fails == FAULTS_FAILS_EXIT)
 		failed = suspect->status != 0;
 	if (growth == STAYS)
@@ -354,6 +91,42 @@ static enum faults_verdict decide(struct explorer *explorer, struct entry *entry
 	if (handed)
 		return FAULTS_HANDED;
 	return failed ? FAULTS_LEAK : FAULTS_SUCCEEDED;
+}
+
+/* The number of the handle that it returned, so that this one is the caller's. */
+static int64_t what_it_returned(const struct call *call, const struct plan *plan, bool failed)
+{
+	uint64_t result = arch_call_result(&call->state);
+
+	if (failed || plan->n == 0)
+		return failed ? FAILED : USUAL;
+	if (!call_came_back(call) || call->outcome != CALL_RETURNED || call->whole)
+		return NO_HANDLE;
+	return result <= INT32_MAX ? (int64_t)result : NO_HANDLE;
+}
+
+/*
+ * What copies share with each other (locks, what they write into files) can let one fail for a
+ * reason that is not its own.  So a leak has to be there too when the call is made alone, from its
+ * entry; if it comes to the step.
+ */
+static bool is_there_alone(struct explorer *explorer, struct entry *entry, const struct plan *plan,
+			   const struct suspect *suspect)
+{
+	struct leftovers left = {.n = 0};
+	struct group group;
+	struct call call;
+	bool there = true;
+
+	if (case_begin(explorer, entry, NULL, plan, &group, &call) < 0)
+		return true;
+	case_follow(&call);
+	if (call.n_done == plan->n && call_came_back(&call) && call_left(&call, &left) == 0) {
+		left_keep_unusual(&call, &left, suspect->returned_number);
+		there = left.n > 0;
+	}
+	case_end(&call);
+	return there;
 }
 
 void judge(struct explorer *explorer, struct entry *entry, const struct branch *branch,
@@ -366,36 +139,43 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 	struct call call;
 	bool failed, handed;
 
-	if (!suspect || begin_case(explorer, entry, branch, plan, &group, &call) < 0) {
+	if (!suspect || case_begin(explorer, entry, branch, plan, &group, &call) < 0) {
 		free(suspect);
 		return;
 	}
-	follow(&call);
-	if (!came_back(&call) || call_left(&call, &suspect->left) < 0 || suspect->left.n == 0) {
+	case_follow(&call);
+	failed = call_came_back(&call) && call_has_failed(&call);
+	suspect->returned_number = what_it_returned(&call, plan, failed);
+	if (call_came_back(&call) && call_left(&call, &suspect->left) == 0)
+		left_keep_unusual(&call, &suspect->left, suspect->returned_number);
+	if (suspect->left.n == 0) {
 		free(suspect);
-		group_kill(explorer->tracer, &group);
-		call_done(&call);
+		case_end(&call);
 		return;
 	}
 	fill(suspect, &call, plan);
-	failed = call_has_failed(&call);
-	suspect->key = key_of(suspect, failed);
-	like = find_like(explorer, suspect->key);
+	leftovers_describe(&suspect->left, call.main->tgid);
+	suspect->left_key = key_of(suspect, failed);
+	like = find_like(explorer, suspect->left_key);
 	if (like) {
+		suspect->key = like->key;
 		suspect->verdict = like->verdict;
 		suspect->confirmed = like->confirmed;
 		suspect->open_at_exit = like->open_at_exit;
 	} else {
-		leftovers_describe(&suspect->left, call.main->tgid);
-		handed = call_handed(&call, &suspect->left);
-		growth = look_for_growth(&call, plan, &suspect->left);
+		handed = call_handed(&call);
+		growth = trial_growth(&call, plan, suspect);
+		suspect->key = key_of(suspect, failed);
 	}
-	group_kill(explorer->tracer, &group);
-	call_done(&call);
+	case_end(&call);
 	if (!like)
-		suspect->verdict = decide(explorer, entry, branch, plan, suspect, growth, handed,
-					  failed);
-	keep(explorer, suspect);
+		suspect->verdict =
+			decide(explorer, entry, branch, plan, suspect, growth, handed, failed);
+	if (!like && branch && suspect->verdict == FAULTS_LEAK &&
+	    !is_there_alone(explorer, entry, plan, suspect))
+		free(suspect);
+	else
+		keep(explorer, suspect);
 }
 
 void judge_end(struct explorer *explorer, const struct entry *entry, const struct plan *plan,
@@ -406,12 +186,15 @@ void judge_end(struct explorer *explorer, const struct entry *entry, const struc
 	if (!suspect)
 		return;
 	*suspect = (struct suspect){
-		.plan = *plan, .function = entry->function, .call = entry->number,
-		.outcome = outcome, .status = status,
+		.plan = *plan,
+		.function = entry->function,
+		.call = entry->number,
+		.outcome = outcome,
+		.status = status,
 		.verdict = outcome == CALL_HUNG ? FAULTS_HUNG : FAULTS_CRASHED,
 	};
-	suspect->key = mix(mix(entry->function + 1, suspect->verdict + 100u),
-			   plan->n && plan->fault[plan->n - 1].trail ?
-				   plan->fault[plan->n - 1].trail->id : 0);
+	suspect->key = suspect->left_key = hash_mix(
+		hash_mix(entry->function + 1, suspect->verdict + 100u),
+		plan->n && plan->fault[plan->n - 1].trail ? plan->fault[plan->n - 1].trail->id : 0);
 	keep(explorer, suspect);
 }

@@ -7,12 +7,31 @@
 
 /* Those whose result is a new handle. */
 static const short returns_handle[] = {
-	SYS_open,	 SYS_openat,	    SYS_creat,		SYS_socket,	 SYS_accept,
-	SYS_accept4,	 SYS_dup,	    SYS_dup2,		SYS_dup3,	 SYS_eventfd,
-	SYS_eventfd2,	 SYS_epoll_create,  SYS_epoll_create1,	SYS_timerfd_create,
-	SYS_signalfd,	 SYS_signalfd4,	    SYS_inotify_init,	SYS_inotify_init1,
-	SYS_fanotify_init, SYS_memfd_create, SYS_userfaultfd,	SYS_perf_event_open,
-	SYS_open_by_handle_at, SYS_mq_open, SYS_bpf,
+	SYS_open,
+	SYS_openat,
+	SYS_creat,
+	SYS_socket,
+	SYS_accept,
+	SYS_accept4,
+	SYS_dup,
+	SYS_dup2,
+	SYS_dup3,
+	SYS_eventfd,
+	SYS_eventfd2,
+	SYS_epoll_create,
+	SYS_epoll_create1,
+	SYS_timerfd_create,
+	SYS_signalfd,
+	SYS_signalfd4,
+	SYS_inotify_init,
+	SYS_inotify_init1,
+	SYS_fanotify_init,
+	SYS_memfd_create,
+	SYS_userfaultfd,
+	SYS_perf_event_open,
+	SYS_open_by_handle_at,
+	SYS_mq_open,
+	SYS_bpf,
 #ifdef SYS_openat2
 	SYS_openat2,
 #endif
@@ -29,7 +48,10 @@ static const short returns_handle[] = {
 	SYS_io_uring_setup,
 #endif
 #ifdef SYS_open_tree
-	SYS_open_tree,	 SYS_fsopen,	    SYS_fsmount,	SYS_fspick,
+	SYS_open_tree,
+	SYS_fsopen,
+	SYS_fsmount,
+	SYS_fspick,
 #endif
 #ifdef SYS_landlock_create_ruleset
 	SYS_landlock_create_ruleset,

@@ -99,17 +99,18 @@ int program_start(struct program *program, bool silent, struct tendril_error *er
 	struct explorer *explorer = program->explorer;
 	const struct faults_options *options = explorer->options;
 	struct task *task;
-	int r = tracer_start(explorer->tracer, options->argv, silent, options->prepare, options->data,
-			     program->group, &task, error);
+	int r = tracer_start(explorer->tracer, options->argv, silent, options->prepare,
+			     options->data, program->group, &task, error);
 
 	if (r < 0)
 		return r;
 	program->pid = task->tgid;
 	become(program, task);
 	if (!task->of)
-		return fail(error, -ENOEXEC, TENDRIL_STAGE_CHECK, TENDRIL_RULE_ARCHITECTURE,
-			    "%s is no program that can be followed here (64-bit, of this processor)",
-			    options->argv[0]);
+		return fail(
+			error, -ENOEXEC, TENDRIL_STAGE_CHECK, TENDRIL_RULE_ARCHITECTURE,
+			"%s is no program that can be followed here (64-bit, of this processor)",
+			options->argv[0]);
 	task_resume(task, PTRACE_CONT, 0);
 	return 0;
 }
@@ -119,11 +120,12 @@ void program_follow(struct program *program)
 	struct explorer *explorer = program->explorer;
 	bool goes_on = true;
 
-	while (goes_on && explorer_goes_on(explorer)) {
+	while (goes_on && !explorer->interrupted) {
 		struct stop stop;
 		int r = tracer_next(explorer->tracer, program->group, now_ns() + NS_PER_S / 5,
 				    &stop);
 
+		(void)explorer_goes_on(explorer); /* which tells how it goes */
 		if (r == -ECHILD)
 			return;
 		if (r == 0)

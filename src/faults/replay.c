@@ -2,8 +2,8 @@
 /*
  * replay.c - one case again: FUNCTION#CALL/STEP@INDEX=ERRNO[,STEP@INDEX=ERRNO]
  *
- * INDEX counts the steps that could fail, from 1; with c2.INDEX those of the second thread or process
- * that the call starts.  Without a step: the call as it is.
+ * INDEX counts the steps that could fail, from 1; with c2.INDEX those of the second thread or
+ * process that the call starts.  Without a step: the call as it is.
  */
 #include <string.h>
 
@@ -26,8 +26,8 @@ static int parse_fault(char *text, struct fault *fault, struct tendril_error *er
 		return wrong(error, "there is no '@' and '=' behind the '/'");
 	*at++ = '\0';
 	*equals++ = '\0';
-	*fault = (struct fault){ .step = faults_step_named(text), .error = errnos_named(equals),
-				 .injected = true };
+	*fault = (struct fault){
+		.step = faults_step_named(text), .error = errnos_named(equals), .injected = true};
 	if (fault->step == FAULTS_STEP_NONE)
 		return wrong(error, "there is no such call that could fail");
 	if (fault->error <= 0)
@@ -113,5 +113,5 @@ void replay_call(struct explorer *explorer, struct entry *entry)
 	call_done(&call);
 	if (explorer->replayed && !options->debug)
 		judge(explorer, entry, NULL, &plan);
-	explorer->stop = true;
+	explorer->stop = explorer->interrupted = true;
 }

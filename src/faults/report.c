@@ -231,23 +231,51 @@ const char *faults_left_verb(const struct faults_left *left)
 						   "started";
 }
 
-/* "a file", "2 sockets", "3 things" */
+static const char *kind_of(const struct faults_left *left)
+{
+	return left->kind ? left->kind : "handle";
+}
+
+/* How many there are of the kind of that one; 0: an earlier one has told that. */
+static size_t count_kind(const struct faults_finding *finding, size_t at)
+{
+	const char *kind = kind_of(&finding->left[at]);
+	size_t n = 0;
+
+	for (size_t i = 0; i < finding->n_left; i++) {
+		bool is_same = !strcmp(kind_of(&finding->left[i]), kind);
+
+		if (is_same && i < at)
+			return 0;
+		n += is_same;
+	}
+	return n;
+}
+
+/* "a file", "2 x socket", "a thread and 2 x mapping", "a file, an epoll and more" */
 static struct text left_summary(const struct faults_finding *finding)
 {
-	const char *kind = finding->n_left ? finding->left[0].kind : NULL;
-	struct text text, clean = lines_escape(kind ? kind : "handle");
-	bool is_one_kind = true;
+	struct text text = { "" };
+	size_t used = 0, kinds = 0;
 
-	for (size_t i = 1; kind && i < finding->n_left; i++)
-		is_one_kind = is_one_kind && finding->left[i].kind &&
-			      !strcmp(kind, finding->left[i].kind);
-	if (finding->n_left == 1)
-		(void)snprintf(text.s, sizeof(text.s), "%s %.60s",
-			       *clean.s && strchr("aeiou", *clean.s) ? "an" : "a", clean.s);
-	else if (is_one_kind)
-		(void)snprintf(text.s, sizeof(text.s), "%zu x %.60s", finding->n_left, clean.s);
-	else
-		(void)snprintf(text.s, sizeof(text.s), "%zu things", finding->n_left);
+	for (size_t i = 0; i < finding->n_left; i++) {
+		size_t n = count_kind(finding, i);
+		struct text kind = lines_escape(kind_of(&finding->left[i]));
+		const char *article = *kind.s && strchr("aeiou", *kind.s) ? "an" : "a";
+
+		if (n == 0)
+			continue;
+		if (kinds++ == 2) {
+			(void)snprintf(text.s + used, sizeof(text.s) - used, " and more");
+			return text;
+		}
+		used += (size_t)(n == 1 ? snprintf(text.s + used, sizeof(text.s) - used,
+						   "%s%s %.40s", kinds > 1 ? " and " : "", article,
+						   kind.s) :
+					  snprintf(text.s + used, sizeof(text.s) - used,
+						   "%s%zu x %.40s", kinds > 1 ? " and " : "", n,
+						   kind.s));
+	}
 	return text;
 }
 

@@ -240,6 +240,10 @@ static void print_proof(const struct printer *printer, const struct faults_findi
 {
 	if (finding->verdict != FAULTS_LEAK)
 		return;
+	if (printer->style->asked->whole_program) {
+		print_line(printer, NULL, "    confirmed  still open when the program ended");
+		return;
+	}
 	print_line(printer, NULL, "    confirmed  %s; %s",
 		   finding->confirmed ?
 			   "two further calls that failed in the same way left more of it" :
@@ -368,7 +372,7 @@ static void print_others(const struct printer *printer)
 	for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
 		hidden += print_section(printer, &sections[i]);
 	if (hidden)
-		print_line(printer, LINES_DIM, "\nNo leaks, and not shown: %zu that %s closed "
+		print_line(printer, LINES_DIM, "\nNot shown: %zu that %s closed "
 			   "later, handed on, or kept once (--all-findings).", hidden,
 			   hidden == 1 ? "is" : "are");
 	print_suppressed(printer);
@@ -422,18 +426,30 @@ static void print_totals(const struct printer *printer)
 	const struct faults_result *result = printer->result;
 	double s = (double)result->elapsed_ns / NS_PER_S;
 	struct text rate = { "" };
+	uint64_t explored = 0;
+
+	for (size_t i = 0; i < result->n_functions; i++)
+		explored += result->functions[i].explored;
 
 	if (result->cases && s > 0)
 		(void)snprintf(rate.s, sizeof(rate.s), " (%.0f a second)",
 			       (double)result->cases / s);
-	print_line(printer, NULL, "\n%" PRIu64 " call%s of %zu function%s explored: %" PRIu64
-		   " case%s in %s%s.", result->calls, lines_plural(result->calls),
-		   result->n_functions, lines_plural(result->n_functions), result->cases,
+	print_line(printer, NULL, "\n%" PRIu64 " of %" PRIu64 " call%s of %zu function%s explored: %"
+		   PRIu64 " case%s in %s%s.", explored, result->calls,
+		   lines_plural(result->calls), result->n_functions,
+		   lines_plural(result->n_functions), result->cases,
 		   lines_plural(result->cases), lines_duration(result->elapsed_ns).s, rate.s);
 	print_ending(printer);
 	if (!result->complete)
 		print_line(printer, LINES_BOLD, "Not complete%s%.900s.", result->note ? ": " : "",
 			   result->note ? lines_escape(result->note).s : "");
+}
+
+/* Here the command has not been run to its end, and one case has no rate. */
+static void print_replay_end(const struct printer *printer)
+{
+	if (printer->result->n_findings == 0 && !printer->result->stopped)
+		print_line(printer, NULL, "\nNothing stays behind of this case.");
 }
 
 static void print_verdict(const struct printer *printer)
@@ -468,11 +484,13 @@ int faults_print_text(const struct faults_result *result, const struct faults_st
 		r = print_finding(&printer, &result->findings[i]);
 	if (r < 0)
 		return r;
-	if (!is_replay) {
+	if (is_replay) {
+		print_replay_end(&printer);
+	} else {
 		print_others(&printer);
 		print_functions(&printer);
+		print_totals(&printer);
+		print_verdict(&printer);
 	}
-	print_totals(&printer);
-	print_verdict(&printer);
 	return fflush(out) == EOF || ferror(out) ? -EIO : 0;
 }

@@ -2,8 +2,8 @@
 /*
  * rerun.c - the command once more for each case
  *
- * The way for calls of which a copy cannot stand for the original: made by one of several threads, or
- * using a socket, pipe or file position that a copy would share.
+ * The way for calls of which a copy cannot stand for the original: made by one of several threads,
+ * or using a socket, pipe or file position that a copy would share.
  */
 #include <string.h>
 
@@ -22,8 +22,8 @@ struct search {
 	struct arch_state state;
 };
 
-static bool on_call(struct program *program, struct task *task, struct image *image, size_t function,
-		    const struct arch_state *state)
+static bool on_call(struct program *program, struct task *task, struct image *image,
+		    size_t function, const struct arch_state *state)
 {
 	struct search *search = program->data;
 
@@ -38,9 +38,9 @@ static bool on_call(struct program *program, struct task *task, struct image *im
 int rerun_begin(struct explorer *explorer, struct entry *entry, struct group *group,
 		struct call *ret_call)
 {
-	struct search search = { .function = entry->function, .call = entry->number };
-	struct program program = { .explorer = explorer, .group = group, .on_call = on_call,
-				   .data = &search };
+	struct search search = {.function = entry->function, .call = entry->number};
+	struct program program = {
+		.explorer = explorer, .group = group, .on_call = on_call, .data = &search};
 	uint64_t calls = explorer->target[entry->function].calls;
 	struct entry here;
 	int r = program_start(&program, true, NULL);
@@ -60,6 +60,7 @@ int rerun_begin(struct explorer *explorer, struct entry *entry, struct group *gr
 	here.usual_failed = entry->usual_failed;
 	here.usual_result = entry->usual_result;
 	here.usual_left = entry->usual_left;
+	memcpy(here.usual_opener, entry->usual_opener, sizeof(here.usual_opener));
 	entry_done(entry);
 	*entry = here;
 	tracer_each(explorer->tracer, group, call_leave_alone, search.task);
@@ -82,15 +83,16 @@ static int note_step(struct call *call, struct task *task, const struct fault *s
 	for (size_t i = 0; errors[i]; i++) {
 		if (steps->n == steps->room) {
 			size_t room = steps->room * 2 + 64;
-			struct plan *more = room > STEPS_MAX ?
-						    NULL : realloc(steps->plan, room * sizeof(*more));
+			struct plan *more = room > STEPS_MAX
+						    ? NULL
+						    : realloc(steps->plan, room * sizeof(*more));
 
 			if (!more)
 				return 0;
 			steps->plan = more;
 			steps->room = room;
 		}
-		steps->plan[steps->n] = (struct plan){ .n = 1, .fault = { *step } };
+		steps->plan[steps->n] = (struct plan){.n = 1, .fault = {*step}};
 		steps->plan[steps->n].fault[0].error = errors[i];
 		steps->plan[steps->n++].fault[0].injected = true;
 	}
@@ -99,7 +101,7 @@ static int note_step(struct call *call, struct task *task, const struct fault *s
 
 static int see_usual(struct explorer *explorer, struct entry *entry, struct steps *steps)
 {
-	struct plan nothing = { .n = 0 };
+	struct plan nothing = {.n = 0};
 	struct group group;
 	struct call call;
 	int r;
@@ -108,20 +110,17 @@ static int see_usual(struct explorer *explorer, struct entry *entry, struct step
 	r = rerun_begin(explorer, entry, &group, &call);
 	if (r == 0) {
 		call.at_step = note_step;
-		call.shares = true;
 		call.data = steps;
 		call_resume(&call, call.main, 0);
 		call_follow(&call);
-		if (call.outcome == CALL_RETURNED || call.outcome == CALL_THREW) {
-			entry->usual_result = arch_call_result(&call.state);
-			entry->usual_failed = call_has_failed(&call);
-			(void)call_left(&call, &entry->usual_left);
-		}
+		if (call.outcome == CALL_RETURNED || call.outcome == CALL_THREW)
+			entry_note_usual(entry, &call);
 		if (call.outcome == CALL_HUNG)
 			r = -ETIMEDOUT;
-		call_done(&call);
+		case_end(&call);
+	} else {
+		group_kill(explorer->tracer, &group);
 	}
-	group_kill(explorer->tracer, &group);
 	if (r == 0 && entry->usual_left.n && !explorer->target[entry->function].whole)
 		judge(explorer, entry, NULL, &nothing);
 	return r;
@@ -139,9 +138,10 @@ static void make_case(struct explorer *explorer, struct entry *entry, const stru
 		call_resume(&call, call.main, 0);
 		call_follow(&call);
 		suspect = call.n_done == plan->n && case_is_suspect(explorer, &call, plan);
-		call_done(&call);
+		case_end(&call);
+	} else {
+		group_kill(explorer->tracer, &group);
 	}
-	group_kill(explorer->tracer, &group);
 	if (suspect)
 		judge(explorer, entry, NULL, plan);
 }
@@ -151,14 +151,14 @@ void rerun_function(struct explorer *explorer, size_t function)
 	unsigned int limit = explorer->options->calls ? explorer->options->calls : 1;
 	uint64_t seen = explorer->target[function].calls;
 
-	for (uint64_t call = 1; call <= seen && call <= limit && explorer_goes_on(explorer); call++) {
+	for (uint64_t call = 1; call <= seen && call <= limit && explorer_goes_on(explorer);
+	     call++) {
 		struct entry *entry = calloc(1, sizeof(*entry));
-		struct steps steps = { .n = 0 };
+		struct steps steps = {.n = 0};
 
 		if (!entry)
 			return;
-		*entry = (struct entry){ .explorer = explorer, .function = function,
-					 .number = call };
+		*entry = (struct entry){.explorer = explorer, .function = function, .number = call};
 		if (see_usual(explorer, entry, &steps) == 0)
 			explorer->target[function].explored++;
 		for (size_t i = 0; i < steps.n && explorer_goes_on(explorer); i++)

@@ -9,7 +9,7 @@
 #include "faults/explorer.h"
 #include "faults/suppress.h"
 
-#define FRAMES_MAX   (UNWIND_MAX * 2)
+#define FRAMES_MAX    (UNWIND_MAX * 2)
 #define CASE_ID_BYTES 512
 
 /* Memory that lives as long as the result. */
@@ -47,7 +47,7 @@ static const char *get_text(struct result *result, const char *text)
 static struct faults_stack describe_stack(struct result *result, const struct trail *trail)
 {
 	static struct frame frames[FRAMES_MAX];
-	struct faults_stack stack = { .n_frames = 0 };
+	struct faults_stack stack = {.n_frames = 0};
 	size_t n = 0;
 	void *copy;
 
@@ -68,9 +68,11 @@ static struct faults_stack describe_stack(struct result *result, const struct tr
 
 static struct faults_step describe_step(struct result *result, const struct fault *fault)
 {
-	return (struct faults_step){ .step = fault->step, .error = fault->error,
-				     .child = (pid_t)fault->ordinal, .injected = fault->injected,
-				     .stack = describe_stack(result, fault->trail) };
+	return (struct faults_step){.step = fault->step,
+				    .error = fault->error,
+				    .child = (pid_t)fault->ordinal,
+				    .injected = fault->injected,
+				    .stack = describe_stack(result, fault->trail)};
 }
 
 /* Cases */
@@ -99,7 +101,7 @@ static const char *case_id(struct result *result, const struct suspect *suspect)
 
 static struct faults_case describe_case(struct result *result, const struct suspect *suspect)
 {
-	struct faults_case one = { .n_failed = suspect->plan.n, .id = case_id(result, suspect) };
+	struct faults_case one = {.n_failed = suspect->plan.n, .id = case_id(result, suspect)};
 
 	for (size_t i = 0; i < suspect->plan.n; i++)
 		one.failed[i] = describe_step(result, &suspect->plan.fault[i]);
@@ -123,8 +125,9 @@ static const char *describe_return(struct result *result, const struct suspect *
 		return "did not return";
 	if (suspect->outcome == CALL_KILLED)
 		snprintf(text, sizeof(text), "killed by SIG%s",
-			 sigabbrev_np(WTERMSIG(suspect->status)) ?
-				 sigabbrev_np(WTERMSIG(suspect->status)) : "?");
+			 sigabbrev_np(WTERMSIG(suspect->status))
+				 ? sigabbrev_np(WTERMSIG(suspect->status))
+				 : "?");
 	else if (target->whole)
 		snprintf(text, sizeof(text), "exit status %d", WEXITSTATUS(suspect->status));
 	else if (target->returns == RETURNS_VOID)
@@ -141,15 +144,16 @@ static const char *describe_return(struct result *result, const struct suspect *
 	return get_text(result, text);
 }
 
-static struct faults_left describe_left(struct result *result, const struct suspect *suspect, size_t i)
+static struct faults_left describe_left(struct result *result, const struct suspect *suspect,
+					size_t i)
 {
 	const struct left *left = &suspect->left.item[i];
 
 	return (struct faults_left){
 		.type = left->type,
 		.kind = left->kind,
-		.number = left->type == FAULTS_LEFT_MAPPING ? (int64_t)(left->high - left->low) :
-							      left->number,
+		.number = left->type == FAULTS_LEFT_MAPPING ? (int64_t)(left->high - left->low)
+							    : left->number,
 		.what = left->what[0] ? get_text(result, left->what) : NULL,
 		.stack = describe_stack(result, suspect->opener[i]),
 	};
@@ -191,10 +195,17 @@ static int add_finding(struct result *result, size_t first, struct faults_findin
 	for (size_t i = 0; i < suspect->left.n; i++)
 		left[i] = describe_left(result, suspect, i);
 	*finding = (struct faults_finding){
-		.verdict = suspect->verdict, .function = target->name, .module = target->module,
-		.file = target->file, .line = target->line, .cases = cases, .n_cases = n,
-		.returned = describe_return(result, suspect), .left = left,
-		.n_left = suspect->left.n, .confirmed = suspect->confirmed,
+		.verdict = suspect->verdict,
+		.function = target->name,
+		.module = target->module,
+		.file = target->file,
+		.line = target->line,
+		.cases = cases,
+		.n_cases = n,
+		.returned = describe_return(result, suspect),
+		.left = left,
+		.n_left = suspect->left.n,
+		.confirmed = suspect->confirmed,
 		.open_at_exit = suspect->open_at_exit,
 	};
 	return 0;
@@ -209,6 +220,16 @@ static int compare_findings(const void *a, const void *b)
 	return (x->n_cases < y->n_cases) - (x->n_cases > y->n_cases);
 }
 
+/* The case that is told in full is one with the fewest faults. */
+static int compare_suspects(const void *a, const void *b)
+{
+	const struct suspect *x = *(struct suspect *const *)a, *y = *(struct suspect *const *)b;
+
+	if (x->plan.n != y->plan.n)
+		return x->plan.n < y->plan.n ? -1 : 1;
+	return (x->sequence > y->sequence) - (x->sequence < y->sequence);
+}
+
 static int add_findings(struct result *result)
 {
 	struct explorer *explorer = result->explorer;
@@ -218,6 +239,9 @@ static int add_findings(struct result *result)
 
 	if (!findings)
 		return -ENOMEM;
+	if (explorer->n_suspects)
+		qsort(explorer->suspect, explorer->n_suspects, sizeof(*explorer->suspect),
+		      compare_suspects);
 	for (size_t i = 0; i < explorer->n_suspects; i++)
 		if (is_first(explorer, i) && add_finding(result, i, &findings[n++]) < 0)
 			return -ENOMEM;
@@ -249,10 +273,14 @@ static int add_functions(struct result *result)
 		if (target->calls == 0)
 			continue;
 		functions[n++] = (struct faults_function){
-			.function = target->name, .module = target->module,
-			.fails = target->fails, .calls = target->calls,
-			.explored = target->explored, .cases = target->cases,
-			.rerun = target->rerun, .why = target->why,
+			.function = target->name,
+			.module = target->module,
+			.fails = target->fails,
+			.calls = target->calls,
+			.explored = target->explored,
+			.cases = target->cases,
+			.rerun = target->rerun,
+			.why = target->why,
 		};
 		result->public.calls += target->calls;
 	}

@@ -22,8 +22,8 @@ static int fail_here(struct tendril_error *error, const char *what, const char *
 	char shown[100];
 
 	escape_text(path, shown, sizeof(shown));
-	return fail(error, -code, TENDRIL_STAGE_PREPARE, TENDRIL_RULE_NONE, "no sandbox: %s%s: %s", what,
-		    shown, strerrordesc_np(code));
+	return fail(error, -code, TENDRIL_STAGE_PREPARE, TENDRIL_RULE_NONE, "no sandbox: %s%s: %s",
+		    what, shown, strerrordesc_np(code));
 }
 
 /* Namespaces */
@@ -40,8 +40,8 @@ static int be_the_same_user(const struct sandbox *sandbox, struct tendril_error 
 {
 	if (unshare(CLONE_NEWUSER) < 0)
 		return fail(error, -errno, TENDRIL_STAGE_PREPARE, TENDRIL_RULE_USER_NAMESPACE,
-			    "no sandbox: an ordinary user needs a user namespace (%s): run as root, or "
-			    "look at the sysctls user.max_user_namespaces, "
+			    "no sandbox: without CAP_SYS_ADMIN it needs a user namespace (%s): run "
+			    "as root, or look at the sysctls user.max_user_namespaces, "
 			    "kernel.unprivileged_userns_clone", strerrordesc_np(errno));
 	/* An ordinary user may map their own group only when groups cannot be dropped any more. */
 	if (write_file("/proc/self/setgroups", "deny") < 0 && errno != ENOENT)
@@ -49,7 +49,8 @@ static int be_the_same_user(const struct sandbox *sandbox, struct tendril_error 
 	if (write_file("/proc/self/gid_map", sandbox->group_map) < 0)
 		return fail_here(error, "/proc/self/gid_map", "");
 	if (write_file("/proc/self/uid_map", sandbox->user_map) < 0)
-		return fail_here(error, "/proc/self/uid_map", "");
+		return fail_here(error, "a user namespace, which AppArmor may have forbidden (see "
+					"kernel.apparmor_restrict_unprivileged_userns)", "");
 	return 0;
 }
 
@@ -70,8 +71,7 @@ static int make_namespaces(struct tendril_error *error)
 			return fail(error, -errno, TENDRIL_STAGE_PREPARE, TENDRIL_RULE_NONE,
 				    "no sandbox: no new %s namespace: %s%s", namespaces[i].name,
 				    strerrordesc_np(errno),
-				    errno == ENOSPC ? " (sysctls user.max_*_namespaces)" :
-				    errno == EINVAL ? " (the kernel is built without)" : "");
+				    errno == ENOSPC ? " (sysctls user.max_*_namespaces)" : "");
 	return 0;
 }
 
@@ -105,26 +105,24 @@ static int make_workshop(const struct sandbox *sandbox, struct tendril_error *er
 	static const char there[] = "/proc";
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return fail_here(error, errno == EACCES ? "mounting is not permitted, as AppArmor can "
-							  "forbid it in user namespaces"
-							: "making the mounts private", "");
+		return fail_here(error, "making the mounts private", "");
 	if (mount("tmpfs", there, "tmpfs", MS_NOSUID | MS_NODEV, sandbox->tmpfs_options) < 0)
 		return fail_here(error, "mounting a tmpfs", "");
-	if (chdir(there) < 0 || mkdir("." SANDBOX_OLD, 0755) < 0 || mkdir("." SANDBOX_NEW, 0755) < 0 ||
-	    mkdir("." SANDBOX_CHANGES, 0755) < 0)
+	if (chdir(there) < 0 || mkdir("." SANDBOX_OLD, 0755) < 0 ||
+	    mkdir("." SANDBOX_NEW, 0755) < 0 || mkdir("." SANDBOX_CHANGES, 0755) < 0)
 		return fail_here(error, "making directories in a tmpfs", "");
 	if (pivot_root(".", "." SANDBOX_OLD) < 0)
-		return fail_here(error, errno == EINVAL ? "the root is no mount point, as in a chroot"
-							: "pivot_root", "");
+		return fail_here(error, "moving the root, which must be a mount, not a chroot", "");
 	/* A new root must be a mount of its own. */
 	if (chdir("/") < 0 || mount(SANDBOX_NEW, SANDBOX_NEW, NULL, MS_BIND, NULL) < 0)
 		return fail_here(error, "making a new root", "");
 	return 0;
 }
 
-static int set_owner(const struct sandbox *sandbox, const struct sandbox_step *step, const char *path)
+static int set_owner(const struct sandbox *sandbox, const struct sandbox_step *step,
+		     const char *path)
 {
-	if (!sandbox->new_user && chown(path, step->user, step->group) < 0)
+	if (!sandbox->confined && chown(path, step->user, step->group) < 0)
 		return -1;
 	return chmod(path, step->mode);
 }
@@ -227,10 +225,11 @@ static int fail_step(const struct sandbox *sandbox, const struct sandbox_step *s
 	if (step->type == SANDBOX_OVERLAY && errno == ENODEV)
 		return fail(error, -ENODEV, TENDRIL_STAGE_PREPARE, TENDRIL_RULE_NONE,
 			    "no sandbox: the kernel has no overlay file system (modprobe overlay)");
-	if (step->type == SANDBOX_OVERLAY && errno == EPERM && sandbox->new_user)
+	if (step->type == SANDBOX_OVERLAY && errno == EPERM && sandbox->confined)
 		return fail(error, -EPERM, TENDRIL_STAGE_PREPARE, TENDRIL_RULE_USER_NAMESPACE,
 			    "no sandbox: overlays in user namespaces need Linux 5.11: run as root");
-	return fail_here(error, step->type == SANDBOX_OVERLAY ? "an overlay over " : "", step->path);
+	return fail_here(error, step->type == SANDBOX_OVERLAY ? "an overlay over " : "",
+			 step->path);
 }
 
 /* Has it gone, or become something else, since the plan was made? */
@@ -241,7 +240,8 @@ static bool is_outdated(const struct sandbox_step *step)
 	bool is_there = lstat(step->from, &status) == 0;
 
 	errno = code;
-	return !is_there || (step->type != SANDBOX_LINK && S_ISDIR(status.st_mode) == step->is_file);
+	return !is_there ||
+	       (step->type != SANDBOX_LINK && S_ISDIR(status.st_mode) == step->is_file);
 }
 
 static int do_steps(const struct sandbox *sandbox, struct tendril_error *error)

@@ -2,11 +2,11 @@
 /*
  * sandbox_plan.c - what is to be mounted in a sandbox, step by step
  *
- * With privileges an overlay lies over the root, and one over each file system that is mounted below.
- * In a namespace of users the kernel allows no overlay over a directory that has mounts below: they
- * might hide something.  There such a directory is made anew, and filled with what it holds: overlays
- * over its directories, or the same again; its links; copies of its small files, and the others to be
- * read only.
+ * With privileges an overlay lies over the root, and one over each file system that is mounted
+ * below.  In a namespace of users the kernel allows no overlay over a directory that has mounts
+ * below: they might hide something.  There such a directory is made anew, and filled with what it
+ * holds: overlays over its directories, or the same again; its links; copies of its small files,
+ * and the others to be read only.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@
 struct mount_point {
 	const char *path; /* in the text, with its escapes undone */
 	bool is_kernels;  /* shows the kernel's state, not files */
-	bool is_seen;     /* nothing is mounted over it, and we may look at it */
+	bool is_seen;	  /* nothing is mounted over it, and we may look at it */
 	bool is_file;
 };
 
@@ -45,10 +45,10 @@ struct plan {
 static bool is_kernels_type(const char *type)
 {
 	static const char *const types[] = {
-		"proc",	      "sysfs",	   "devtmpfs",	"devpts",    "cgroup",	    "cgroup2",
-		"bpf",	      "tracefs",   "debugfs",	"securityfs", "pstore",	    "mqueue",
-		"hugetlbfs",  "configfs",  "fusectl",	"autofs",    "binfmt_misc", "efivarfs",
-		"rpc_pipefs", "selinuxfs", "smackfs",	"nsfs",	     "nfsd",
+		"proc",	      "sysfs",	   "devtmpfs", "devpts",     "cgroup",	    "cgroup2",
+		"bpf",	      "tracefs",   "debugfs",  "securityfs", "pstore",	    "mqueue",
+		"hugetlbfs",  "configfs",  "fusectl",  "autofs",     "binfmt_misc", "efivarfs",
+		"rpc_pipefs", "selinuxfs", "smackfs",  "nsfs",	     "nfsd",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
@@ -57,7 +57,8 @@ static bool is_kernels_type(const char *type)
 	return false;
 }
 
-/* Of /proc, /sys and /dev it does not matter what is mounted there: in containers it may be a tmpfs. */
+/* Of /proc, /sys and /dev it does not matter what is mounted there: in containers it may be a
+ * tmpfs. */
 static bool is_kernels_path(const char *path)
 {
 	return strcmp(path, "/proc") == 0 || strcmp(path, "/sys") == 0 || strcmp(path, "/dev") == 0;
@@ -70,7 +71,8 @@ static void undo_escapes(char *text)
 
 	for (; *text; out++)
 		if (text[0] == '\\' && strspn(text + 1, "01234567") >= 3) {
-			*out = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
+			*out = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
+				      (text[3] - '0'));
 			text += 4;
 		} else {
 			*out = *text++;
@@ -177,10 +179,11 @@ static bool fill_overlay(const struct plan *plan, struct sandbox_step *step)
 		step->upper = NULL;
 	if (asprintf(&step->work, SANDBOX_CHANGES "/%zu.work", number) < 0)
 		step->work = NULL;
-	/* The lower directory is the working one at that moment: no path that would need escapes. */
+	/* The lower directory is the working one at that moment: a path might need escapes. */
 	if (asprintf(&step->options,
 		     "lowerdir=.,upperdir=" SANDBOX_CHANGES "/%zu.upper,workdir=" SANDBOX_CHANGES
-		     "/%zu.work%s", number, number, plan->sandbox->new_user ? ",userxattr" : "") < 0)
+		     "/%zu.work%s",
+		     number, number, plan->sandbox->confined ? ",userxattr" : "") < 0)
 		step->options = NULL;
 	return step->upper && step->work && step->options;
 }
@@ -198,8 +201,8 @@ static bool fill_step(const struct plan *plan, struct sandbox_step *step, const 
 }
 
 /*
- * Who a directory that is made in the place of another belongs to.  In a namespace of users that can
- * only be the user: what they could do with the other, as the owner they can with this.
+ * Who a directory that is made in the place of another belongs to.  In a namespace of users that
+ * can only be the user: what they could do with the other, as the owner they can with this.
  */
 static void fill_owner(const struct plan *plan, struct sandbox_step *step, const char *path)
 {
@@ -210,9 +213,10 @@ static void fill_owner(const struct plan *plan, struct sandbox_step *step, const
 	step->mode = status.st_mode & 07777;
 	step->user = status.st_uid;
 	step->group = status.st_gid;
-	if (plan->sandbox->new_user && status.st_uid != geteuid())
+	if (plan->sandbox->confined && status.st_uid != geteuid())
 		step->mode = (step->mode & 01077) | (eaccess(path, R_OK) == 0 ? 0400 : 0) |
-			     (eaccess(path, W_OK) == 0 ? 0200 : 0) | (eaccess(path, X_OK) == 0 ? 0100 : 0);
+			     (eaccess(path, W_OK) == 0 ? 0200 : 0) |
+			     (eaccess(path, X_OK) == 0 ? 0100 : 0);
 }
 
 /* Room for one more. */
@@ -252,8 +256,8 @@ static int add(struct plan *plan, enum sandbox_step_type type, const char *path,
 	return r;
 }
 
-/* What belongs to others, but is everybody's to write in: only the root of an overlay can be made so
- * that the user may change it there, too.  Most are roots already, when they are mounts. */
+/* What belongs to others, but is everybody's to write in: only the root of an overlay can be made
+ * so that the user may change it there, too.  Most are roots already, when they are mounts. */
 static int add_everybodys(struct plan *plan, const char *below)
 {
 	const char *const places[] = { "/tmp", "/var/tmp", "/run/lock", plan->sandbox->directory };
@@ -280,7 +284,8 @@ static bool is_for_files(const struct plan *plan, const struct mount_point *moun
 /* With all that is mounted below; what only shows the state can be read only. */
 static int add_kernels(struct plan *plan, const char *path)
 {
-	int r = add(plan, strcmp(path, "/sys") == 0 ? SANDBOX_READ_ONLY : SANDBOX_KEEP, path, false);
+	int r = add(plan, strcmp(path, "/sys") == 0 ? SANDBOX_READ_ONLY : SANDBOX_KEEP, path,
+		    false);
 
 	if (r == 0 && strcmp(path, "/proc") == 0)
 		r = add(plan, SANDBOX_READ_ONLY, "/proc/sys", false);
@@ -308,13 +313,14 @@ static int plan_with_privileges(struct plan *plan)
 	for (size_t i = 0; r == 0 && i < plan->n_mounts; i++) {
 		const struct mount_point *mount = &plan->mounts[i];
 
-		if (!mount->is_seen || strcmp(mount->path, "/") == 0 || is_below_kernels(plan, mount->path))
+		if (!mount->is_seen || strcmp(mount->path, "/") == 0 ||
+		    is_below_kernels(plan, mount->path))
 			continue; /* the last one was taken with what it is below */
 		if (mount->is_kernels)
 			r = add_kernels(plan, mount->path);
 		else
-			r = add(plan, mount->is_file ? SANDBOX_READ_ONLY : SANDBOX_OVERLAY, mount->path,
-				mount->is_file);
+			r = add(plan, mount->is_file ? SANDBOX_READ_ONLY : SANDBOX_OVERLAY,
+				mount->path, mount->is_file);
 	}
 	return r;
 }
@@ -400,6 +406,19 @@ static bool has_privileges(void)
 	return syscall(SYS_capget, &header, data) == 0 && (data[0].effective & needed) == needed;
 }
 
+/* Where all users are who they are.  Elsewhere, mounts that were there before hold together. */
+static bool is_first_user_namespace(void)
+{
+	AUTO_FREE char *map = NULL;
+	unsigned long inside, outside, n;
+	size_t bytes;
+
+	if (proc_read_file(AT_FDCWD, "/proc/self/uid_map", 64 << 10, &map, &bytes) < 0)
+		return true; /* the kernel has none */
+	return sscanf(map, "%lu %lu %lu", &inside, &outside, &n) == 3 && inside == 0 &&
+	       outside == 0 && n == UINT32_MAX;
+}
+
 void sandbox_free(struct sandbox *sandbox)
 {
 	if (!sandbox)
@@ -419,31 +438,41 @@ void sandbox_free(struct sandbox *sandbox)
 	free(sandbox);
 }
 
-static int fill(struct sandbox *sandbox, const struct sandbox_options *options)
+static int fill(struct sandbox *sandbox, const struct sandbox_options *options,
+		struct tendril_error *error)
 {
 	uint64_t bytes = options && options->bytes ? options->bytes : DEFAULT_BYTES;
 
 	sandbox->new_user = !has_privileges();
+	sandbox->confined = sandbox->new_user || !is_first_user_namespace();
 	(void)snprintf(sandbox->tmpfs_options, sizeof(sandbox->tmpfs_options),
 		       "mode=0755,size=%llu", (unsigned long long)bytes);
-	(void)snprintf(sandbox->user_map, sizeof(sandbox->user_map), "%u %u 1", geteuid(), geteuid());
-	(void)snprintf(sandbox->group_map, sizeof(sandbox->group_map), "%u %u 1", getegid(), getegid());
+	(void)snprintf(sandbox->user_map, sizeof(sandbox->user_map), "%u %u 1", geteuid(),
+		       geteuid());
+	(void)snprintf(sandbox->group_map, sizeof(sandbox->group_map), "%u %u 1", getegid(),
+		       getegid());
 	sandbox->directory = getcwd(NULL, 0);
-	return sandbox->directory ? 0 : -errno;
+	if (sandbox->directory)
+		return 0;
+	return fail(error, -errno, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
+		    "no sandbox: the working directory has no path: %s", strerror(errno));
 }
 
 static int make_plan(struct plan *plan, const struct sandbox_options *options)
 {
 	AUTO_FREE char *text = NULL;
 	size_t bytes;
-	int r = fill(plan->sandbox, options);
+	int r = fill(plan->sandbox, options, plan->error);
 
-	if (r == 0)
-		r = proc_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX_BYTES, &text, &bytes);
+	if (r < 0)
+		return r;
+	r = proc_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX_BYTES, &text,
+			   &bytes);
 	if (r == 0)
 		r = take_mounts(plan, text);
 	if (r == 0)
-		r = plan->sandbox->new_user ? plan_directory(plan, "/") : plan_with_privileges(plan);
+		r = plan->sandbox->confined ? plan_directory(plan, "/")
+					    : plan_with_privileges(plan);
 	free(plan->mounts);
 	if (r < 0 && r != -E2BIG)
 		return fail(plan->error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
@@ -459,7 +488,8 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret_sand
 	int r;
 
 	if (!sandbox)
-		return fail(error, -ENOMEM, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE, "out of memory");
+		return fail(error, -ENOMEM, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
+			    "out of memory");
 	r = make_plan(&plan, options);
 	if (r < 0) {
 		sandbox_free(sandbox);

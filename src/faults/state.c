@@ -106,13 +106,14 @@ static int compare_handles(const struct baseline *baseline, pid_t pid, struct le
 		if (known < baseline->n_handles && baseline->handle[known].number == numbers[i] &&
 		    is_same_file(baseline, &baseline->handle[known], pid))
 			continue;
-		leftovers_add(left, &(struct left){ .type = FAULTS_LEFT_HANDLE,
-						    .number = numbers[i] });
+		leftovers_add(left,
+			      &(struct left){.type = FAULTS_LEFT_HANDLE, .number = numbers[i]});
 	}
 	return 0;
 }
 
-/* Most cases leave nothing: then the number of handles, and a look at each known one, are enough. */
+/* Most cases leave nothing: then the number of handles, and a look at each known one, are enough.
+ */
 static bool has_same_handles(const struct baseline *baseline, pid_t pid)
 {
 	uint64_t count;
@@ -174,9 +175,10 @@ static raddr_t next_known(const struct baseline *baseline, const struct proc_map
 	return map->high;
 }
 
-static void add_mapping(struct leftovers *left, const struct proc_map *map, raddr_t low, raddr_t high)
+static void add_mapping(struct leftovers *left, const struct proc_map *map, raddr_t low,
+			raddr_t high)
 {
-	struct left item = { .type = FAULTS_LEFT_MAPPING, .low = low, .high = high };
+	struct left item = {.type = FAULTS_LEFT_MAPPING, .low = low, .high = high};
 
 	snprintf(item.what, sizeof(item.what), "%s", map->path);
 	leftovers_add(left, &item);
@@ -219,7 +221,7 @@ static int compare_mappings(const struct baseline *baseline, pid_t pid, struct l
 
 int baseline_take(pid_t pid, bool stands, struct baseline *ret_baseline)
 {
-	struct baseline baseline = { .pid = pid, .stands = stands };
+	struct baseline baseline = {.pid = pid, .stands = stands};
 	AUTO_FREE int *numbers = NULL;
 	size_t n;
 	int r = read_numbers(pid, &numbers, &n);
@@ -234,7 +236,7 @@ int baseline_take(pid_t pid, bool stands, struct baseline *ret_baseline)
 
 		if (link)
 			baseline.handle[baseline.n_handles++] =
-				(struct baseline_handle){ .number = numbers[i], .link = link };
+				(struct baseline_handle){.number = numbers[i], .link = link};
 	}
 	r = proc_maps_read(pid, &baseline.maps);
 	if (r == 0)
@@ -253,7 +255,7 @@ void baseline_done(struct baseline *baseline)
 		free(baseline->handle[i].link);
 	free(baseline->handle);
 	proc_maps_done(&baseline->maps);
-	*baseline = (struct baseline){ 0 };
+	*baseline = (struct baseline){0};
 }
 
 int state_compare(const struct baseline *baseline, pid_t pid, struct leftovers *left)
@@ -291,8 +293,8 @@ static void describe_handle(struct left *item, const struct proc_handles *handle
 
 void leftovers_describe(struct leftovers *left, pid_t pid)
 {
-	static const char *const kinds[] = { "other", "mapping", "thread", "process" };
-	struct proc_handles handles = { 0 };
+	static const char *const kinds[] = {"other", "mapping", "thread", "process"};
+	struct proc_handles handles = {0};
 	bool has_handles = proc_handles_read(pid, &handles) == 0;
 
 	for (size_t i = 0; i < left->n; i++) {
@@ -336,4 +338,24 @@ bool left_is_there(const struct left *item, pid_t pid)
 	default:
 		return proc_process_read((pid_t)item->number, &process) == 0 && process.ppid == pid;
 	}
+}
+
+enum sharing state_sharing(pid_t pid, int number, uint64_t *ret_position)
+{
+	AUTO_FREE char *link = read_link(pid, number);
+	char path[64], text[256];
+	AUTO_CLOSE int fd = -1;
+	const char *value;
+	ssize_t n;
+
+	if (!link || strncmp(link, "/dev/", 5) == 0)
+		return SHARES_NOTHING;
+	if (link[0] != '/')
+		return SHARES_CONTENT;
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, number);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	text[n < 0 ? 0 : n] = '\0';
+	value = proc_find_line(text, "pos");
+	return value && proc_scan(value, 10, ret_position) ? SHARES_POSITION : SHARES_NOTHING;
 }

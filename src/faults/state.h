@@ -53,4 +53,11 @@ void leftovers_describe(struct leftovers *left, pid_t pid);
 /* Does pid have it still? */
 bool left_is_there(const struct left *item, pid_t pid);
 
+/*
+ * What a copy of pid would share with it of a handle: the position in a file, which can be told and set
+ * back; or something else (what a pipe holds), which cannot.
+ */
+enum sharing { SHARES_NOTHING, SHARES_POSITION, SHARES_CONTENT };
+enum sharing state_sharing(pid_t pid, int number, uint64_t *ret_position);
+
 #endif /* FAULTS_STATE_H */

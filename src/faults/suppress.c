@@ -21,15 +21,15 @@ enum field {
 };
 
 static const char *const field_names[FIELDS] = {
-	[FIELD_FUNCTION] = "function", [FIELD_MODULE] = "module", [FIELD_FILE] = "file",
-	[FIELD_CALL] = "call",	       [FIELD_ERRNO] = "errno",	  [FIELD_LEFT] = "left",
+	[FIELD_FUNCTION] = "function", [FIELD_MODULE] = "module",	[FIELD_FILE] = "file",
+	[FIELD_CALL] = "call",	       [FIELD_ERRNO] = "errno",		[FIELD_LEFT] = "left",
 	[FIELD_WHAT] = "what",	       [FIELD_OPENED_BY] = "opened-by",
 };
 
 struct suppression {
 	unsigned int line;
-	char *text;                /* as it stands in the file */
-	char *words;               /* cut up; the globs point into it */
+	char *text;		   /* as it stands in the file */
+	char *words;		   /* cut up; the globs point into it */
 	const char *globs[FIELDS]; /* NULL: the line does not ask for it */
 };
 
@@ -74,7 +74,8 @@ static int fail_at(const struct reading *reading, const char *wrong, const char 
 static enum field field_named(const char *name, size_t length)
 {
 	for (enum field field = 0; field < FIELDS; field++)
-		if (strlen(field_names[field]) == length && !memcmp(field_names[field], name, length))
+		if (strlen(field_names[field]) == length &&
+		    !memcmp(field_names[field], name, length))
 			return field;
 	return FIELDS;
 }
@@ -274,8 +275,7 @@ static bool fits_case(const struct suppression *suppression, const struct faults
 	return false;
 }
 
-static bool fits_cases(const struct suppression *suppression,
-		       const struct faults_finding *finding)
+static bool fits_cases(const struct suppression *suppression, const struct faults_finding *finding)
 {
 	if (!suppression->globs[FIELD_CALL] && !suppression->globs[FIELD_ERRNO])
 		return true;
@@ -293,8 +293,7 @@ static bool fits_stack(const char *glob, const struct faults_stack *stack)
 	return !glob;
 }
 
-static bool fits_left(const struct suppression *suppression,
-		      const struct faults_finding *finding)
+static bool fits_left(const struct suppression *suppression, const struct faults_finding *finding)
 {
 	const char *const *globs = suppression->globs;
 

@@ -9,8 +9,8 @@
  *     module=libfoo.so.* call=mmap errno=ENOMEM
  *     file=parser.c left=socket
  *
- * A line has one or more FIELD=GLOB, separated by blanks; all of them must fit.  A # where a word could
- * begin starts a comment; empty lines are skipped.
+ * A line has one or more FIELD=GLOB, separated by blanks; all of them must fit.  A # where a word
+ * could begin starts a comment; empty lines are skipped.
  *
  *     function    the function that was explored, as it is shown (Cache::refill(int))
  *     module      the file of the program or library that has it
@@ -21,9 +21,9 @@
  *     what        and which: its path or peer
  *     opened-by   any function in the stack of its opening
  *
- * In a GLOB, * stands for any characters, / among them, and ? for one; a blank in a name is written as ?.
- * A glob of module or file that has no / is compared with the last part of the path.  A field that
- * stands twice in a line is a mistake.
+ * In a GLOB, * stands for any characters, / among them, and ? for one; a blank in a name is written
+ * as ?. A glob of module or file that has no / is compared with the last part of the path.  A field
+ * that stands twice in a line is a mistake.
  *
  * Of a finding that several failures lead to, or that leaves several things behind, a line must fit
  * each of them: accepting one way to leak does not hide another.
@@ -49,8 +49,8 @@ int suppressions_match(const struct faults_suppressions *suppressions,
 		       const struct faults_finding *finding);
 
 size_t suppressions_count(const struct faults_suppressions *suppressions);
-/* What line index (from 0, as suppressions_match() tells it) says, raw; where it stands in the file,
- * from 1; and how many findings it has taken. */
+/* What line index (from 0, as suppressions_match() tells it) says, raw; where it stands in the
+ * file, from 1; and how many findings it has taken. */
 const char *suppressions_text(const struct faults_suppressions *suppressions, size_t index);
 unsigned int suppressions_line(const struct faults_suppressions *suppressions, size_t index);
 uint64_t suppressions_uses(const struct faults_suppressions *suppressions, size_t index);

@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "faults/trace.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/personality.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "proc/proc.h"
 
-#define OPTIONS                                                                                     \
-	(PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK |      \
-	 PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE)
-#define BUCKETS	       1024
-#define COPY_LIMIT_NS  (10 * NS_PER_S)
-#define STRANGERS_MAX  256
+#define BUCKETS	      1024
+#define STRANGERS_MAX 256
 
 struct tracer {
 	struct task *bucket[BUCKETS];
@@ -35,7 +26,7 @@ struct tracer {
 
 void group_init(struct group *group)
 {
-	*group = (struct group){ .last = &group->first };
+	*group = (struct group){.last = &group->first};
 }
 
 static void queue(struct task *task)
@@ -72,7 +63,8 @@ static void note_stop(struct task *task, int status)
 	task->status = status;
 	task->ended = WIFEXITED(status) || WIFSIGNALED(status);
 	if (!task->has_stop)
-		queue(task); /* one that is killed while it is stopped has two: the last one counts */
+		queue(task); /* one that is killed while it is stopped has two: the last one counts
+			      */
 	task->has_stop = true;
 }
 
@@ -89,7 +81,7 @@ static int take_stranger(struct tracer *tracer, pid_t tid)
 	return -1;
 }
 
-static struct task *add_task(struct tracer *tracer, pid_t tid, pid_t tgid, struct group *group)
+struct task *tracer_add(struct tracer *tracer, pid_t tid, pid_t tgid, struct group *group)
 {
 	struct task **link = find_link(tracer, tid);
 	struct task *task = calloc(1, sizeof(*task));
@@ -97,7 +89,7 @@ static struct task *add_task(struct tracer *tracer, pid_t tid, pid_t tgid, struc
 
 	if (!task)
 		return NULL;
-	*task = (struct task){ .tid = tid, .tgid = tgid, .group = group };
+	*task = (struct task){.tid = tid, .tgid = tgid, .group = group};
 	group->n_tasks++;
 	*link = task;
 	status = take_stranger(tracer, tid);
@@ -153,7 +145,7 @@ static int take_one(struct tracer *tracer)
 static int await_sigchld(int64_t deadline_ns)
 {
 	int64_t left = deadline_ns - now_ns();
-	struct timespec time = { left / NS_PER_S, left % NS_PER_S };
+	struct timespec time = {left / NS_PER_S, left % NS_PER_S};
 	sigset_t mask;
 
 	if (left <= 0)
@@ -185,8 +177,8 @@ static void meet_child(struct tracer *tracer, struct stop *stop)
 		return;
 	tid = (pid_t)message;
 	stop->child_shares = !stop->task->is_copied && is_thread_of(stop->task->tgid, tid);
-	stop->child = add_task(tracer, tid, stop->child_shares ? stop->task->tgid : tid,
-			       stop->task->group);
+	stop->child = tracer_add(tracer, tid, stop->child_shares ? stop->task->tgid : tid,
+				 stop->task->group);
 	if (stop->child)
 		stop->child->of = stop->task->of;
 }
@@ -236,16 +228,16 @@ static void classify(struct tracer *tracer, struct stop *stop, int status)
 	default:
 		break;
 	}
-	stop->kind = signal == (SIGTRAP | 0x80) ? STOP_SYSCALL :
-		     signal == SIGTRAP		? STOP_TRAP :
-						  STOP_SIGNAL;
+	stop->kind = signal == (SIGTRAP | 0x80) ? STOP_SYSCALL
+		     : signal == SIGTRAP	? STOP_TRAP
+						: STOP_SIGNAL;
 	if (stop->kind == STOP_SYSCALL)
 		stop->task->in_syscall = !stop->task->in_syscall;
 }
 
 static void tell(struct tracer *tracer, struct task *task, struct stop *ret_stop)
 {
-	*ret_stop = (struct stop){ .task = task };
+	*ret_stop = (struct stop){.task = task};
 	unqueue(task);
 	task->has_stop = false;
 	if (!task->ended) {
@@ -315,13 +307,15 @@ void task_move(struct task *task, struct group *group)
 
 void trace_exits(struct task *task)
 {
-	(void)ptrace(PTRACE_SETOPTIONS, task->tid, NULL, (void *)(OPTIONS | PTRACE_O_TRACEEXIT));
+	(void)ptrace(PTRACE_SETOPTIONS, task->tid, NULL,
+		     (void *)(TRACE_OPTIONS | PTRACE_O_TRACEEXIT));
 }
 
 static void kill_task(struct tracer *tracer, struct task *task)
 {
 	(void)kill(task->tgid, SIGKILL);
-	(void)ptrace(PTRACE_CONT, task->tid, NULL, NULL); /* it does not wake who is stopped at its end */
+	(void)ptrace(PTRACE_CONT, task->tid, NULL,
+		     NULL); /* it does not wake who is stopped at its end */
 	task_move(task, &tracer->dead);
 	if (!task->has_stop)
 		return;
@@ -375,7 +369,7 @@ void task_release(struct tracer *tracer, struct task *task, bool stopped)
 {
 	if (stopped)
 		(void)kill(task->tgid, SIGSTOP);
-	(void)ptrace(PTRACE_DETACH, task->tid, NULL, (void *)(intptr_t)(stopped ? SIGSTOP : 0));
+	(void)ptrace(PTRACE_DETACH, task->tid, NULL, NULL);
 	remove_task(tracer, task);
 	free(task);
 }
@@ -399,242 +393,11 @@ size_t tracer_threads(const struct tracer *tracer, pid_t tgid)
 	return n;
 }
 
-/* Copies, and system calls of others */
+/* All together */
 
-int task_copy(struct tracer *tracer, struct task *task, const struct arch_state *state,
-	      raddr_t syscall_at, struct group *group, struct task **ret_copy)
+const sigset_t *tracer_old_mask(const struct tracer *tracer)
 {
-	int64_t deadline = now_ns() + COPY_LIMIT_NS;
-	struct arch_state call = *state;
-	struct task *copy = NULL;
-	uint64_t arguments[6];
-	struct stop stop;
-	long number;
-	int r;
-
-	/* A sibling is ours to reap; who else has made the process should not see a new child. */
-	arch_fork_arguments(task->ours, &number, arguments);
-	arch_set_syscall_here(&call, syscall_at, number, arguments);
-	r = arch_write_registers(task->tid, &call);
-	task->is_copied = true;
-	for (bool done = false; r == 0 && !done;) {
-		task_resume(task, PTRACE_SINGLESTEP, 0);
-		r = task_next(tracer, task, deadline, &stop);
-		if (r == 0 && stop.kind == STOP_CLONE)
-			copy = stop.child;
-		done = r == 0 && stop.kind == STOP_TRAP;
-	}
-	if (r < 0)
-		return r;
-	task->is_copied = false;
-	(void)arch_read_registers(task->tid, &call);
-	r = arch_write_registers(task->tid, state);
-	if (r == 0 && !copy)
-		r = arch_syscall_result(&call) < 0 ? (int)arch_syscall_result(&call) : -ENOMEM;
-	if (r == 0)
-		r = task_next(tracer, copy, deadline, &stop);
-	if (r == 0)
-		r = arch_write_registers(copy->tid, state);
-	if (r < 0)
-		return r;
-	copy->ours = task->ours;
-	task_move(copy, group);
-	*ret_copy = copy;
-	return 0;
-}
-
-int task_syscall(struct tracer *tracer, struct task *task, const struct arch_state *state,
-		 raddr_t syscall_at, long number, const uint64_t arguments[6], int64_t *ret_result)
-{
-	struct arch_state call = *state;
-	struct stop stop;
-	int r;
-
-	arch_set_syscall_here(&call, syscall_at, number, arguments);
-	r = arch_write_registers(task->tid, &call);
-	if (r < 0)
-		return r;
-	do {
-		task_resume(task, PTRACE_SINGLESTEP, 0);
-		r = task_next(tracer, task, now_ns() + COPY_LIMIT_NS, &stop);
-	} while (r == 0 && stop.kind != STOP_TRAP);
-	if (r == 0)
-		r = arch_read_registers(task->tid, &call);
-	if (r < 0)
-		return r;
-	*ret_result = arch_syscall_result(&call);
-	return arch_write_registers(task->tid, state);
-}
-
-/* Memory */
-
-size_t task_read_some(const struct task *task, raddr_t address, void *data, size_t bytes)
-{
-	size_t done = 0;
-
-	while (done < bytes) {
-		size_t to_page = 4096 - (address + done) % 4096;
-		struct iovec here = { (char *)data + done, bytes - done };
-		struct iovec there = { (void *)(uintptr_t)(address + done), bytes - done };
-		ssize_t n = process_vm_readv(task->tgid, &here, 1, &there, 1, 0);
-
-		if (n < 0 && to_page < here.iov_len) {
-			here.iov_len = there.iov_len = to_page;
-			n = process_vm_readv(task->tgid, &here, 1, &there, 1, 0);
-		}
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
-	return done;
-}
-
-int task_read(const struct task *task, raddr_t address, void *data, size_t bytes)
-{
-	return task_read_some(task, address, data, bytes) == bytes ? 0 : -EFAULT;
-}
-
-int task_write(const struct task *task, raddr_t address, const void *data, size_t bytes)
-{
-	const unsigned char *from = data;
-
-	while (bytes) { /* also where it is read-only: so not process_vm_writev(2) */
-		unsigned int skip = address % sizeof(long);
-		size_t n = sizeof(long) - skip < bytes ? sizeof(long) - skip : bytes;
-		void *at = (void *)(uintptr_t)(address - skip);
-		long word;
-
-		errno = 0;
-		word = ptrace(PTRACE_PEEKDATA, task->tid, at, NULL);
-		if (errno)
-			return errno == ESRCH ? -ESRCH : -EFAULT;
-		memcpy((char *)&word + skip, from, n);
-		if (ptrace(PTRACE_POKEDATA, task->tid, at, (void *)word) < 0)
-			return errno == ESRCH ? -ESRCH : -EFAULT;
-		address += n;
-		from += n;
-		bytes -= n;
-	}
-	return 0;
-}
-
-/* The command */
-
-static _Noreturn void run_command(char *const *argv, bool silent, int go, int told,
-				  int (*prepare)(void *, struct tendril_error *), void *data,
-				  const sigset_t *mask)
-{
-	struct tendril_error error = { 0 };
-	char byte;
-
-	while (read(go, &byte, 1) < 0 && errno == EINTR)
-		;
-	sigprocmask(SIG_SETMASK, mask, NULL);
-	if (silent) {
-		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-		for (int i = 0; i < 3; i++)
-			(void)dup2(null, i);
-	}
-	/* As debuggers do: so that what is where does not change from one run to the next. */
-	(void)personality(ADDR_NO_RANDOMIZE | (unsigned int)personality(0xffffffff));
-	if (prepare && prepare(data, &error) < 0) {
-		if (!error.code)
-			error.code = -EPERM;
-	} else {
-		execvp(argv[0], argv);
-		error.code = -errno;
-		snprintf(error.text, sizeof(error.text), "%s: %s", argv[0], strerror(errno));
-	}
-	(void)!write(told, &error, sizeof(error));
-	_exit(127);
-}
-
-static int await_exec(struct tracer *tracer, struct task *task, int told, struct tendril_error *error)
-{
-	struct tendril_error why;
-	struct stop stop;
-	int r;
-
-	for (;;) {
-		r = task_next(tracer, task, INT64_MAX, &stop);
-		if (r < 0)
-			break;
-		if (stop.kind == STOP_EXEC)
-			return 0;
-		if (stop.kind == STOP_CLONE && stop.child)
-			task_resume(stop.child, PTRACE_CONT, 0);
-		task_resume(task, PTRACE_CONT,
-			    stop.kind == STOP_SIGNAL ? stop.signal : 0);
-	}
-	if (read(told, &why, sizeof(why)) != sizeof(why))
-		return fail(error, -ENOEXEC, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
-			    "the command ended before it began");
-	why.text[sizeof(why.text) - 1] = '\0';
-	return fail(error, why.code, why.stage, why.rule, "%s", why.text);
-}
-
-static int start_child(struct tracer *tracer, char *const *argv, bool silent,
-		       int (*prepare)(void *, struct tendril_error *), void *data, int *ret_go,
-		       int *ret_told, pid_t *ret_pid)
-{
-	int go[2], told[2];
-	pid_t pid;
-
-	if (pipe2(go, O_CLOEXEC) < 0)
-		return -errno;
-	if (pipe2(told, O_CLOEXEC) < 0) {
-		int r = -errno;
-
-		close(go[0]);
-		close(go[1]);
-		return r;
-	}
-	pid = fork();
-	if (pid == 0) {
-		close(go[1]);
-		run_command(argv, silent, go[0], told[1], prepare, data, &tracer->old_mask);
-	}
-	close_keeping_errno(go[0]);
-	close_keeping_errno(told[1]);
-	*ret_go = go[1];
-	*ret_told = told[0];
-	*ret_pid = pid;
-	return pid < 0 ? -errno : 0;
-}
-
-int tracer_start(struct tracer *tracer, char *const *argv, bool silent,
-		 int (*prepare)(void *, struct tendril_error *), void *data, struct group *group,
-		 struct task **ret_task, struct tendril_error *error)
-{
-	AUTO_CLOSE int go = -1, told = -1;
-	struct task *task;
-	pid_t pid = -1;
-	int r = start_child(tracer, argv, silent, prepare, data, &go, &told, &pid);
-
-	if (r < 0)
-		return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_LIMIT, "fork: %s",
-			    strerror(-r));
-	if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)OPTIONS) < 0) {
-		r = -errno;
-		(void)kill(pid, SIGKILL);
-		(void)waitpid(pid, NULL, 0);
-		return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
-			    "ptrace is not permitted here: %s", strerror(-r));
-	}
-	task = add_task(tracer, pid, pid, group);
-	if (!task) {
-		(void)kill(pid, SIGKILL);
-		(void)waitpid(pid, NULL, 0);
-		return -ENOMEM;
-	}
-	task->started = true;
-	task->ours = true;
-	close(take_fd(&go));
-	r = await_exec(tracer, task, told, error);
-	if (r == 0)
-		*ret_task = task;
-	return r;
+	return &tracer->old_mask;
 }
 
 int tracer_new(struct tracer **ret_tracer)

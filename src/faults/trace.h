@@ -9,6 +9,7 @@
 #ifndef FAULTS_TRACE_H
 #define FAULTS_TRACE_H
 
+#include <signal.h>
 #include <sys/ptrace.h>
 
 #include "arch/arch.h"
@@ -34,6 +35,10 @@ struct task {
 	int status;
 	struct task *next, *next_waiting;
 };
+
+#define TRACE_OPTIONS                                                                               \
+	(PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK |      \
+	 PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE)
 
 /* Whose stops are asked for together. */
 struct group {
@@ -68,6 +73,11 @@ int tracer_new(struct tracer **ret_tracer);
 void tracer_free(struct tracer *tracer);
 
 void group_init(struct group *group);
+
+/* A task that is traced already, or will be when its first stop is told.  NULL: out of memory. */
+struct task *tracer_add(struct tracer *tracer, pid_t tid, pid_t tgid, struct group *group);
+/* The signals that were blocked before the tracer was made. */
+const sigset_t *tracer_old_mask(const struct tracer *tracer);
 
 /*
  * Start a command in a group; it is stopped before its first instruction.

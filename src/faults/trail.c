@@ -2,12 +2,12 @@
 /* trail.c - call stacks of the stopped tasks, each kept once */
 #include "faults/explorer.h"
 
-#define STACK_BYTES_MAX   (64u << 10)
+#define STACK_BYTES_MAX	  (64u << 10)
 #define STACK_BYTES_ABOVE 4096 /* of the function's callers: enough to show some of them */
 #define FNV_BASIS	  0xcbf29ce484222325
 #define FNV_PRIME	  0x100000001b3
 
-static uint64_t mix(uint64_t hash, uint64_t value)
+uint64_t hash_mix(uint64_t hash, uint64_t value)
 {
 	for (int i = 0; i < 8; i++, value >>= 8)
 		hash = (hash ^ (value & 0xff)) * FNV_PRIME;
@@ -27,7 +27,7 @@ static int unwind(struct entry *entry, const struct task *task, const struct arc
 		  struct unwound *ret_unwound)
 {
 	static unsigned char bytes[STACK_BYTES_MAX];
-	struct captured_stack stack = { .bytes = bytes };
+	struct captured_stack stack = {.bytes = bytes};
 	raddr_t sp = arch_sp(state);
 	size_t want = STACK_BYTES_MAX;
 
@@ -85,8 +85,8 @@ const struct trail *trail_of(struct entry *entry, const struct task *task,
 		return NULL;
 	seen.space = entry->space;
 	seen.n_inside = frames_inside(entry, &seen.unwound);
-	seen.id = mix(FNV_BASIS, entry->function);
+	seen.id = hash_mix(FNV_BASIS, entry->function);
 	for (size_t i = 0; i < seen.n_inside; i++)
-		seen.id = mix(seen.id, space_place(entry->space, seen.unwound.ip[i]));
+		seen.id = hash_mix(seen.id, space_place(entry->space, seen.unwound.ip[i]));
 	return keep(entry->explorer, &seen);
 }

@@ -470,6 +470,7 @@ static int add_signatures(const struct stretch *stretch, struct found *found, si
 
 		function->returns = signatures[i].returns;
 		function->return_bytes = signatures[i].return_bytes;
+		function->writes = signatures[i].knows_parameters ? signatures[i].writes : UINT32_MAX;
 		function->file = signatures[i].file;
 		function->line = signatures[i].line;
 	}

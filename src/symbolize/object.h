@@ -200,6 +200,8 @@ struct signature {
 	Dwarf_Die *unit;  /* for use in there */
 	enum function_returns returns;
 	unsigned int return_bytes;
+	bool knows_parameters;
+	unsigned int writes;
 	const char *file; /* the debug information's */
 	unsigned int line;
 };

@@ -17,6 +17,8 @@
 #define ENUMERATORS_MAX 65536
 
 /* The functions of one unit that are looked for, in order of address. */
+#define PARAMETERS_MAX 6
+
 struct wanted {
 	struct signature *signature;
 	size_t n;
@@ -125,25 +127,68 @@ static unsigned int bytes_of(Dwarf_Die *type, enum function_returns returns)
 	return returns == RETURNS_POINTER ? sizeof(raddr_t) : 0;
 }
 
-static void read_return(Dwarf_Die *function, struct signature *signature)
+/* Behind other names.  Return: false: nobody knows; *ret_is_void: it is none (typedef void nothing). */
+static bool resolve(Dwarf_Die *type, bool *ret_is_void, bool *ret_is_const)
 {
-	Dwarf_Die type, next;
-	bool has_type = dwarf_hasattr_integrate(function, DW_AT_type);
+	Dwarf_Die next;
 
-	if (!has_type) {
-		signature->returns = RETURNS_VOID;
-		return;
+	*ret_is_void = *ret_is_const = false;
+	for (unsigned int i = 0; is_other_name(type); i++) {
+		*ret_is_const = *ret_is_const || dwarf_tag(type) == DW_TAG_const_type;
+		if (!dwarf_hasattr(type, DW_AT_type)) {
+			*ret_is_void = true;
+			return true;
+		}
+		if (i == TYPES_MAX || !type_of(type, &next))
+			return false;
+		*type = next;
 	}
-	if (!type_of(function, &type))
+	return true;
+}
+
+/* Which of the parameters that come in general registers lead to memory that the function may write? */
+static void read_parameters(Dwarf_Die *function, struct signature *signature)
+{
+	bool is_void, is_const;
+	unsigned int n = 0;
+	Dwarf_Die die, type;
+
+	signature->knows_parameters = true;
+	if (dwarf_child(function, &die) != 0)
 		return;
-	for (unsigned int i = 0; is_other_name(&type); i++) {
-		if (!dwarf_hasattr(&type, DW_AT_type)) { /* typedef void nothing; */
-			signature->returns = RETURNS_VOID;
+	do {
+		enum function_returns kind;
+
+		if (dwarf_tag(&die) != DW_TAG_formal_parameter)
+			continue;
+		if (!type_of(&die, &type) || !resolve(&type, &is_void, &is_const)) {
+			signature->knows_parameters = false;
 			return;
 		}
-		if (i == TYPES_MAX || !type_of(&type, &next))
+		kind = returns_by_tag(&type);
+		if (kind == RETURNS_OTHER && dwarf_tag(&type) == DW_TAG_base_type)
+			continue; /* a floating-point number has registers of its own */
+		if (kind == RETURNS_OTHER || kind == RETURNS_NOT_KNOWN) {
+			signature->knows_parameters = false; /* a structure: in none, one or two */
 			return;
-		type = next;
+		}
+		if (kind == RETURNS_POINTER &&
+		    (!type_of(&type, &type) || !resolve(&type, &is_void, &is_const) || !is_const))
+			signature->writes |= 1u << n;
+		n++;
+	} while (dwarf_siblingof(&die, &die) == 0 && n < PARAMETERS_MAX);
+}
+
+static void read_return(Dwarf_Die *function, struct signature *signature)
+{
+	bool has_type = dwarf_hasattr_integrate(function, DW_AT_type), is_void = true, is_const;
+	Dwarf_Die type;
+
+	if (has_type && (!type_of(function, &type) || !resolve(&type, &is_void, &is_const)))
+		return;
+	if (is_void) {
+		signature->returns = RETURNS_VOID;
+		return;
 	}
 	signature->returns = returns_by_tag(&type);
 	signature->return_bytes = bytes_of(&type, signature->returns);
@@ -174,6 +219,7 @@ static void read_signature(Dwarf_Die *function, struct signature *signature)
 	if (signature->returns != RETURNS_NOT_KNOWN)
 		return;
 	read_return(function, signature);
+	read_parameters(function, signature);
 	signature->file = source_of(function);
 	if (dwarf_decl_line(function, &line) == 0 && line > 0)
 		signature->line = (unsigned int)line;

@@ -115,6 +115,9 @@ struct function {
 	bool exported;	    /* other files may bind to it */
 	enum function_returns returns;
 	unsigned int return_bytes; /* 0: not known, or nothing */
+	/* A bit for each parameter that comes in a general register and leads to memory that it may write;
+	 * all bits: not known. */
+	unsigned int writes;
 	const char *file;	   /* of its source; NULL: not known */
 	unsigned int line;
 };

@@ -7,7 +7,7 @@
 
 #define TRAP_FLAG 0x100
 
-const uint8_t arch_breakpoint[ARCH_BREAKPOINT_BYTES] = { 0xcc }; /* int3 */
+const uint8_t arch_breakpoint[ARCH_BREAKPOINT_BYTES] = {0xcc}; /* int3 */
 
 raddr_t arch_breakpoint_hit(const struct arch_state *state)
 {
@@ -33,7 +33,7 @@ raddr_t arch_call_frame(const struct arch_state *entry)
 uint64_t arch_call_argument(const struct arch_state *entry, unsigned n)
 {
 	const struct user_regs_struct *r = &entry->regs;
-	const uint64_t arguments[] = { r->rdi, r->rsi, r->rdx, r->rcx, r->r8, r->r9 };
+	const uint64_t arguments[] = {r->rdi, r->rsi, r->rdx, r->rcx, r->r8, r->r9};
 
 	return arguments[n];
 }
@@ -41,8 +41,8 @@ uint64_t arch_call_argument(const struct arch_state *entry, unsigned n)
 void arch_set_call_argument(struct arch_state *entry, unsigned n, uint64_t value)
 {
 	struct user_regs_struct *r = &entry->regs;
-	unsigned long long int *const arguments[] = { &r->rdi, &r->rsi, &r->rdx,
-						      &r->rcx, &r->r8,  &r->r9 };
+	unsigned long long int *const arguments[] = {&r->rdi, &r->rsi, &r->rdx,
+						     &r->rcx, &r->r8,  &r->r9};
 
 	*arguments[n] = value;
 }
@@ -65,7 +65,7 @@ void arch_fail_syscall(struct arch_state *state, int error)
 	state->regs.rip += ARCH_SYSCALL_BYTES;
 	state->regs.rcx = state->regs.rip; /* as the instruction leaves it */
 	state->regs.r11 = state->regs.eflags & ~TRAP_FLAG;
-	state->regs.rax = (uint64_t)-(int64_t)error;
+	state->regs.rax = (uint64_t) - (int64_t)error;
 }
 
 void arch_skip_syscall(struct arch_state *state)
@@ -96,8 +96,9 @@ void arch_fork_arguments(bool as_sibling, long *ret_number, uint64_t ret_argumen
 void arch_dwarf_registers(const struct arch_state *state, uint64_t ret_registers[17])
 {
 	const struct user_regs_struct *r = &state->regs;
-	const uint64_t all[17] = { r->rax, r->rdx, r->rcx, r->rbx, r->rsi, r->rdi, r->rbp, r->rsp, r->r8,
-				   r->r9,  r->r10, r->r11, r->r12, r->r13, r->r14, r->r15, r->rip };
+	const uint64_t all[17] = {r->rax, r->rdx, r->rcx, r->rbx, r->rsi, r->rdi,
+				  r->rbp, r->rsp, r->r8,  r->r9,  r->r10, r->r11,
+				  r->r12, r->r13, r->r14, r->r15, r->rip};
 
 	for (unsigned i = 0; i < 17; i++)
 		ret_registers[i] = all[i];

@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""bench_faults.py BUILD [--rounds N] - how many cases `tendril faults` makes in a second, beside a loop
+
+The peer is what one does without it: a loop in which strace(1) runs the program once for each case,
+and makes one system call fail.  The ratio is to a plain loop, one run after the other; one that has
+as many runs at once as there are processors is measured, too.  Rounds are interleaved: in each,
+everybody is measured once.  Figures are medians.  Exit status 1 when a goal is missed.
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../tests'))
+from faults_support import calls_between_marks, run_faults  # pylint: disable=wrong-import-position
+
+# Which function, how many calls of it in a run, cases a second that are the goal.
+FUNCTIONS = [('fopen', 100, 2000), ('opendir', 60, 2000), ('shm_open', 60, 2000),
+             ('open_and_query', 4, 500)]
+RATIO_GOAL = 20
+# The loop takes the first of its cases, up to so many: each costs the same.
+LOOP_CASES = 40
+ERRORS = ['ENOENT', 'EACCES', 'EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EINTR', 'ENOSPC', 'EPERM', 'ELOOP']
+NEVER = {'close', 'munmap', 'brk', 'exit_group', 'geteuid', 'getpid', 'futex'}
+
+MISSED = []
+
+
+def judge(what, value, goal, unit):
+    missed = not value >= goal
+    print('  => %-44s %9.4g %-3s  goal at least %.4g %s: %s' % (
+        what, value, unit, goal, unit, 'MISSED' if missed else 'met'), flush=True)
+    if missed:
+        MISSED.append(what)
+
+
+def row(name, values, unit):
+    print('  %-47s %9.4g %-3s  (%.4g to %.4g, %d rounds)' % (
+        name, statistics.median(values), unit, min(values), max(values), len(values)), flush=True)
+
+
+class Bench:
+    """A program that makes the calls, and the two ways of making them fail."""
+
+    def __init__(self, build, folder):
+        self.tendril = os.path.join(build, 'src/cmd/tendril')
+        self.program = os.path.join(build, 'bench/faults_calls')
+        self.database = os.path.join(folder, 'bench.db')
+        with sqlite3.connect(self.database) as db:
+            db.execute('CREATE TABLE t (a, b)')
+        db.close()
+        self.has_strace = bool(shutil.which('strace'))
+        self.folder = folder
+
+    def command(self, which, calls):
+        return [self.program, which, str(calls), self.database]
+
+    def explore(self, which, calls):
+        """Cases a second, of all that it takes from start to end; and how many."""
+        begin = time.monotonic()
+        code, out, err = run_faults(self.tendril, '--json', '--calls', 'all', '-f', which, '--',
+                                    *self.command(which, calls))
+        took = time.monotonic() - begin
+        if code not in (0, 1):
+            raise SystemExit('bench_faults: tendril faults: %s' % err.strip())
+        document = json.loads(out)
+        if document['calls'] != calls or not document['complete']:
+            raise SystemExit('bench_faults: %d of %d calls of %s were seen' % (
+                document['calls'], calls, which))
+        return document['cases'] / took, document
+
+    def loop_cases(self, which):
+        log = os.path.join(self.folder, 'trace')
+        subprocess.run(['strace', '-f', '-o', log] + self.command(which, 1), check=True)
+        with open(log, encoding='utf-8', errors='replace') as file:
+            calls = [(name, n) for name, n in calls_between_marks(file.read()) if name not in NEVER]
+        return [(name, n, error) for error in ERRORS for name, n in calls][:LOOP_CASES]
+
+    def inject(self, which, case):
+        subprocess.run(['strace', '-f', '-o', '/dev/null', '-e', 'trace=' + case[0],
+                        '-e', 'inject=%s:error=%s:when=%d' % (case[0], case[2], case[1])] +
+                       self.command(which, 1), check=False, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def loop(self, which, at_once):
+        """Cases a second of runs under strace."""
+        cases = self.loop_cases(which)
+        begin = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+            list(pool.map(lambda case: self.inject(which, case), cases))
+        return len(cases) / (time.monotonic() - begin)
+
+
+def ratio(ours, theirs):
+    """Of what was measured in the same round."""
+    return statistics.median(our / their for our, their in zip(ours, theirs))
+
+
+def show(which, goal, ours, loops, wide_loops, document):
+    print('%s: %d calls, %d cases' % (which, document['calls'], document['cases']))
+    row('tendril faults', ours, '/s')
+    judge('cases a second', statistics.median(ours), goal, '/s')
+    if loops:
+        row('a loop over strace -e inject', loops, '/s')
+        row('the same, a run on each processor', wide_loops, '/s')
+        judge('beside the loop', ratio(ours, loops), RATIO_GOAL, 'x')
+        print('     %-44s %9.4g x' % ('beside that on each processor', ratio(ours, wide_loops)))
+    if any(function['rerun'] for function in document['functions']):
+        print('  (the command was run again for each case)')
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('build')
+    parser.add_argument('--rounds', type=int, default=5)
+    options = parser.parse_args()
+    print('Cases a second of tendril faults, on %d processors' % len(os.sched_getaffinity(0)))
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(options.build, folder)
+        if not bench.has_strace:
+            print('  strace is not installed: no ratio')
+        for which, calls, goal in FUNCTIONS:
+            ours, loops, wide_loops, document = [], [], [], None
+            for _ in range(options.rounds):
+                rate, document = bench.explore(which, calls)
+                ours.append(rate)
+                if bench.has_strace:
+                    loops.append(bench.loop(which, 1))
+                    wide_loops.append(bench.loop(which, len(os.sched_getaffinity(0))))
+            show(which, goal, ours, loops, wide_loops, document)
+    try:
+        os.unlink('/dev/shm/tendril-bench')
+    except OSError:
+        pass
+    if MISSED:
+        print('missed: ' + ', '.join(MISSED))
+    return 1 if MISSED else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

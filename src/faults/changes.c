@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "faults/changes.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+
+static const short always[] = {
+	SYS_mkdir,     SYS_mkdirat, SYS_rmdir,	  SYS_mknod,	 SYS_mknodat,
+	SYS_link,      SYS_linkat,  SYS_rename,	  SYS_renameat,	 SYS_symlink,
+	SYS_symlinkat, SYS_unlink,  SYS_unlinkat, SYS_mq_unlink,
+#ifdef SYS_renameat2
+	SYS_renameat2,
+#endif
+};
+
+static bool is_exclusive(uint64_t flags)
+{
+	return (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+}
+
+/* A socket's name in the file system stays when the socket is closed. */
+static bool binds_path(const struct task *task, raddr_t address)
+{
+	struct {
+		sa_family_t family;
+		char first;
+	} name;
+
+	return task_read(task, address, &name, sizeof(name)) == 0 && name.family == AF_UNIX &&
+	       name.first != '\0';
+}
+
+bool changes_names(const struct task *task, long number, const uint64_t arguments[6])
+{
+	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
+		if (always[i] == number)
+			return true;
+	switch (number) {
+	case SYS_open:
+		return is_exclusive(arguments[1]);
+	case SYS_openat:
+		return is_exclusive(arguments[2]);
+	case SYS_bind:
+		return binds_path(task, arguments[1]);
+	default:
+		return false;
+	}
+}
