@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""real_libraries.py TENDRIL [--alloc] [--json] [NAME...] - tendril faults on libraries of Debian
+"""real_libraries.py TENDRIL [--alloc] [--json] [--keep DIRECTORY] [NAME...] - tendril faults on libraries of Debian
 
 Each program in tests/targets/real/ calls functions of one library.  Its comment says which package it
 needs, which functions are explored, and what is known to leak there.  Nothing is installed; what cannot
@@ -47,6 +47,7 @@ class Driver:
         self.package = self.field(comment, 'package')
         self.libraries = self.field(comment, 'libraries').split()
         self.functions = self.field(comment, 'functions').replace(',', ' ').split()
+        self.options = self.field(comment, 'options').split()
         self.leaks = self.leaks_of(self.field(comment, 'leaks'))
         self.alloc_leaks = self.leaks_of(self.field(comment, 'with --alloc'))
         self.program = None
@@ -138,7 +139,7 @@ def write_archives(text):
         archive.write('text')
     with tarfile.open('archive.tar.gz', 'w:gz') as archive:
         archive.add('text')
-    os.mkdir('archive')
+    os.makedirs('archive', exist_ok=True)
     write('archive/text', text)
 
 
@@ -163,10 +164,10 @@ def write_fixtures():
     write_sounds()
     write_images()
     base = sqlite3.connect('base.sqlite')
-    base.execute('create table plant(name)')
+    base.execute('create table if not exists plant(name)')
     base.commit()
     base.close()
-    os.mkdir('mountpoint')
+    os.makedirs('mountpoint', exist_ok=True)
     for name, content in {
             'plain.conf': 'name = value\n', 'lib.conf': 'name = "value";\n',
             'page.xml': '<page><line/></page>\n', 'page.json': '{"name": [1, 2]}\n',
@@ -193,7 +194,7 @@ class Explored:
 
 def explore(tendril, driver, alloc):
     """In the current directory, which has the fixtures."""
-    command = [tendril, 'faults', '--json']
+    command = [tendril, 'faults', '--json'] + driver.options
     for function in driver.functions:
         command += ['-f', function]
     if alloc:
@@ -213,21 +214,25 @@ def known(driver, alloc):
 
 
 class Playground:
-    """A directory with the fixtures, to be in while it lasts."""
+    """A directory with the fixtures, to be in while it lasts; one that is named, stays."""
+
+    def __init__(self, keep=None):
+        self.directory = None if keep else tempfile.TemporaryDirectory(prefix='tendril-real-')
+        self.top = os.path.abspath(keep) if keep else self.directory.name
+        self.programs = os.path.join(self.top, 'bin')
+        self.before = os.getcwd()
 
     def __enter__(self):
-        self.before = os.getcwd()
-        self.directory = tempfile.TemporaryDirectory(prefix='tendril-real-')
-        self.programs = os.path.join(self.directory.name, 'bin')
-        os.mkdir(self.programs)
-        os.mkdir(os.path.join(self.directory.name, 'work'))
-        os.chdir(os.path.join(self.directory.name, 'work'))
+        os.makedirs(self.programs, exist_ok=True)
+        os.makedirs(os.path.join(self.top, 'work'), exist_ok=True)
+        os.chdir(os.path.join(self.top, 'work'))
         write_fixtures()
         return self
 
     def __exit__(self, *_):
         os.chdir(self.before)
-        self.directory.cleanup()
+        if self.directory:
+            self.directory.cleanup()
 
 
 # --- the table ----------------------------------------------------------------------------------
@@ -269,14 +274,15 @@ def main():
     parser.add_argument('tendril', type=os.path.abspath)
     parser.add_argument('--alloc', action='store_true', help='malloc, calloc and realloc fail, too')
     parser.add_argument('--json', action='store_true', help='the reports, too, to stderr')
+    parser.add_argument('--keep', metavar='DIRECTORY', help='leave programs and fixtures there, for replays')
     parser.add_argument('names', nargs='*')
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     chosen = [driver for driver in drivers() if not options.names or driver.name in options.names]
     unknown = set(options.names) - {driver.name for driver in chosen}
     if unknown:
         parser.error('no such program: ' + ', '.join(sorted(unknown)))
     wrong = 0
-    with Playground() as playground:
+    with Playground(options.keep) as playground:
         for driver in chosen:
             cases, seconds, words, as_known = one_row(options, driver, playground.programs)
             print('%-22s %6s %7s  %s' % (driver.name, cases, seconds, words), flush=True)

@@ -23,6 +23,8 @@ int main(void)
 		apr_socket_t *socket;
 
 		apr_pool_create(&pool, NULL);
+		/* A copy of us may have left it there. */
+		apr_shm_remove("new.shm", pool);
 		apr_shm_create(&memory, 4096, "new.shm", pool);
 		apr_proc_mutex_create(&mutex, "new.lock", APR_LOCK_FLOCK, pool);
 		apr_global_mutex_create(&global, "new.lock2", APR_LOCK_FCNTL, pool);

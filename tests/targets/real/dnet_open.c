@@ -4,7 +4,7 @@
  *
  * package: libdumbnet-dev
  * libraries: -ldumbnet
- * functions: arp_open, intf_open, route_open, ip_open, eth_open
+ * functions: arp_open, intf_open, route_open, eth_open
  */
 #include <dumbnet.h>
 #include <stddef.h>
@@ -15,7 +15,6 @@ int main(void)
 		arp_t *arp = arp_open();
 		eth_t *eth = eth_open("lo");
 		intf_t *intf = intf_open();
-		ip_t *ip = ip_open();
 		route_t *route = route_open();
 
 		if (arp)
@@ -24,8 +23,6 @@ int main(void)
 			eth_close(eth);
 		if (intf)
 			intf_close(intf);
-		if (ip)
-			ip_close(ip);
 		if (route)
 			route_close(route);
 	}

@@ -5,6 +5,7 @@
  * package: libice-dev
  * libraries: ice
  * functions: IceListenForConnections
+ * options: --case-timeout 1 --calls 1
  */
 #include <X11/ICE/ICElib.h>
 

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""test_faults_real.py TENDRIL - the known leaks of real libraries are found, and nothing where there is none
+
+docs/found.md tells what the leaks are.  The whole table is real_libraries.py's.
+"""
+import os
+import subprocess
+import sys
+
+from leaks_support import Skip, run_tests
+from real_libraries import Driver, HERE, Missing, Playground, explore, known, say
+
+TENDRIL = os.path.abspath(sys.argv[1])
+
+# Judged by their source: each fails late, and keeps what it has opened.
+LEAK = []
+LEAK_WITHOUT_MEMORY = []
+# Judged by their source, too: they close everything, whatever fails.
+CLEAN = []
+
+
+def driver_named(name):
+    return Driver(os.path.join(HERE, name + '.c'))
+
+
+def explored(name, programs, alloc):
+    driver = driver_named(name)
+    try:
+        driver.build(programs)
+    except Missing as missing:
+        raise Skip(missing) from None
+    result = explore(TENDRIL, driver, alloc)
+    assert result.report['cases'] > 0, 'nothing was made to fail'
+    assert all(function['calls'] > 0 for function in result.report['functions']), \
+        'never called: %r' % result.report['functions']
+    return driver, result
+
+
+def exactly_what_is_known(name, programs, alloc):
+    driver, result = explored(name, programs, alloc)
+    found, expected = result.leaks(), known(driver, alloc)
+    assert not found - expected, 'false: %s; told:\n%s' % (say(found - expected), result.report['leaks'])
+    assert not expected - found, 'not found: %s' % say(expected - found)
+    assert result.status == (1 if expected else 0), 'exit status %d' % result.status
+
+
+def the_replay_shows_it(name, programs):
+    """The command in the report, run as it stands, finds this leak and no other."""
+    driver, result = explored(name, programs, False)
+    for leak in result.report['leaks']:
+        done = subprocess.run([TENDRIL, 'faults', '--replay', leak['replay_id'], '-f', leak['function'],
+                               '--', driver.program], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=60, check=False)
+        assert done.returncode == 1, '%s: status %d\n%s%s' % (leak['replay_id'], done.returncode,
+                                                              done.stdout, done.stderr)
+        assert leak['left'][0]['kind'] in done.stdout, done.stdout
+
+
+def main():
+    if subprocess.run([TENDRIL, 'faults', '--help'], capture_output=True, check=False).returncode:
+        print('1..0 # SKIP this build has no `tendril faults`')
+        return 0
+    with Playground() as playground:
+        def test(what, function, name, *more):
+            return what % name, lambda: function(name, playground.programs, *more)
+
+        return run_tests(
+            [test('%s leaks as it is known', exactly_what_is_known, name, False) for name in LEAK] +
+            [test('%s leaks without memory', exactly_what_is_known, name, True)
+             for name in LEAK_WITHOUT_MEMORY] +
+            [test('a replay shows the leak of %s', the_replay_shows_it, name) for name in LEAK] +
+            [test('%s is clean', exactly_what_is_known, name, False) for name in CLEAN])
+
+
+if __name__ == '__main__':
+    sys.exit(main())
