@@ -114,6 +114,7 @@ static bool go_on(const struct faults_options *asked)
 static size_t fill(struct whole *whole, const struct faults_options *asked)
 {
 	struct faults_finding *leak = &whole->findings[0], *cache = &whole->findings[1];
+	int line;
 
 	*leak = (struct faults_finding){ .verdict = FAULTS_LEAK,
 					 .function = "read_config",
@@ -128,8 +129,11 @@ static size_t fill(struct whole *whole, const struct faults_options *asked)
 					 .n_left = 1,
 					 .confirmed = true,
 					 .open_at_exit = true };
-	if (asked->suppressions)
-		leak->suppressed = suppressions_match(asked->suppressions, leak) >= 0;
+	if (asked->suppressions) {
+		line = suppressions_match(asked->suppressions, leak);
+		leak->suppressed = line >= 0;
+		leak->suppression = line >= 0 ? (size_t)line : 0;
+	}
 	*cache = *leak;
 	cache->verdict = FAULTS_CACHED;
 	cache->suppressed = false;

@@ -74,7 +74,7 @@ class Place:
         self.folder.cleanup()
 
     def processes(self):
-        """{pid: parent} of those that the run has started."""
+        """{pid: (when it began, parent)} of those that the run has started."""
         found = {}
         for pid in filter(str.isdigit, os.listdir('/proc')):
             try:
@@ -85,7 +85,7 @@ class Place:
             except OSError:
                 continue
             if ours and fields[0] not in (b'Z', b'X'):
-                found[int(pid)] = int(fields[1])
+                found[int(pid)] = int(fields[19]), int(fields[1])
         return found
 
 
@@ -302,6 +302,15 @@ def test_replay_shows_the_same_case():
     assert text[0] == 1 and leak['failed']['errno'] in text[1], text
 
 
+def test_replay_that_does_not_fit():
+    can_explore()
+    for case in ('early_return#1/flock@2=EIO', 'early_return#9/read@2=EIO', 'wrong_label#1/read@2=EIO', 'x'):
+        code, out, err = run_faults(TENDRIL, '-f', 'early_return', '--replay', case, '--',
+                                    program('faulty'), 'early_return')
+        assert code in (2, 3), '%s: %d: %s' % (case, code, out)
+        assert len(err.strip().splitlines()) == 1, err
+
+
 def test_fails_when_decides():
     """What is positive is no failure then, and what is kept no leak."""
     check_clean(faulty('returns_errno', '-f', 'returns_errno', '--fails-when', 'ret<0'))
@@ -359,23 +368,30 @@ def test_python_that_calls_libc():
 
 # --- what stays behind ----------------------------------------------------------------------------
 
-def shared_memory():
-    return {name for name in os.listdir('/dev/shm') if name.startswith('tendril-plant-')}
-
-
 def no_process_stays(place, seconds=SECONDS):
     until('all processes have ended', lambda: not place.processes(), seconds)
 
 
 def stays_nothing(name):
-    before = shared_memory()
+    """But for a file that the program makes and is kept from unlinking: unlink(2) fails, too."""
     with Place() as place:
         explore_plant('faulty', name, place=place)
         no_process_stays(place, 5)
-        files = set(os.listdir(place.path))
-    # The lock file is the program's own.
-    assert files <= {'unlink_race'}, files
-    assert shared_memory() <= before, shared_memory() - before
+        files = os.listdir(place.path)
+    assert all(file.startswith(name + '.') for file in files), files
+
+
+def test_sandbox_keeps_files_in():
+    """Also what is not unlinked."""
+    name = 'mkstemp_left'
+    can_explore()
+    with Place() as place:
+        code, out, err = run_faults(TENDRIL, '--json', '--sandbox', '-f', name, '--', program('faulty'), name,
+                                    env=place.environment)
+        if code == 3 and 'sandbox' in err:
+            raise Skip(err.strip())
+        check_plant(FaultsReport(code, out, err), CATALOG[name])
+        assert not os.listdir(place.path), os.listdir(place.path)
 
 
 class Exploration:
@@ -394,9 +410,9 @@ class Exploration:
         return self
 
     def command(self):
-        """The program itself: of all the oldest that is our child's child."""
-        found = [pid for pid, parent in self.place.processes().items() if parent == self.process.pid]
-        return min(found, key=lambda pid: os.stat('/proc/%d' % pid).st_ctime_ns)
+        """The program itself: the oldest but for `tendril faults`, its parent."""
+        return min((begun, pid) for pid, (begun, parent) in self.place.processes().items()
+                   if parent == self.process.pid)[1]
 
     def __exit__(self, *unused):
         if self.process.poll() is None:
@@ -467,7 +483,7 @@ def cases():
         yield name + '_with_rerun', functools.partial(find_with_rerun, name)
     for build, name in itertools.product(('stripped', 'static'), IN_OTHER_BUILDS):
         yield '%s_%s' % (build, name), functools.partial(find_in_build, build, name)
-    for name in ('mkstemp_left', 'shm_open_left', 'process_left', 'popen_left', 'thread_left'):
+    for name in ('mkstemp_left', 'early_return', 'process_left', 'popen_left', 'thread_left'):
         yield name + '_stays_nothing', functools.partial(stays_nothing, name)
     for name, function in list(globals().items()):
         if name.startswith('test_'):

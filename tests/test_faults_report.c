@@ -97,12 +97,14 @@ static char *printed(print_fn print, const struct faults_finding *findings, size
 
 static void expect_in(const char *text, const char *part)
 {
+	assert_non_null(text);
 	if (!strstr(text, part))
 		fail_msg("'%s' is not in:\n%s", part, text);
 }
 
 static void expect_not_in(const char *text, const char *part)
 {
+	assert_non_null(text);
 	if (strstr(text, part))
 		fail_msg("'%s' is in:\n%s", part, text);
 }
@@ -333,7 +335,7 @@ static void test_how_it_ended(void **state)
 				  "\n2 of 4 calls of 4 functions explored: 60 cases in 0.5 s (120 a second).\n"
 				  "The command itself was ended by signal 11 (Segmentation fault).\n"
 				  "Not complete: the time was over.\n"
-				  "No leak was found.\n");
+				  "No leak was found until then.\n");
 	free(text);
 	result.cases = 0;
 	text = printed_as(faults_print_text, &result, (struct faults_style){ 0 });
@@ -426,6 +428,72 @@ static void test_the_replay_asks_for_the_same(void **state)
 				       .jobs = 3, .total_ns = 1, .debuginfod = true };
 	style.sandbox = false;
 	expect_command(&style, "tendril faults --main --calls all --replay '" ID "' -- ./server --test");
+}
+
+static size_t count_of(const char *text, const char *part)
+{
+	size_t n = 0;
+
+	for (const char *s = text; (s = strstr(s, part)); s += strlen(part))
+		n++;
+	return n;
+}
+
+#define MANY 200
+
+/* Whatever a program does, its report can be read; the rest is in JSON. */
+static void test_much_is_told_in_short(void **state)
+{
+	static struct frame deep[MANY];
+	static struct faults_left left[MANY];
+	static struct faults_case ways[MANY];
+	static struct faults_finding findings[MANY];
+	static struct faults_function functions[MANY];
+	struct faults_result result = result_of(findings, MANY);
+	char *text;
+
+	for (size_t i = 0; i < MANY; i++) {
+		deep[i] = (struct frame){ .function = i + 1 == MANY ? "read_config" : "deeper",
+					  .module = i < MANY - 2 ? LIBC : SERVER, .line = 5,
+					  .file = "deep.c" };
+		ways[i] = cases[0];
+		ways[i].failed[0].step = (int)i;
+		left[i] = file;
+		findings[i] = leak;
+		findings[i].verdict = FAULTS_SUCCEEDED;
+		functions[i] = (struct faults_function){ .function = "odd",
+							 .why = i % 2 ? "so it is" : NULL };
+	}
+	left[0].stack = (struct faults_stack)STACK(deep, 3);
+	findings[0].verdict = FAULTS_LEAK;
+	findings[0].left = left;
+	findings[0].cases = ways;
+	findings[0].n_left = findings[0].n_cases = MANY;
+	result.functions = functions;
+	result.n_functions = MANY;
+	text = printed_as(faults_print_text, &result, (struct faults_style){ 0 });
+	assert_int_equal(count_of(text, "left open  handle 7"), 8);
+	expect_in(text, "               and 192 more (--json)\n");
+	expect_in(text, "          #15 deeper");
+	expect_in(text, "          (200 frames in all; --json shows every one)\n"
+			"        > #198 deeper (deep.c:5) in server\n"
+			"          #199 read_config (deep.c:5) in server\n");
+	expect_not_in(text, "#16 ");
+	expect_in(text, "    cases      200: read (EIO), write (EIO)");
+	expect_in(text, ", ...\n");
+	assert_int_equal(count_of(text, "    " ID "  handle 7"), 20);
+	expect_in(text, "    and 179 more (--all-findings)\n");
+	expect_not_in(text, "Not shown");
+	assert_int_equal(count_of(text, "odd: was not called: so it is\n"), 20);
+	assert_int_equal(count_of(text, "odd: "), 20);
+	expect_in(text, "and 80 more functions (--json)\n100 functions were not called, or not ");
+	free(text);
+	text = printed_as(faults_print_text, &result, (struct faults_style){ .all_findings = true });
+	assert_int_equal(count_of(text, "    " ID "  handle 7"), 199);
+	free(text);
+	text = printed_as(faults_print_json, &result, (struct faults_style){ 0 });
+	assert_int_equal(count_of(text, "\"function\":\"deeper\""), 199);
+	free(text);
 }
 
 /* The same for the same defect, another for another. */
@@ -620,6 +688,7 @@ int main(void)
 		cmocka_unit_test(test_lines_fit_and_the_replay_is_whole),
 		cmocka_unit_test(test_of_a_replay_everything_is_told),
 		cmocka_unit_test(test_the_replay_asks_for_the_same),
+		cmocka_unit_test(test_much_is_told_in_short),
 		cmocka_unit_test(test_fingerprints),
 		cmocka_unit_test(test_the_place_is_inside_of_the_function),
 		cmocka_unit_test(test_json),

@@ -44,7 +44,8 @@ int faults_check_files(const struct faults_request *request)
 	return r == CMD_DONE ? check_one(request, request->junit) : r;
 }
 
-int faults_show(const struct faults_request *request, const struct faults_result *result)
+int faults_show(const struct faults_request *request, const struct faults_options *how,
+		const struct faults_result *result)
 {
 	print_fn print = request->json			  ? faults_print_json :
 			 faults_is_stdout(request->sarif) ? faults_print_sarif :
@@ -55,7 +56,7 @@ int faults_show(const struct faults_request *request, const struct faults_result
 		.width = cmd_terminal_width(),
 		.top = request->top,
 		.all_findings = request->all_findings,
-		.asked = &request->how,
+		.asked = how,
 		.sandbox = request->sandbox,
 	};
 	int sarif = write_one(request->sarif, faults_print_sarif, result, &style);

@@ -55,8 +55,10 @@ static void show_progress(struct session *session, const struct faults_progress 
 
 	if (progress->function)
 		escape_text(progress->function, name, sizeof(name));
-	used = snprintf(line, sizeof(line), "%.0f s  %" PRIu64 " calls  %" PRIu64 " cases  %.0f a "
-			"second  %" PRIu64 " leak%s", s, progress->calls, progress->cases,
+	used = snprintf(line, sizeof(line), "%.0f s  %" PRIu64 " call%s  %" PRIu64 " case%s  %.0f a "
+			"second  %" PRIu64 " leak%s", s, progress->calls,
+			lines_plural(progress->calls), progress->cases,
+			lines_plural(progress->cases),
 			s > 0 ? (double)progress->cases / s : 0, progress->leaks,
 			lines_plural(progress->leaks));
 	(void)snprintf(line + used, sizeof(line) - (size_t)used, "%s%s  (Ctrl-C: report)",
@@ -125,13 +127,13 @@ static void tell_unused(const struct faults_request *request,
 				suppressions_text(suppressions, i));
 }
 
-static int report(const struct faults_request *request, const struct faults_result *result,
-		  const struct faults_suppressions *suppressions)
+static int report(const struct faults_request *request, const struct faults_options *how,
+		  const struct faults_result *result)
 {
-	int r = faults_show(request, result);
+	int r = faults_show(request, how, result);
 
-	if (result->complete && !request->how.replay)
-		tell_unused(request, suppressions);
+	if (result->complete && !how->replay)
+		tell_unused(request, how->suppressions);
 	if (request->debugger && result->stopped && r != CMD_FAILED)
 		r = faults_debug(request, result->stopped);
 	return r;
@@ -165,7 +167,7 @@ static int explore(const struct faults_request *request,
 	error.code = r;
 	if (r < 0)
 		return cmd_fail(request->json, &error);
-	r = report(request, result, suppressions);
+	r = report(request, &how, result);
 	faults_result_free(result);
 	return r;
 }

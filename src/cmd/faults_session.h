@@ -25,7 +25,8 @@ struct faults_request {
 int faults_session(const struct faults_request *request);
 
 /* faults_output.c: to stdout and to the files, as it was asked for.  Return: a cmd_exit. */
-int faults_show(const struct faults_request *request, const struct faults_result *result);
+int faults_show(const struct faults_request *request, const struct faults_options *how,
+		const struct faults_result *result);
 /* Could the files be written?  Return: CMD_DONE, or another after a line was said. */
 int faults_check_files(const struct faults_request *request);
 

@@ -102,18 +102,16 @@ void call_take(struct call *call, struct stop *stop)
 
 void call_follow(struct call *call)
 {
-	struct tracer *tracer = call->entry->explorer->tracer;
-	struct stop stop;
+	struct explorer *explorer = call->entry->explorer;
 
 	while (call->outcome == CALL_RUNS) {
-		int r = tracer_next(tracer, call->group, call->deadline_ns, &stop);
+		struct stop stop;
+		int r = explorer_next(explorer, call->group, call->deadline_ns, &stop);
 
-		if (r == -EINTR)
-			continue;
-		if (r < 0)
-			call_end(call, CALL_HUNG);
-		else
+		if (r == 0)
 			call_take(call, &stop);
+		else
+			call_end(call, r == -ECANCELED ? CALL_GIVEN_UP : CALL_HUNG);
 	}
 }
 

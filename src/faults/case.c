@@ -96,7 +96,7 @@ static void let_end(struct call *call)
 	if (!call->goes_on)
 		case_go_on(call);
 	task_resume(call->main, PTRACE_CONT, 0);
-	while (tracer_next(explorer->tracer, call->group, deadline, &stop) == 0)
+	while (explorer_next(explorer, call->group, deadline, &stop) == 0)
 		if (stop.kind != STOP_ENDED)
 			task_resume(stop.task, PTRACE_CONT,
 				    stop.kind == STOP_SIGNAL ? stop.signal : 0);

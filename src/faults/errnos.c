@@ -602,16 +602,6 @@ size_t errnos_call_shared(long number, const uint64_t arguments[6], int ret_hand
 	return n;
 }
 
-bool errnos_call_uses_shared(long number, const uint64_t arguments[6], int *ret_fd)
-{
-	int handles[2];
-
-	if (errnos_call_shared(number, arguments, handles) == 0)
-		return false;
-	*ret_fd = handles[0];
-	return true;
-}
-
 /* Names */
 
 #define CALL(name) { SYS_##name, #name },

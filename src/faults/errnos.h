@@ -15,11 +15,10 @@
  */
 const uint8_t *errnos_of(long number, const uint64_t arguments[6], bool unlikely);
 
-/* Does the call, if it succeeds, change something that a fork(2)ed copy shares with the original:
- * read or write what argument 0 has open (position of a file, content of a pipe or socket)? */
-bool errnos_call_uses_shared(long number, const uint64_t arguments[6], int *ret_fd);
-
-/* The same, for calls that use two handles: how many there are of them. */
+/*
+ * Of which handles does the call, if it succeeds, change something that a fork(2)ed copy shares with the
+ * original: the position in a file, the content of a pipe or socket?  Return: how many of ret_handles.
+ */
 size_t errnos_call_shared(long number, const uint64_t arguments[6], int ret_handles[2]);
 
 /* Has the call done what it should when it reports an error?  close(2) has: who simulates its

@@ -7,6 +7,7 @@
 #define CALLS_DEFAULT 4
 #define CASE_NS	      (5 * NS_PER_S)
 #define TELL_NS	      (100 * NS_PER_MS)
+#define LOOK_NS	      (200 * NS_PER_MS)
 
 bool explorer_goes_on(struct explorer *explorer)
 {
@@ -30,6 +31,24 @@ bool explorer_goes_on(struct explorer *explorer)
 		explorer->stop = explorer->interrupted = true;
 	}
 	return !explorer->stop;
+}
+
+int explorer_next(struct explorer *explorer, struct group *group, int64_t deadline_ns,
+		  struct stop *ret_stop)
+{
+	for (;;) {
+		int64_t look = now_ns() + LOOK_NS;
+		int r = tracer_next(explorer->tracer, group,
+				    look < deadline_ns ? look : deadline_ns, ret_stop);
+
+		if (r == 0 || r == -ECHILD)
+			return r;
+		(void)explorer_goes_on(explorer);
+		if (explorer->interrupted)
+			return -ECANCELED;
+		if (r == -ETIMEDOUT && now_ns() >= deadline_ns)
+			return r;
+	}
 }
 
 /* Calls */
@@ -215,7 +234,7 @@ void explorer_free(struct explorer *explorer)
 		free_trails(explorer->trail[i]);
 	}
 	for (size_t i = 0; i < explorer->n_suspects; i++)
-		free(explorer->suspect[i]);
+		suspect_free(explorer->suspect[i]);
 	for (size_t i = 0; i < explorer->n_spaces; i++)
 		space_free(explorer->space[i]);
 	while (explorer->images) {

@@ -22,7 +22,6 @@ struct spot {
 struct image {
 	struct image *next;
 	struct space *space;
-	size_t n_spaces_seen;
 	raddr_t syscall_at;
 	struct spot *spot; /* in rising order of address */
 	size_t n_spots;
@@ -48,7 +47,6 @@ struct target {
 	bool whole; /* to the end of the process */
 	unsigned int return_bytes; /* 0: not known */
 	unsigned int writes;       /* through which parameters, as struct function has it */
-	raddr_t module_low, module_high; /* in the image of the latest call */
 	uint64_t calls, explored, cases;
 	bool rerun;
 	bool usual_is_judged; /* what it leaves when it succeeds */
@@ -67,7 +65,7 @@ struct suspect {
 	uint64_t result;
 	bool confirmed, open_at_exit;
 	int64_t returned_number;
-	struct leftovers left;
+	struct leftovers *left; /* no more room than for what there is */
 	const struct trail *opener[LEFT_MAX];
 	struct fault natural; /* what failed by itself, when nothing was made to */
 	uint64_t left_key; /* the same for cases that leave the same behind */
@@ -88,9 +86,8 @@ struct explorer {
 	struct caller *callers[TRAILS_BUCKETS];
 	struct suspect **suspect;
 	size_t n_suspects, suspects_room;
-	pid_t command;
 	int wait_status;
-	uint64_t n_calls, n_cases, n_copies, n_leaks;
+	uint64_t n_cases, n_copies, n_leaks;
 	int64_t began_ns, told_ns;
 	unsigned int jobs;
 	int64_t case_ns;
@@ -144,8 +141,11 @@ void entry_note_usual(struct entry *entry, struct call *call);
 /* guide.c: one call, gone through step by step */
 void guide_explore(struct explorer *explorer, struct entry *entry);
 bool explorer_goes_on(struct explorer *explorer);
+/* As tracer_next(), with a look now and then whether the user has ended it: -ECANCELED. */
+int explorer_next(struct explorer *explorer, struct group *group, int64_t deadline_ns,
+		  struct stop *ret_stop);
 
-/* case.c */
+/* case.c: one case, as often as it is wanted */
 /* Where a case can be had again: from a process that stands before the failing step; or, with at NULL,
  * from the entry. */
 struct branch {
@@ -194,10 +194,28 @@ bool trial_is_closed_later(struct explorer *explorer, struct entry *entry,
 			   const struct branch *branch, const struct plan *plan,
 			   struct suspect *suspect);
 
+/* positions.c: where in its files a guide is, which its copies share with it */
+#define POSITIONS_MAX 64
+
+struct positions {
+	struct {
+		int number;
+		uint64_t at;
+	} of[POSITIONS_MAX];
+	size_t n;
+};
+
+/* False: it has opened something that cannot be set back, such as a pipe. */
+bool positions_note(const struct call *call, struct positions *positions);
+/* Have the copies moved one?  Then it is set back. */
+bool positions_set_back(struct explorer *explorer, const struct branch *branch,
+			const struct positions *positions);
+
 /* judge.c */
 /* plan: the faults of the case; the last of them is the branch's. */
 void judge(struct explorer *explorer, struct entry *entry, const struct branch *branch,
 	   const struct plan *plan);
+void suspect_free(struct suspect *suspect);
 /* It crashed, or hung. */
 void judge_end(struct explorer *explorer, const struct entry *entry, const struct plan *plan,
 	       enum outcome outcome, int status);
@@ -207,8 +225,8 @@ void rerun_function(struct explorer *explorer, size_t function);
 /* Run the command up to the entry's call, which is then as a copy that stands there. */
 int rerun_begin(struct explorer *explorer, struct entry *entry, struct group *group,
 		struct call *ret_call);
-/* The end of a case: is it worth another look? */
-bool case_is_suspect(struct explorer *explorer, struct call *call, const struct plan *plan);
+/* guide.c: a case that was followed by itself has ended. */
+void case_is_over(struct explorer *explorer, struct call *call, const struct plan *plan);
 
 /* replay.c */
 int replay_parse(const char *text, char **ret_function, uint64_t *ret_call, struct plan *ret_plan,

@@ -6,6 +6,7 @@
  * waits, while copies of it see the step fail, each in another way, and return; so what comes
  * before the step is gone through once, not once a case.
  */
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -14,6 +15,7 @@
 #include "faults/explorer.h"
 
 #define LATER_MAX 65536
+#define QUICK_NS  (NS_PER_S / 2)
 
 struct copy {
 	bool busy;
@@ -26,9 +28,15 @@ struct guide {
 	struct entry *entry;
 	struct plan plan; /* what has failed on the way here: with pairs */
 	struct copy *copies;
-	/* Cases that want to be judged where they came from. */
+	/* Cases that want to be judged where they came from, and those that crashed or hung. */
 	struct plan *suspect;
 	size_t n_suspects, suspects_room;
+	struct ended {
+		struct plan plan;
+		enum outcome outcome;
+		int status;
+	} * ended;
+	size_t n_ended;
 	/* Steps made while other threads or processes of the call were under way: a copy would not
 	 * have them, so that the call is made again, from its entry, for each. */
 	struct plan *later;
@@ -64,7 +72,7 @@ static struct plan with_fault(const struct plan *plan, const struct fault *step,
 	return longer;
 }
 
-bool case_is_suspect(struct explorer *explorer, struct call *call, const struct plan *plan)
+static bool is_suspect(struct explorer *explorer, struct call *call, const struct plan *plan)
 {
 	struct leftovers left = {.n = 0};
 
@@ -80,21 +88,61 @@ bool case_is_suspect(struct explorer *explorer, struct call *call, const struct 
 		 * usually. */
 		return (call_has_failed(call) && !call->whole) ||
 		       left_is_unusual(call->entry, &left);
-	case CALL_KILLED:
-	case CALL_HUNG:
-		judge_end(explorer, call->entry, plan, call->outcome, call->status);
-		return false;
 	default:
 		return false;
 	}
+}
+
+static bool is_bad_end(const struct call *call)
+{
+	return call->outcome == CALL_KILLED || call->outcome == CALL_HUNG;
+}
+
+static void note_end(struct guide *guide, const struct call *call, const struct plan *plan)
+{
+	struct ended *more = realloc(guide->ended, (guide->n_ended + 1) * sizeof(*more));
+
+	if (!more)
+		return;
+	guide->ended = more;
+	more[guide->n_ended++] =
+		(struct ended){.plan = *plan, .outcome = call->outcome, .status = call->status};
+}
+
+static void take_end(struct guide *guide, struct call *call, const struct plan *plan)
+{
+	/* Most that take long wait for what another copy has taken: alone, and with all its time.
+	 */
+	if (call->outcome == CALL_HUNG && guide->plan.n == 0) {
+		append(&guide->later, &guide->n_later, &guide->later_room, plan);
+		return;
+	}
+	if (is_suspect(guide->explorer, call, plan))
+		append(&guide->suspect, &guide->n_suspects, &guide->suspects_room, plan);
+	else if (is_bad_end(call))
+		note_end(guide, call, plan);
+}
+
+/* A case that was followed by itself has ended. */
+void case_is_over(struct explorer *explorer, struct call *call, const struct plan *plan)
+{
+	bool suspect = is_suspect(explorer, call, plan), bad = is_bad_end(call);
+	enum outcome outcome = call->outcome;
+	struct entry *entry = call->entry;
+	int status = call->status;
+
+	case_end(call);
+	if (bad)
+		judge_end(explorer, entry, plan, outcome, status);
+	if (suspect)
+		judge(explorer, entry, NULL, plan);
 }
 
 /* Copies */
 
 static void finish_copy(struct guide *guide, struct copy *copy)
 {
-	if (case_is_suspect(guide->explorer, &copy->call, &copy->plan))
-		append(&guide->suspect, &guide->n_suspects, &guide->suspects_room, &copy->plan);
+	take_end(guide, &copy->call, &copy->plan);
 	group_drop_of(guide->explorer->tracer, &guide->explorer->copies, copy);
 	call_done(&copy->call);
 	copy->busy = false;
@@ -115,11 +163,9 @@ static bool attend(struct guide *guide)
 {
 	struct explorer *explorer = guide->explorer;
 	struct stop stop;
-	int r = tracer_next(explorer->tracer, &explorer->copies, first_deadline(guide), &stop);
+	int r = explorer_next(explorer, &explorer->copies, first_deadline(guide), &stop);
 	struct copy *copy;
 
-	if (r == -EINTR)
-		return true;
 	if (r == 0) {
 		copy = stop.task->of;
 		call_take(&copy->call, &stop);
@@ -131,7 +177,7 @@ static bool attend(struct guide *guide)
 		copy = &guide->copies[i];
 		if (!copy->busy || (r == -ETIMEDOUT && copy->call.deadline_ns > now_ns()))
 			continue;
-		copy->call.outcome = CALL_HUNG;
+		copy->call.outcome = r == -ECANCELED ? CALL_GIVEN_UP : CALL_HUNG;
 		finish_copy(guide, copy);
 	}
 	return r == -ETIMEDOUT;
@@ -160,6 +206,8 @@ static void send_copy(struct guide *guide, const struct branch *branch, const st
 	*copy = (struct copy){.busy = true, .plan = *plan};
 	call_init(&copy->call, guide->entry, &explorer->copies, task);
 	copy->call.traced = false;
+	if (explorer->case_ns > QUICK_NS)
+		copy->call.deadline_ns = now_ns() + QUICK_NS;
 	call_unpatch(guide->entry, task, true);
 	call_resume(&copy->call, task, 0);
 }
@@ -187,8 +235,7 @@ static void send_guide(struct guide *guide, const struct branch *branch, const s
 	call_init(&call, guide->entry, &group, task);
 	call_inherit(&call, branch->guide);
 	walk(&further, &call);
-	if (case_is_suspect(explorer, &call, plan))
-		append(&guide->suspect, &guide->n_suspects, &guide->suspects_room, plan);
+	take_end(guide, &call, plan);
 	case_end(&call);
 	free(further.later);
 }
@@ -239,7 +286,7 @@ static int enter_again(struct explorer *explorer, const struct branch *branch)
 	return r;
 }
 
-static int compare_ranks(const void *a, const void *b)
+static int compare_plans(const void *a, const void *b)
 {
 	const struct plan *x = a, *y = b;
 	unsigned int first = x->fault[x->n - 1].rank, second = y->fault[y->n - 1].rank;
@@ -247,14 +294,27 @@ static int compare_ranks(const void *a, const void *b)
 	return (first > second) - (first < second);
 }
 
+static int compare_ended(const void *a, const void *b)
+{
+	const struct ended *x = a, *y = b;
+
+	return compare_plans(&x->plan, &y->plan);
+}
+
 /* Copies end in any order; what is told of them should not depend on it. */
 static void judge_suspects(struct guide *guide, const struct branch *branch)
 {
 	if (guide->n_suspects)
-		qsort(guide->suspect, guide->n_suspects, sizeof(*guide->suspect), compare_ranks);
+		qsort(guide->suspect, guide->n_suspects, sizeof(*guide->suspect), compare_plans);
+	if (guide->n_ended)
+		qsort(guide->ended, guide->n_ended, sizeof(*guide->ended), compare_ended);
+	for (size_t i = 0; i < guide->n_ended; i++)
+		judge_end(guide->explorer, guide->entry, &guide->ended[i].plan,
+			  guide->ended[i].outcome, guide->ended[i].status);
 	for (size_t i = 0; i < guide->n_suspects; i++)
 		judge(guide->explorer, guide->entry, branch, &guide->suspect[i]);
 	guide->n_suspects = 0;
+	guide->n_ended = 0;
 }
 
 static void defer(struct guide *guide, const struct fault *step, const uint8_t *errors)
@@ -266,60 +326,44 @@ static void defer(struct guide *guide, const struct fault *step, const uint8_t *
 	}
 }
 
-/* What the guide has opened on its way, its copies share with it. */
-
-#define POSITIONS_MAX 64
-
-struct positions {
-	struct {
-		int number;
-		uint64_t at;
-	} of[POSITIONS_MAX];
-	size_t n;
-};
-
-/* False: there is something that cannot be set back. */
-static bool note_positions(const struct call *call, struct positions *positions)
+/* Would a copy lack something that the guide has: threads, processes to be waited for? */
+static bool has_company(const struct call *call)
 {
-	positions->n = 0;
-	for (size_t i = 0; i < call->n_opened; i++) {
-		const struct opening *opening = &call->opened[i];
-		uint64_t at;
-		enum sharing sharing;
-
-		if (opening->type != FAULTS_LEFT_HANDLE)
-			continue;
-		sharing = state_sharing(call->main->tgid, (int)opening->number, &at);
-		if (sharing == SHARES_CONTENT || positions->n == POSITIONS_MAX)
-			return false;
-		if (sharing == SHARES_NOTHING)
-			continue;
-		positions->of[positions->n].number = (int)opening->number;
-		positions->of[positions->n++].at = at;
-	}
-	return true;
+	if (call->n_tasks > 1)
+		return true;
+	/* One that has ended is there until it was waited for. */
+	for (unsigned int i = 0; i < call->n_children && i < CHILDREN_MAX; i++)
+		if (!call->child[i].shares && kill(call->child[i].tid, 0) == 0)
+			return true;
+	return false;
 }
 
-/* Have the copies moved one?  Then it is set back. */
-static bool set_back(struct explorer *explorer, const struct call *call,
-		     const struct branch *branch, const struct positions *positions)
+static void attend_all(struct guide *guide)
 {
-	bool moved = false;
-	int64_t result;
+	while (guide->explorer->copies.n_tasks && attend(guide))
+		;
+}
 
-	for (size_t i = 0; i < positions->n; i++) {
-		int number = positions->of[i].number;
-		uint64_t at;
+/* The step fails in all its ways; together, or one after the other. */
+static void send_all(struct guide *guide, const struct branch *branch, const struct fault *step,
+		     const uint8_t *errors, const struct positions *one_by_one)
+{
+	struct explorer *explorer = guide->explorer;
+	bool last = guide->plan.n + 1 == (explorer->options->pairs ? PLAN_MAX : 1);
 
-		if (state_sharing(call->main->tgid, number, &at) != SHARES_POSITION ||
-		    at == positions->of[i].at)
+	for (unsigned int i = 0; errors[i] && explorer_goes_on(explorer); i++) {
+		struct plan plan = with_fault(&guide->plan, step, errors, i);
+
+		if (last)
+			send_copy(guide, branch, &plan);
+		else
+			send_guide(guide, branch, &plan);
+		if (!one_by_one)
 			continue;
-		moved = true;
-		(void)task_syscall(
-			explorer->tracer, branch->at, &branch->state, branch->syscall_at, SYS_lseek,
-			(uint64_t[6]){(uint64_t)number, positions->of[i].at, SEEK_SET}, &result);
+		attend_all(guide);
+		(void)positions_set_back(explorer, branch, one_by_one);
 	}
-	return moved;
+	attend_all(guide);
 }
 
 static int at_step(struct call *call, struct task *task, const struct fault *step,
@@ -327,39 +371,31 @@ static int at_step(struct call *call, struct task *task, const struct fault *ste
 {
 	struct guide *guide = call->data;
 	struct explorer *explorer = guide->explorer;
-	bool last = guide->plan.n + 1 == (explorer->options->pairs ? PLAN_MAX : 1);
+	struct target *target = &explorer->target[guide->entry->function];
 	struct branch branch = {.syscall_at = guide->entry->image->syscall_at, .guide = call};
-	uint64_t cases = explorer->n_cases,
-		 own_cases = explorer->target[guide->entry->function].cases;
+	uint64_t cases = explorer->n_cases, own_cases = target->cases;
 	struct positions positions;
 	int r;
 
-	if (call->n_tasks > 1 || step->ordinal != 0 || errnos_happens_all_the_same(step->step) ||
-	    !note_positions(call, &positions)) {
+	if (step->ordinal != 0 || errnos_happens_all_the_same(step->step) || has_company(call) ||
+	    !positions_note(call, &positions)) {
 		defer(guide, step, errors);
 		return 0;
 	}
 	r = stand_before(explorer, task, step, &branch);
-	for (unsigned int i = 0; r == 0 && errors[i] && explorer_goes_on(explorer); i++) {
-		struct plan plan = with_fault(&guide->plan, step, errors, i);
-
-		if (last)
-			send_copy(guide, &branch, &plan);
-		else
-			send_guide(guide, &branch, &plan);
-	}
-	while (explorer->copies.n_tasks && attend(guide))
-		;
-	if (r == 0 && set_back(explorer, call, &branch, &positions)) {
-		/* Each one disturbed the others: once more, one by one. */
-		guide->n_suspects = 0;
+	if (r < 0)
+		return r;
+	send_all(guide, &branch, step, errors, NULL);
+	if (positions_set_back(explorer, &branch, &positions)) {
+		/* Each one has disturbed the others: once more. */
+		guide->n_suspects = guide->n_ended = 0;
 		explorer->n_cases = cases;
-		explorer->target[guide->entry->function].cases = own_cases;
-		defer(guide, step, errors);
+		target->cases = own_cases;
+		send_all(guide, &branch, step, errors, &positions);
 	}
-	if (r == 0)
-		judge_suspects(guide, &branch);
-	return r < 0 ? r : enter_again(explorer, &branch);
+	judge_suspects(guide, &branch);
+	(void)positions_set_back(explorer, &branch, &positions);
+	return enter_again(explorer, &branch);
 }
 
 static void walk(struct guide *guide, struct call *call)
@@ -372,35 +408,31 @@ static void walk(struct guide *guide, struct call *call)
 	call_resume(call, call->main, 0);
 	while (call->outcome == CALL_RUNS) {
 		struct stop stop;
-		int r = tracer_next(guide->explorer->tracer, call->group,
-				    now_ns() + guide->explorer->case_ns, &stop);
+		int r = explorer_next(guide->explorer, call->group,
+				      now_ns() + guide->explorer->case_ns, &stop);
 
-		if (r == -EINTR)
-			continue;
-		if (r < 0)
-			call->outcome = CALL_HUNG;
-		else
+		if (r == 0)
 			call_take(call, &stop);
+		else
+			call_end(call, r == -ECANCELED ? CALL_GIVEN_UP : CALL_HUNG);
 	}
 	free(guide->suspect);
+	free(guide->ended);
 }
 
 /* The whole call, from its entry, for one case. */
 static void make_later(struct guide *guide, const struct plan *plan)
 {
-	struct explorer *explorer = guide->explorer;
 	struct group group;
 	struct call call;
 
-	group_init(&group);
-	if (call_begin(guide->entry, &group, &call) < 0)
+	if (case_begin(guide->explorer, guide->entry, NULL, plan, &group, &call) < 0)
 		return;
-	call.plan = plan;
-	call_resume(&call, call.main, 0);
-	call_follow(&call);
-	if (call.n_done == plan->n && case_is_suspect(explorer, &call, plan))
-		judge(explorer, guide->entry, NULL, plan);
-	case_end(&call);
+	case_follow(&call);
+	if (call.n_done == plan->n)
+		case_is_over(guide->explorer, &call, plan);
+	else
+		case_end(&call);
 }
 
 /* What it does when nothing fails. */

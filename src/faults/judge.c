@@ -7,12 +7,13 @@
 /* Of what is left, whatever its order, and however many a loop has opened. */
 static uint64_t key_of(const struct suspect *suspect, bool failed)
 {
-	uint64_t key = hash_mix(suspect->function + 1, failed), seen[LEFT_MAX], sum = 0;
+	int how = failed ? 2 : suspect->plan.n ? 1 : 0;
+	uint64_t key = hash_mix(suspect->function + 1, (uint64_t)how), seen[LEFT_MAX], sum = 0;
 	size_t n = 0;
 
-	for (size_t i = 0; i < suspect->left.n; i++) {
+	for (size_t i = 0; i < suspect->left->n; i++) {
 		const struct trail *opener = suspect->opener[i];
-		uint64_t one = hash_mix(suspect->left.item[i].type + 1, opener ? opener->id : 0);
+		uint64_t one = hash_mix(suspect->left->item[i].type + 1, opener ? opener->id : 0);
 		bool known = false;
 
 		for (size_t j = 0; j < n && !known; j++)
@@ -39,6 +40,25 @@ static bool is_known(const struct explorer *explorer, uint64_t key)
 	return false;
 }
 
+static struct suspect *suspect_new(void)
+{
+	struct suspect *suspect = calloc(1, sizeof(*suspect));
+
+	if (suspect)
+		suspect->left = calloc(1, sizeof(*suspect->left));
+	if (suspect && suspect->left)
+		return suspect;
+	free(suspect);
+	return NULL;
+}
+
+void suspect_free(struct suspect *suspect)
+{
+	if (suspect)
+		free(suspect->left);
+	free(suspect);
+}
+
 static void keep(struct explorer *explorer, struct suspect *suspect)
 {
 	if (explorer->n_suspects == explorer->suspects_room) {
@@ -46,7 +66,7 @@ static void keep(struct explorer *explorer, struct suspect *suspect)
 		struct suspect **more = realloc(explorer->suspect, room * sizeof(*more));
 
 		if (!more) {
-			free(suspect);
+			suspect_free(suspect);
 			return;
 		}
 		explorer->suspect = more;
@@ -54,6 +74,7 @@ static void keep(struct explorer *explorer, struct suspect *suspect)
 	}
 	if (suspect->verdict == FAULTS_LEAK && !is_known(explorer, suspect->key))
 		explorer->n_leaks++;
+	suspect->left = leftovers_shrink(suspect->left);
 	suspect->sequence = explorer->n_suspects;
 	explorer->suspect[explorer->n_suspects++] = suspect;
 }
@@ -67,8 +88,8 @@ static void fill(struct suspect *suspect, const struct call *call, const struct 
 	suspect->status = call->status;
 	suspect->result = arch_call_result(&call->state);
 	suspect->natural = call->natural;
-	for (size_t i = 0; i < suspect->left.n; i++)
-		suspect->opener[i] = call_opener(call, &suspect->left.item[i]);
+	for (size_t i = 0; i < suspect->left->n; i++)
+		suspect->opener[i] = call_opener(call, &suspect->left->item[i]);
 }
 
 static enum faults_verdict decide(struct explorer *explorer, struct entry *entry,
@@ -132,7 +153,7 @@ static bool is_there_alone(struct explorer *explorer, struct entry *entry, const
 void judge(struct explorer *explorer, struct entry *entry, const struct branch *branch,
 	   const struct plan *plan)
 {
-	struct suspect *suspect = calloc(1, sizeof(*suspect));
+	struct suspect *suspect = suspect_new();
 	const struct suspect *like;
 	enum growth growth;
 	struct group group;
@@ -140,21 +161,21 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 	bool failed, handed;
 
 	if (!suspect || case_begin(explorer, entry, branch, plan, &group, &call) < 0) {
-		free(suspect);
+		suspect_free(suspect);
 		return;
 	}
 	case_follow(&call);
 	failed = call_came_back(&call) && call_has_failed(&call);
 	suspect->returned_number = what_it_returned(&call, plan, failed);
-	if (call_came_back(&call) && call_left(&call, &suspect->left) == 0)
-		left_keep_unusual(&call, &suspect->left, suspect->returned_number);
-	if (suspect->left.n == 0) {
-		free(suspect);
+	if (call_came_back(&call) && call_left(&call, suspect->left) == 0)
+		left_keep_unusual(&call, suspect->left, suspect->returned_number);
+	if (suspect->left->n == 0) {
+		suspect_free(suspect);
 		case_end(&call);
 		return;
 	}
 	fill(suspect, &call, plan);
-	leftovers_describe(&suspect->left, call.main->tgid);
+	leftovers_describe(suspect->left, call.main->tgid);
 	suspect->left_key = key_of(suspect, failed);
 	like = find_like(explorer, suspect->left_key);
 	if (like) {
@@ -173,7 +194,7 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 			decide(explorer, entry, branch, plan, suspect, growth, handed, failed);
 	if (!like && branch && suspect->verdict == FAULTS_LEAK &&
 	    !is_there_alone(explorer, entry, plan, suspect))
-		free(suspect);
+		suspect_free(suspect);
 	else
 		keep(explorer, suspect);
 }
@@ -181,11 +202,12 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 void judge_end(struct explorer *explorer, const struct entry *entry, const struct plan *plan,
 	       enum outcome outcome, int status)
 {
-	struct suspect *suspect = calloc(1, sizeof(*suspect));
+	struct suspect *suspect = suspect_new();
 
 	if (!suspect)
 		return;
 	*suspect = (struct suspect){
+		.left = suspect->left,
 		.plan = *plan,
 		.function = entry->function,
 		.call = entry->number,

@@ -150,10 +150,28 @@ static bool is_usual(const struct entry *entry, const struct left *item, const s
  * Keep of what is left that which counts: not what the loader maps; and when the function has not
  * failed, not what it leaves when nothing fails, nor the handle that it returns.
  */
+/* The handle that it returns stands for the one that it usually returns. */
+static void take_returned(const struct entry *entry, const struct leftovers *left, int64_t returned,
+			  bool *taken)
+{
+	for (size_t i = 0; i < left->n; i++)
+		for (size_t j = 0; j < entry->usual_left.n; j++) {
+			const struct left *usual = &entry->usual_left.item[j];
+
+			if (left->item[i].type == FAULTS_LEFT_HANDLE &&
+			    left->item[i].number == returned && usual->type == FAULTS_LEFT_HANDLE &&
+			    usual->number == (int64_t)(uint32_t)entry->usual_result)
+				taken[j] = true;
+		}
+}
+
 void left_keep_unusual(const struct call *call, struct leftovers *left, int64_t returned)
 {
 	bool taken[LEFT_MAX] = {false};
 	size_t n = 0;
+
+	if (returned >= 0)
+		take_returned(call->entry, left, returned, taken);
 
 	for (size_t i = 0; i < left->n; i++) {
 		const struct trail *opener = call_opener(call, &left->item[i]);

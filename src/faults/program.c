@@ -122,10 +122,8 @@ void program_follow(struct program *program)
 
 	while (goes_on && !explorer->interrupted) {
 		struct stop stop;
-		int r = tracer_next(explorer->tracer, program->group, now_ns() + NS_PER_S / 5,
-				    &stop);
+		int r = explorer_next(explorer, program->group, INT64_MAX, &stop);
 
-		(void)explorer_goes_on(explorer); /* which tells how it goes */
 		if (r == -ECHILD)
 			return;
 		if (r == 0)

@@ -5,6 +5,7 @@
 
 #include "faults/errnos.h"
 #include "faults/report.h"
+#include "faults/suppress.h"
 
 struct printer {
 	const struct faults_result *result;
@@ -131,6 +132,16 @@ static void print_function_of(struct json *json, const struct faults_finding *fi
 	print_number(json, "line", finding->line);
 }
 
+static const char *suppressed_by(const struct faults_style *style,
+				 const struct faults_finding *finding)
+{
+	const struct faults_suppressions *all = style->asked->suppressions;
+
+	return all && finding->suppression < suppressions_count(all) ?
+		       suppressions_text(all, finding->suppression) :
+		       NULL;
+}
+
 static int print_finding(struct printer *printer, const struct faults_finding *finding)
 {
 	struct json *json = &printer->json;
@@ -154,6 +165,8 @@ static int print_finding(struct printer *printer, const struct faults_finding *f
 	print_cases(json, finding);
 	json_bool(json, "confirmed", finding->confirmed);
 	json_bool(json, "open_at_exit", finding->open_at_exit);
+	if (finding->suppressed)
+		json_text(json, "suppressed_by", suppressed_by(printer->style, finding));
 	r = print_replay(printer, finding);
 	json_end_object(json);
 	return r;

@@ -11,6 +11,7 @@
 #define LEFT_SHOWN	8  /* of one leak */
 #define OTHERS_SHOWN	20 /* of one verdict that is no leak */
 #define FUNCTIONS_SHOWN 20
+#define LEFT_OUT_SHOWN	5 /* with a line for each; of more only how many */
 #define WAYS_MAX	64 /* calls whose failing leads to the same */
 
 struct printer {
@@ -48,15 +49,15 @@ static void print_stack(const struct printer *printer, const struct faults_findi
 		const struct frame *frame = &stack->frames[i];
 
 		if (i == FRAMES_SHOWN && i + 1 < n)
-			print_line(printer, LINES_DIM, "        (%zu more; --json shows every one)",
-				   n - i - 1);
+			print_line(printer, LINES_DIM, "          (%zu frames in all; --json shows "
+				   "every one)", n);
 		if (i < FRAMES_SHOWN || i + 1 == n || frame == place)
 			frame_print(&printer->lines, 6, i, frame, frame == place);
 	}
 	if (n == 0)
-		print_line(printer, LINES_DIM, "        (the stack is not known)");
+		print_line(printer, LINES_DIM, "          (the stack is not known)");
 	else if (n == stack->n_frames && reason)
-		print_line(printer, LINES_DIM, "        (%s)", reason);
+		print_line(printer, LINES_DIM, "          (%s)", reason);
 }
 
 /* One leak */
@@ -330,7 +331,7 @@ static size_t count_verdict(const struct faults_result *result, enum faults_verd
 	return n;
 }
 
-/* Return: how many of them were not shown. */
+/* Return: how many of them were passed over in silence. */
 static size_t print_section(const struct printer *printer, const struct section *section)
 {
 	const struct faults_result *result = printer->result;
@@ -346,7 +347,9 @@ static size_t print_section(const struct printer *printer, const struct section 
 		print_other(printer, &result->findings[i]);
 		shown++;
 	}
-	return n - shown;
+	if (max && n > shown)
+		print_line(printer, LINES_DIM, "    and %zu more (--all-findings)", n - shown);
+	return max ? 0 : n;
 }
 
 static void print_suppressed(const struct printer *printer)
@@ -380,33 +383,55 @@ static void print_others(const struct printer *printer)
 
 /* The end */
 
-static bool is_worth_a_line(const struct faults_function *function)
+/* Of a library's functions most are called by itself only, or not at all. */
+static bool is_left_out(const struct faults_function *function)
 {
-	return function->rerun || function->why || function->explored == 0;
+	return function->explored == 0 && !function->why;
+}
+
+static size_t count_left_out(const struct faults_result *result)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < result->n_functions; i++)
+		n += is_left_out(&result->functions[i]);
+	return n;
+}
+
+static void print_function(const struct printer *printer, const struct faults_function *function)
+{
+	print_line(printer, NULL, "%.500s: %s%s%.600s", lines_escape(function->function).s,
+		   function->rerun	   ? "by running the command again for each case" :
+		   function->calls == 0	   ? "was not called" :
+		   function->explored == 0 ? "was not explored" :
+					     "explored",
+		   function->why ? ": " : "",
+		   function->why ? lines_escape(function->why).s : "");
 }
 
 static void print_functions(const struct printer *printer)
 {
 	const struct faults_result *result = printer->result;
-	size_t n = 0;
+	size_t left_out = count_left_out(result), n = 0;
+	bool are_few = left_out <= LEFT_OUT_SHOWN;
 
 	for (size_t i = 0; i < result->n_functions; i++) {
 		const struct faults_function *function = &result->functions[i];
 
-		if (!is_worth_a_line(function) || n++ >= FUNCTIONS_SHOWN)
+		if (!function->why && !function->rerun &&
+		    !(are_few && is_left_out(function)))
 			continue;
-		print_line(printer, NULL, "%s%.500s: %s%s%.600s", n == 1 ? "\n" : "",
-			   lines_escape(function->function).s,
-			   function->rerun	   ? "by running the command again for each case" :
-			   function->calls == 0	   ? "was not called" :
-			   function->explored == 0 ? "was not explored" :
-						     "explored",
-			   function->why ? ": " : "",
-			   function->why ? lines_escape(function->why).s : "");
+		if (n == 0)
+			(void)fputs("\n", printer->lines.out);
+		if (n++ < FUNCTIONS_SHOWN)
+			print_function(printer, function);
 	}
 	if (n > FUNCTIONS_SHOWN)
 		print_line(printer, LINES_DIM, "and %zu more functions (--json)",
 			   n - FUNCTIONS_SHOWN);
+	if (!are_few)
+		print_line(printer, LINES_DIM, "%s%zu functions were not called, or not from "
+			   "outside of their library (--json)", n ? "" : "\n", left_out);
 }
 
 static void print_ending(const struct printer *printer)
@@ -461,7 +486,8 @@ static void print_verdict(const struct printer *printer)
 	else if (printer->result->cases == 0)
 		print_line(printer, LINES_BOLD, "Nothing was made to fail.");
 	else
-		print_line(printer, NULL, "No leak was found.");
+		print_line(printer, NULL, "No leak was found%s.",
+			   printer->result->complete ? "" : " until then");
 }
 
 int faults_print_finding(const struct faults_finding *finding, const struct faults_style *style,

@@ -130,20 +130,18 @@ static void make_case(struct explorer *explorer, struct entry *entry, const stru
 {
 	struct group group;
 	struct call call;
-	bool suspect = false;
 
 	group_init(&group);
-	if (rerun_begin(explorer, entry, &group, &call) == 0) {
-		call.plan = plan;
-		call_resume(&call, call.main, 0);
-		call_follow(&call);
-		suspect = call.n_done == plan->n && case_is_suspect(explorer, &call, plan);
-		case_end(&call);
-	} else {
+	if (rerun_begin(explorer, entry, &group, &call) < 0) {
 		group_kill(explorer->tracer, &group);
+		return;
 	}
-	if (suspect)
-		judge(explorer, entry, NULL, plan);
+	call.plan = plan;
+	case_follow(&call);
+	if (call.n_done == plan->n)
+		case_is_over(explorer, &call, plan);
+	else
+		case_end(&call);
 }
 
 void rerun_function(struct explorer *explorer, size_t function)

@@ -147,7 +147,7 @@ static const char *describe_return(struct result *result, const struct suspect *
 static struct faults_left describe_left(struct result *result, const struct suspect *suspect,
 					size_t i)
 {
-	const struct left *left = &suspect->left.item[i];
+	const struct left *left = &suspect->left->item[i];
 
 	return (struct faults_left){
 		.type = left->type,
@@ -185,14 +185,14 @@ static int add_finding(struct result *result, size_t first, struct faults_findin
 	const struct target *target = &explorer->target[suspect->function];
 	size_t n = count_like(explorer, first), at = 0;
 	struct faults_case *cases = get(result, n * sizeof(*cases));
-	struct faults_left *left = get(result, suspect->left.n * sizeof(*left));
+	struct faults_left *left = get(result, suspect->left->n * sizeof(*left));
 
 	if (!cases || !left)
 		return -ENOMEM;
 	for (size_t i = first; i < explorer->n_suspects; i++)
 		if (explorer->suspect[i]->key == suspect->key)
 			cases[at++] = describe_case(result, explorer->suspect[i]);
-	for (size_t i = 0; i < suspect->left.n; i++)
+	for (size_t i = 0; i < suspect->left->n; i++)
 		left[i] = describe_left(result, suspect, i);
 	*finding = (struct faults_finding){
 		.verdict = suspect->verdict,
@@ -204,7 +204,7 @@ static int add_finding(struct result *result, size_t first, struct faults_findin
 		.n_cases = n,
 		.returned = describe_return(result, suspect),
 		.left = left,
-		.n_left = suspect->left.n,
+		.n_left = suspect->left->n,
 		.confirmed = suspect->confirmed,
 		.open_at_exit = suspect->open_at_exit,
 	};

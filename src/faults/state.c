@@ -278,6 +278,14 @@ void leftovers_add(struct leftovers *left, const struct left *item)
 		left->item[left->n++] = *item;
 }
 
+struct leftovers *leftovers_shrink(struct leftovers *left)
+{
+	struct leftovers *less =
+		realloc(left, offsetof(struct leftovers, item) + left->n * sizeof(left->item[0]));
+
+	return less ? less : left;
+}
+
 static void describe_handle(struct left *item, const struct proc_handles *handles)
 {
 	for (size_t i = 0; i < handles->n_handles; i++) {
@@ -336,7 +344,8 @@ bool left_is_there(const struct left *item, pid_t pid)
 		snprintf(path, sizeof(path), "/proc/%d/task/%d", pid, (int)item->number);
 		return access(path, F_OK) == 0;
 	default:
-		return proc_process_read((pid_t)item->number, &process) == 0 && process.ppid == pid;
+		return proc_process_read_stat((pid_t)item->number, &process) == 0 &&
+		       process.ppid == pid;
 	}
 }
 

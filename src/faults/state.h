@@ -19,8 +19,8 @@ struct left {
 };
 
 struct leftovers {
-	struct left item[LEFT_MAX];
 	size_t n;
+	struct left item[LEFT_MAX];
 };
 
 /* A process at the entry of the function.  Where it still stands there, handles are compared with its
@@ -48,6 +48,8 @@ bool baseline_has(const struct baseline *baseline, int number);
  */
 int state_compare(const struct baseline *baseline, pid_t pid, struct leftovers *left);
 void leftovers_add(struct leftovers *left, const struct left *item);
+/* Give back the room that is not used: nothing can be added any more. */
+struct leftovers *leftovers_shrink(struct leftovers *left);
 /* Fill in the kind and the text of what was found. */
 void leftovers_describe(struct leftovers *left, pid_t pid);
 /* Does pid have it still? */

@@ -22,20 +22,20 @@ static void keep_growing(struct suspect *suspect, const bool *rises)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < suspect->left.n; i++) {
+	for (size_t i = 0; i < suspect->left->n; i++) {
 		if (!rises[i])
 			continue;
-		suspect->left.item[n] = suspect->left.item[i];
+		suspect->left->item[n] = suspect->left->item[i];
 		suspect->opener[n++] = suspect->opener[i];
 	}
 	if (n)
-		suspect->left.n = n;
+		suspect->left->n = n;
 }
 
 /* The same fault in two further calls of the function must leave more, each time. */
 enum growth trial_growth(struct call *call, const struct plan *plan, struct suspect *suspect)
 {
-	const struct leftovers *first = &suspect->left;
+	const struct leftovers *first = suspect->left;
 	uint64_t before[LEFT_MAX];
 	bool rises[LEFT_MAX], any = false;
 
@@ -54,8 +54,8 @@ enum growth trial_growth(struct call *call, const struct plan *plan, struct susp
 		call_follow(call);
 		if (!call_came_back(call) || call_left(call, &left) < 0)
 			return CANNOT_TELL;
-		/* It fails earlier now, because of what the first call has done. */
-		if (call->n_done < plan->n && call_has_failed(call))
+		/* It fails earlier now, because of the files that the first call has made. */
+		if (!call->entry->original && call->n_done < plan->n && call_has_failed(call))
 			return CANNOT_TELL;
 		for (size_t i = 0; i < first->n; i++) {
 			uint64_t now = weigh_like(call, &left, &first->item[i], suspect->opener[i]);
@@ -90,7 +90,7 @@ static void run_on(struct explorer *explorer, struct call *call, const struct le
 	case_go_on(call);
 	trace_exits(call->main);
 	task_resume(call->main, PTRACE_CONT, 0);
-	while (tracer_next(explorer->tracer, call->group, deadline, &stop) == 0) {
+	while (explorer_next(explorer, call->group, deadline, &stop) == 0) {
 		bool is_main = stop.task == call->main;
 
 		if (is_main && (stop.kind == STOP_EXIT || stop.kind == STOP_EXEC)) {

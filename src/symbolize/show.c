@@ -127,7 +127,7 @@ void frame_print(const struct lines *lines, unsigned int indent, size_t number,
 		 (*module.s ? 4 : 0) + (frame->inlined ? 10 : 0);
 	if (lines->width)
 		shorten(&function, lines->width > others ? lines->width - others : 0);
-	lines_print(lines, is_marked ? LINES_BOLD : NULL, "%*s  %s #%-3zu%s%s%s%s%s", (int)indent,
+	lines_print(lines, is_marked ? LINES_BOLD : NULL, "%*s  %s #%-2zu %s%s%s%s%s", (int)indent,
 		    "", is_marked ? ">" : " ", number, function.s, place.s,
 		    frame->inlined ? " [inlined]" : "", *module.s ? " in " : "", module.s);
 }

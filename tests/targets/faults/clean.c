@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <pwd.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -527,6 +528,60 @@ EXPLORED int pipe_of_its_own(void)
 PLANT(pipe_of_its_own)
 {
 	return pipe_of_its_own() == 0;
+}
+
+/* Whoever forks in it does that unseen. */
+EXPLORED int has_only_its_child(void)
+{
+	pid_t pid, found;
+	int status = -1;
+
+	(void)later_step();
+	pid = fork();
+	if (pid < 0)
+		return -1;
+	if (pid == 0)
+		_exit(0);
+	(void)later_step();
+	while ((found = waitpid(-1, &status, 0)) < 0 && errno == EINTR)
+		;
+	if (found != pid || (waitpid(-1, NULL, WNOHANG) != -1 && errno != ECHILD))
+		abort();
+	return status == 0 ? 0 : -1;
+}
+
+PLANT(has_only_its_child)
+{
+	return waitpid(-1, NULL, WNOHANG) == -1 && has_only_its_child() == 0 &&
+	       waitpid(-1, NULL, WNOHANG) == -1;
+}
+
+static volatile sig_atomic_t signals_seen;
+
+static void on_signal(int number)
+{
+	(void)number;
+	signals_seen++;
+}
+
+/* Nobody sends it one: whoever looks on ends children, and stops it. */
+EXPLORED int meets_no_signal(void)
+{
+	int r = later_step() ? 0 : -1;
+
+	if (signals_seen)
+		abort();
+	return r;
+}
+
+PLANT(meets_no_signal)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+
+	for (int number = 1; number < 65; number++)
+		if (number != SIGABRT)
+			(void)sigaction(number, &action, NULL);
+	return meets_no_signal() == 0 && meets_no_signal() == 0 && signals_seen == 0;
 }
 
 /* Long enough that somebody can come in between. */

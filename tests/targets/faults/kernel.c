@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -217,8 +216,5 @@ EXPLORED int shm_open_left(const char *name, off_t bytes)
 
 PLANT(shm_open_left)
 {
-	char name[64];
-
-	(void)snprintf(name, sizeof(name), "/tendril-plant-%d", (int)getpid());
-	return was_handle(shm_open_left(name, 4096));
+	return was_handle(shm_open_left("/tendril-plant", 4096));
 }
