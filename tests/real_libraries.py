@@ -53,8 +53,8 @@ class Driver:
         self.program = None
 
     def field(self, comment, name):
-        found = re.search(r'^ \* %s: *(.*?)$' % name, comment, re.M)
-        return found.group(1).strip() if found else ''
+        found = re.search(r'^ \* %s:((.*\n \*   )*.*)$' % name, comment, re.M)
+        return found.group(1).replace('\n *', ' ').strip() if found else ''
 
     def leaks_of(self, text):
         """'f after open, f after bind'"""

@@ -5,6 +5,7 @@
  * package: libapr1-dev
  * libraries: apr-1
  * functions: apr_shm_create, apr_global_mutex_create, apr_proc_mutex_create, apr_socket_create
+ * leaks: apr_shm_create after ftruncate
  */
 #include <apr_general.h>
 #include <apr_global_mutex.h>

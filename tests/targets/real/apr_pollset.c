@@ -5,6 +5,7 @@
  * package: libapr1-dev
  * libraries: apr-1
  * functions: apr_pollset_create
+ * leaks: apr_pollset_create after epoll_ctl, apr_pollset_create after pipe2
  */
 #include <apr_general.h>
 #include <apr_poll.h>

@@ -5,6 +5,7 @@
  * package: libcoap3-dev
  * libraries: libcoap-3-notls
  * functions: coap_new_context, coap_new_endpoint
+ * leaks: coap_new_context after epoll_ctl, coap_new_context after timerfd_create
  */
 #include <coap3/coap.h>
 #include <stddef.h>

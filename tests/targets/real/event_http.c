@@ -5,6 +5,7 @@
  * package: libevent-dev
  * libraries: libevent
  * functions: evhttp_bind_socket_with_handle
+ * with --alloc: evhttp_bind_socket_with_handle after calloc
  */
 #include <event2/event.h>
 #include <event2/http.h>

@@ -6,6 +6,7 @@
  * libraries: ice
  * functions: IceListenForConnections
  * options: --case-timeout 1 --calls 1
+ * leaks: IceListenForConnections after bind
  */
 #include <X11/ICE/ICElib.h>
 

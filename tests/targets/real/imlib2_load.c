@@ -5,6 +5,7 @@
  * package: libimlib2-dev
  * libraries: imlib2
  * functions: imlib_load_image_without_cache
+ * leaks: imlib_load_image_without_cache after mmap
  */
 #define X_DISPLAY_MISSING
 #include <Imlib2.h>

@@ -5,6 +5,7 @@
  * package: libarchive-dev
  * libraries: libarchive
  * functions: archive_read_open_filename
+ * with --alloc: archive_read_open_filename after calloc
  */
 #include <archive.h>
 #include <stddef.h>

@@ -5,6 +5,7 @@
  * package: libarchive-dev
  * libraries: libarchive
  * functions: archive_write_open_filename
+ * leaks: archive_write_open_filename after newfstatat
  */
 #include <archive.h>
 #include <stddef.h>

@@ -5,6 +5,7 @@
  * package: libzip-dev
  * libraries: libzip
  * functions: zip_open
+ * with --alloc: zip_open after malloc
  */
 #include <zip.h>
 

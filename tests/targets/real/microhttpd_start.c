@@ -5,6 +5,7 @@
  * package: libmicrohttpd-dev
  * libraries: libmicrohttpd
  * functions: MHD_start_daemon
+ * leaks: MHD_start_daemon after epoll_create1, MHD_start_daemon after epoll_ctl
  */
 #include <microhttpd.h>
 #include <stddef.h>

@@ -5,6 +5,8 @@
  * package: libmicrohttpd-dev
  * libraries: libmicrohttpd
  * functions: MHD_start_daemon
+ * leaks: MHD_start_daemon after clone3, MHD_start_daemon after epoll_ctl,
+ *   MHD_start_daemon after mmap, MHD_start_daemon after mprotect
  */
 #include <microhttpd.h>
 #include <stddef.h>

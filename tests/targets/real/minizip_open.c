@@ -5,6 +5,7 @@
  * package: libminizip-dev
  * libraries: minizip
  * functions: unzOpen
+ * with --alloc: unzOpen after malloc
  */
 #include <stddef.h>
 #include <minizip/unzip.h>

@@ -5,6 +5,7 @@
  * package: libpciaccess-dev
  * libraries: pciaccess
  * functions: pci_system_init, pci_device_probe
+ * with --alloc: pci_system_init after calloc
  */
 #include <pciaccess.h>
 #include <stddef.h>

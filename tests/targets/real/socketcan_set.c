@@ -5,6 +5,9 @@
  * package: libsocketcan-dev
  * libraries: libsocketcan
  * functions: can_set_bitrate, can_do_stop, can_get_clock
+ * leaks: can_set_bitrate after bind, can_set_bitrate after getsockname,
+ *   can_do_stop after bind, can_do_stop after getsockname, can_get_clock after bind,
+ *   can_get_clock after getsockname
  */
 #include <libsocketcan.h>
 #include <stdio.h>

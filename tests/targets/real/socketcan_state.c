@@ -5,6 +5,8 @@
  * package: libsocketcan-dev
  * libraries: libsocketcan
  * functions: can_get_state, can_do_start
+ * leaks: can_get_state after bind, can_get_state after getsockname, can_do_start after bind,
+ *   can_do_start after getsockname
  */
 #include <libsocketcan.h>
 

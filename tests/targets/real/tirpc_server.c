@@ -5,6 +5,8 @@
  * package: libtirpc-dev
  * libraries: libtirpc
  * functions: svctcp_create, svcudp_create, svcunix_create
+ * leaks: svcunix_create after bind, svcunix_create after listen
+ * with --alloc: svcunix_create after malloc
  */
 #include <rpc/rpc.h>
 #include <unistd.h>

@@ -17,7 +17,7 @@ int main(void)
 		struct udev_hwdb *hwdb = udev_hwdb_new(udev);
 
 		if (enumerate) {
-			udev_enumerate_add_match_subsystem(enumerate, "tty");
+			udev_enumerate_add_match_subsystem(enumerate, "net");
 			udev_enumerate_scan_devices(enumerate);
 			udev_enumerate_unref(enumerate);
 		}

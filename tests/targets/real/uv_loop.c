@@ -5,6 +5,7 @@
  * package: libuv1-dev
  * libraries: libuv
  * functions: uv_loop_init
+ * leaks: uv_loop_init after eventfd2, uv_loop_init after pipe2
  */
 #include <uv.h>
 

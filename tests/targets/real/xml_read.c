@@ -5,6 +5,7 @@
  * package: libxml2-dev
  * libraries: libxml-2.0
  * functions: xmlReadFile, xmlSaveFile
+ * with --alloc: xmlSaveFile after malloc
  */
 #include <libxml/parser.h>
 #include <libxml/tree.h>

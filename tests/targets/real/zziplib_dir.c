@@ -5,6 +5,7 @@
  * package: libzzip-dev
  * libraries: zziplib
  * functions: zzip_dir_open
+ * with --alloc: zzip_dir_open after calloc
  */
 #include <zzip/zzip.h>
 

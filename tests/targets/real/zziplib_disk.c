@@ -5,6 +5,7 @@
  * package: libzzip-dev
  * libraries: zzipmmapped
  * functions: zzip_disk_open
+ * with --alloc: zzip_disk_open after malloc
  */
 #include <zzip/mmapped.h>
 
