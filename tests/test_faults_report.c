@@ -520,8 +520,9 @@ static void test_fingerprints(void **state)
 static void test_the_place_is_inside_of_the_function(void **state)
 {
 	static const struct frame in_libc[] = {
-		{ .function = "openat64", .module = LIBC },
-		{ .function = "fopen64", .module = LIBC, .file = "iofopen.c", .line = 65 },
+		{ .ip = 1, .function = "openat64", .module = LIBC, .file = "open.c", .line = 1 },
+		{ .ip = 1, .function = "open", .module = LIBC, .file = "open.c", .line = 2 },
+		{ .ip = 2, .function = "fopen64", .module = LIBC, .file = "iofopen.c", .line = 65 },
 		{ .function = "main", .module = SERVER, .file = "main.c", .line = 7 },
 	};
 	static const struct frame recursive[] = {
@@ -529,19 +530,25 @@ static void test_the_place_is_inside_of_the_function(void **state)
 		{ .function = "walk(int)", .module = SERVER, .file = "w.cc", .line = 5 },
 		{ .function = "main", .module = SERVER, .file = "main.c", .line = 7 },
 	};
-	const struct faults_stack stack = STACK(in_libc, 1), twice = STACK(recursive, 1);
+	const struct faults_stack twice = STACK(recursive, 1);
+	struct faults_stack stack = STACK(in_libc, 1);
 	struct faults_finding finding = leak;
 
 	finding.function = "fopen64";
-	assert_int_equal(faults_frames_inside(&finding, &stack), 2);
-	assert_ptr_equal(faults_place(&finding, &stack), &in_libc[1]);
+	assert_int_equal(faults_frames_inside(&finding, &stack), 3);
+	assert_ptr_equal(faults_place(&finding, &stack), &in_libc[2]);
 	finding.function = "walk";
 	assert_int_equal(faults_frames_inside(&finding, &twice), 2);
 	assert_ptr_equal(faults_place(&finding, &twice), &recursive[0]);
 	finding.function = "wal";
 	assert_int_equal(faults_frames_inside(&finding, &twice), 3);
 	finding.function = "elsewhere";
-	assert_int_equal(faults_frames_inside(&finding, &stack), 3);
+	assert_int_equal(faults_frames_inside(&finding, &stack), 4);
+	stack.n_inside = 1; /* the engine knows, whatever the frames are called */
+	assert_int_equal(faults_frames_inside(&finding, &stack), 1);
+	assert_ptr_equal(faults_place(&finding, &stack), &in_libc[0]);
+	stack.n_inside = 5; /* it cannot be */
+	assert_int_equal(faults_frames_inside(&finding, &stack), 4);
 }
 
 /* Documents */

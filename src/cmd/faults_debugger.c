@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* faults_debugger.c - a debugger on the process that a replay has left where its step failed */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -9,7 +10,7 @@
 #include "cmd/faults_session.h"
 #include "proc/proc.h"
 
-#define STOPPED_NS NS_PER_S
+#define STOPPED_NS NS_PER_S /* at most, to stop or to end */
 
 /* The stop has been ordered; a debugger that comes before it waits for a second one.  Nothing tells of
  * the stops of a process that is not our child. */
@@ -74,6 +75,15 @@ static int run_debugger(const char *debugger, pid_t pid)
 	return -code;
 }
 
+static void end_process(int process, pid_t pid)
+{
+	struct pollfd gone = { .fd = process, .events = POLLIN };
+
+	if (pidfd_send_signal(process, SIGKILL, NULL, 0) == 0)
+		(void)poll(&gone, 1, STOPPED_NS / NS_PER_MS);
+	(void)waitpid(pid, NULL, WNOHANG | __WALL); /* if it was made our child */
+}
+
 int faults_debug(const struct faults_request *request, pid_t pid)
 {
 	/* Held by its descriptor: in a debugger it may end, and its number be another's. */
@@ -87,6 +97,6 @@ int faults_debug(const struct faults_request *request, pid_t pid)
 	wait_until_stopped(pid);
 	ignore_keys();
 	r = run_debugger(request->debugger, pid);
-	(void)pidfd_send_signal(process, SIGKILL, NULL, 0);
+	end_process(process, pid);
 	return r < 0 ? cmd_fail_code(false, r, request->debugger) : CMD_DONE;
 }

@@ -98,20 +98,23 @@ static void tell(void *data, const char *line)
 	(void)fflush(stdout); /* the command writes there, too, and a debugger will */
 }
 
-/* In the child that becomes the command. */
-static int go_into_sandbox(void *data, struct tendril_error *error)
-{
-	const struct session *session = data;
-
-	return sandbox_enter(session->sandbox, error);
-}
-
 /* Exploring */
 
 static bool has_text(const struct faults_request *request)
 {
 	return !request->json && !faults_is_stdout(request->sarif) &&
 	       !faults_is_stdout(request->junit);
+}
+
+/* In the child that becomes the command.  Where a document goes, nothing else may: what the command
+ * itself says goes to the errors then. */
+static int prepare(void *data, struct tendril_error *error)
+{
+	const struct session *session = data;
+
+	if (!has_text(session->request) && dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		return -errno;
+	return session->sandbox ? sandbox_enter(session->sandbox, error) : 0;
 }
 
 /* A line that nothing needs any more would one day hide something else. */
@@ -154,7 +157,7 @@ static int explore(const struct faults_request *request,
 		return cmd_fail_code(request->json, r, "signals");
 	if (request->sandbox && sandbox_new(NULL, &session.sandbox, &error) < 0)
 		return cmd_fail(request->json, &error);
-	how.prepare = request->sandbox ? go_into_sandbox : NULL;
+	how.prepare = prepare;
 	how.suppressions = suppressions;
 	how.progress = take_progress;
 	how.told = how.replay && has_text(request) ? tell : NULL;

@@ -42,7 +42,7 @@ static void meet_child(struct call *call, struct stop *stop)
 									  ? FAULTS_LEFT_THREAD
 									  : FAULTS_LEFT_PROCESS,
 							  .number = stop->child->tid,
-							  .trail = stop->task->step.trail});
+							  .trail = call_trail(call, stop->task)});
 	}
 	call_resume(call, stop->task, 0);
 }
@@ -172,8 +172,10 @@ int call_begin(struct entry *entry, struct group *group, struct call *ret_call)
 	struct explorer *explorer = entry->explorer;
 	struct task *task;
 	int r = task_copy(explorer->tracer, entry->original, &entry->state,
-			  entry->image->syscall_at, group, &task);
+			  entry->image->syscall_at, &entry->state, group, &task);
 
+	if (r == 0)
+		r = task_set_signals(task, entry->signals);
 	if (r < 0)
 		return r;
 	explorer->n_copies++;

@@ -67,6 +67,7 @@ struct entry {
 	struct task *original;   /* stopped at the entry; NULL: it does not wait there */
 	struct arch_state state; /* at the function's first instruction */
 	raddr_t return_address, frame;
+	uint64_t signals;        /* that are blocked there */
 	struct baseline baseline;
 	struct space *space;     /* of the process, to read stacks; the explorer's */
 	struct seen_memory {     /* what the arguments lead to, as it was; the last is the stack's */
@@ -159,6 +160,8 @@ void call_end(struct call *call, enum outcome outcome);
 /* steps.c */
 void call_at_entry(struct call *call, struct task *task);
 void call_at_exit(struct call *call, struct task *task);
+/* Where a task is that is in a step. */
+const struct trail *call_trail(struct call *call, struct task *task);
 void call_note_opening(struct call *call, const struct opening *opening);
 struct fault call_make_step(struct call *call, struct task *task, int step,
 			    const struct arch_state *state);

@@ -25,20 +25,21 @@ static int step_over_allocator(struct explorer *explorer, const struct entry *en
 int branch_copy(struct explorer *explorer, struct entry *entry, const struct branch *branch,
 		int error, struct group *group, struct task **ret_copy)
 {
-	struct arch_state state = branch->state;
+	struct arch_state failed = branch->state;
 	struct task *copy;
-	int r = task_copy(explorer->tracer, branch->at, &state, branch->syscall_at, group, &copy);
+	int r;
 
+	if (branch->step < 0)
+		call_fail_allocation(&failed, branch->step);
+	else
+		arch_fail_syscall(&failed, error);
+	r = task_copy(explorer->tracer, branch->at, &branch->state, branch->syscall_at, &failed,
+		      group, &copy);
 	if (r < 0)
 		return r;
 	explorer->n_copies++;
 	if (branch->step < 0)
-		call_fail_allocation(&state, branch->step);
-	else
-		arch_fail_syscall(&state, error);
-	r = arch_write_registers(copy->tid, &state);
-	if (r == 0 && branch->step < 0)
-		r = step_over_allocator(explorer, entry, copy, arch_ip(&state));
+		r = step_over_allocator(explorer, entry, copy, arch_ip(&failed));
 	if (r < 0)
 		return r;
 	*ret_copy = copy;

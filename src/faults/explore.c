@@ -7,7 +7,6 @@
 #define CALLS_DEFAULT 4
 #define CASE_NS	      (5 * NS_PER_S)
 #define TELL_NS	      (100 * NS_PER_MS)
-#define LOOK_NS	      (200 * NS_PER_MS)
 
 bool explorer_goes_on(struct explorer *explorer)
 {
@@ -37,17 +36,13 @@ int explorer_next(struct explorer *explorer, struct group *group, int64_t deadli
 		  struct stop *ret_stop)
 {
 	for (;;) {
-		int64_t look = now_ns() + LOOK_NS;
-		int r = tracer_next(explorer->tracer, group,
-				    look < deadline_ns ? look : deadline_ns, ret_stop);
+		int r = tracer_next(explorer->tracer, group, deadline_ns, ret_stop);
 
-		if (r == 0 || r == -ECHILD)
+		if (r != -EINTR)
 			return r;
 		(void)explorer_goes_on(explorer);
 		if (explorer->interrupted)
 			return -ECANCELED;
-		if (r == -ETIMEDOUT && now_ns() >= deadline_ns)
-			return r;
 	}
 }
 
@@ -108,21 +103,34 @@ static void run_again_later(struct target *target, const char *why)
 	target->why = why;
 }
 
+/* The original stands at the entry meanwhile; signals wait with it. */
+static int explore_entry(struct explorer *explorer, struct entry *entry)
+{
+	struct task *task = entry->original;
+	int r = task_hold_signals(task, &entry->signals);
+
+	if (r < 0)
+		return r;
+	if (explorer->options->replay)
+		replay_call(explorer, entry);
+	else
+		guide_explore(explorer, entry);
+	(void)task_set_signals(task, entry->signals);
+	return arch_write_registers(task->tid, &entry->state);
+}
+
 static void explore_call(struct explorer *explorer, struct task *task, struct image *image,
 			 size_t function, const struct arch_state *state)
 {
-	struct target *target = &explorer->target[function];
-	struct entry *entry = malloc(sizeof(*entry));
+	struct entry *entry = calloc(1, sizeof(*entry));
+	int r = entry ? entry_take(explorer, task, image, function, state, true, entry) : -ENOMEM;
 
-	if (entry && entry_take(explorer, task, image, function, state, true, entry) == 0) {
-		if (explorer->options->replay)
-			replay_call(explorer, entry);
-		else
-			guide_explore(explorer, entry);
+	if (r == 0) {
+		r = explore_entry(explorer, entry);
 		entry_done(entry);
-	} else {
-		target->why = "its entry could not be read";
 	}
+	if (r < 0)
+		explorer->target[function].why = "its entry could not be read";
 	free(entry);
 }
 

@@ -49,6 +49,7 @@ struct faults_stack {
 	size_t n_frames;
 	enum unwind_end end;
 	uint64_t id; /* the same for the same stack, in every run */
+	size_t n_inside; /* frames inside of the function, its own among them; 0: not known */
 };
 
 struct faults_step {

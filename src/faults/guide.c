@@ -19,6 +19,7 @@
 
 struct copy {
 	bool busy;
+	bool from_entry; /* it goes the whole way to its step */
 	struct call call;
 	struct plan plan;
 };
@@ -42,6 +43,13 @@ struct guide {
 	struct plan *later;
 	size_t n_later, later_room;
 };
+
+static void guide_done(struct guide *guide)
+{
+	free(guide->suspect);
+	free(guide->ended);
+	free(guide->later);
+}
 
 static void append(struct plan **plans, size_t *n, size_t *room, const struct plan *plan)
 {
@@ -109,6 +117,14 @@ static void note_end(struct guide *guide, const struct call *call, const struct 
 		(struct ended){.plan = *plan, .outcome = call->outcome, .status = call->status};
 }
 
+static void note_case(struct guide *guide, struct call *call, const struct plan *plan)
+{
+	if (is_suspect(guide->explorer, call, plan))
+		append(&guide->suspect, &guide->n_suspects, &guide->suspects_room, plan);
+	else if (is_bad_end(call))
+		note_end(guide, call, plan);
+}
+
 static void take_end(struct guide *guide, struct call *call, const struct plan *plan)
 {
 	/* Most that take long wait for what another copy has taken: alone, and with all its time.
@@ -117,10 +133,7 @@ static void take_end(struct guide *guide, struct call *call, const struct plan *
 		append(&guide->later, &guide->n_later, &guide->later_room, plan);
 		return;
 	}
-	if (is_suspect(guide->explorer, call, plan))
-		append(&guide->suspect, &guide->n_suspects, &guide->suspects_room, plan);
-	else if (is_bad_end(call))
-		note_end(guide, call, plan);
+	note_case(guide, call, plan);
 }
 
 /* A case that was followed by itself has ended. */
@@ -142,7 +155,10 @@ void case_is_over(struct explorer *explorer, struct call *call, const struct pla
 
 static void finish_copy(struct guide *guide, struct copy *copy)
 {
-	take_end(guide, &copy->call, &copy->plan);
+	if (!copy->from_entry)
+		take_end(guide, &copy->call, &copy->plan);
+	else if (copy->call.n_done == copy->plan.n)
+		note_case(guide, &copy->call, &copy->plan);
 	group_drop_of(guide->explorer->tracer, &guide->explorer->copies, copy);
 	call_done(&copy->call);
 	copy->busy = false;
@@ -237,7 +253,7 @@ static void send_guide(struct guide *guide, const struct branch *branch, const s
 	walk(&further, &call);
 	take_end(guide, &call, plan);
 	case_end(&call);
-	free(further.later);
+	guide_done(&further);
 }
 
 /* From a task that is about to make a system call to one that stands before the instruction. */
@@ -416,23 +432,26 @@ static void walk(struct guide *guide, struct call *call)
 		else
 			call_end(call, r == -ECANCELED ? CALL_GIVEN_UP : CALL_HUNG);
 	}
-	free(guide->suspect);
-	free(guide->ended);
 }
 
-/* The whole call, from its entry, for one case. */
-static void make_later(struct guide *guide, const struct plan *plan)
+/* The whole call, from its entry, for each of these cases. */
+static void make_later(struct guide *guide)
 {
-	struct group group;
-	struct call call;
+	struct explorer *explorer = guide->explorer;
 
-	if (case_begin(guide->explorer, guide->entry, NULL, plan, &group, &call) < 0)
-		return;
-	case_follow(&call);
-	if (call.n_done == plan->n)
-		case_is_over(guide->explorer, &call, plan);
-	else
-		case_end(&call);
+	for (size_t i = 0; i < guide->n_later && explorer_goes_on(explorer); i++) {
+		struct copy *copy = free_copy(guide);
+
+		*copy = (struct copy){.plan = guide->later[i]};
+		if (call_begin(guide->entry, &explorer->copies, &copy->call) < 0)
+			continue;
+		copy->busy = copy->from_entry = true;
+		copy->call.plan = &copy->plan;
+		copy->call.main->of = copy;
+		call_resume(&copy->call, copy->call.main, 0);
+	}
+	attend_all(guide);
+	judge_suspects(guide, NULL);
 }
 
 /* What it does when nothing fails. */
@@ -502,9 +521,9 @@ void guide_explore(struct explorer *explorer, struct entry *entry)
 		}
 		case_end(&call);
 	}
-	for (size_t i = 0; i < guide.n_later && !target->rerun && explorer_goes_on(explorer); i++)
-		make_later(&guide, &guide.later[i]);
+	if (!target->rerun)
+		make_later(&guide);
 	target->explored++;
-	free(guide.later);
+	guide_done(&guide);
 	free(guide.copies);
 }

@@ -9,18 +9,24 @@
 /* A thread that was joined can still be on its last way. */
 static void let_children_end(struct call *call)
 {
+	struct tracer *tracer = call->entry->explorer->tracer;
 	int64_t deadline = now_ns() + LINGER_NS;
 	struct stop stop;
 
-	for (unsigned int i = 0; i < call->n_children && i < CHILDREN_MAX; i++)
-		while (call->child[i].shares && !call->child[i].ended &&
-		       tracer_next(call->entry->explorer->tracer, call->group, deadline, &stop) ==
-			       0) {
-			enum outcome outcome = call->outcome;
+	for (unsigned int i = 0; i < call->n_children && i < CHILDREN_MAX; i++) {
+		struct call_child *child = &call->child[i];
+		struct task *task;
 
+		while (child->shares && !child->ended && (task = tracer_find(tracer, child->tid))) {
+			enum outcome outcome = call->outcome;
+			int r = task_next(tracer, task, deadline, &stop);
+
+			if (r < 0 && r != -ESRCH)
+				return;
 			call_take(call, &stop);
 			call->outcome = outcome;
 		}
+	}
 }
 
 static void keep_own(const struct call *call, struct leftovers *left)

@@ -334,7 +334,10 @@ static bool is_function(const struct frame *frame, const char *function)
 
 size_t faults_frames_inside(const struct faults_finding *finding, const struct faults_stack *stack)
 {
-	/* From outside: a function that calls itself is left when the first of them returns. */
+	if (stack->n_inside && stack->n_inside <= stack->n_frames)
+		return stack->n_inside;
+	/* By name, then.  From outside: a function that calls itself is left when the first of
+	 * them returns. */
 	for (size_t i = stack->n_frames; i-- > 0;)
 		if (is_function(&stack->frames[i], finding->function))
 			return i + 1;
@@ -348,8 +351,9 @@ const struct frame *faults_place(const struct faults_finding *finding,
 
 	if (own < n)
 		return &stack->frames[own];
-	for (size_t i = 0; i < n; i++) /* all of it is libc's: where its source is known */
-		if (stack->frames[i].file)
+	/* All of it is libc's: where its source is known, but not the system call's wrapper. */
+	for (size_t i = 1; i < n; i++)
+		if (stack->frames[i].file && stack->frames[i].ip != stack->frames[0].ip)
 			return &stack->frames[i];
 	return n ? &stack->frames[n - 1] : NULL;
 }

@@ -53,12 +53,15 @@ static struct faults_stack describe_stack(struct result *result, const struct tr
 
 	if (!trail)
 		return stack;
-	for (size_t i = 0; i < trail->unwound.n && n < FRAMES_MAX; i++)
+	for (size_t i = 0; i < trail->unwound.n && n < FRAMES_MAX; i++) {
 		n += space_describe(trail->space, trail->unwound.ip[i], trail->unwound.is_return[i],
 				    &frames[n], FRAMES_MAX - n);
+		if (i < trail->n_inside)
+			stack.n_inside = n;
+	}
 	copy = get(result, n * sizeof(*frames));
 	if (!copy)
-		return stack;
+		return (struct faults_stack){.n_frames = 0};
 	stack.frames = memcpy(copy, frames, n * sizeof(*frames));
 	stack.n_frames = n;
 	stack.end = trail->unwound.end;

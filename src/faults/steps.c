@@ -31,11 +31,23 @@ static unsigned int count_occurrence(struct call *call, int step, unsigned int o
 	return 1;
 }
 
+/* To know where a step is costs more than the step: only where somebody asks for it. */
+static bool is_looked_for(const struct call *call, const struct task *task, int step)
+{
+	for (size_t i = 0; call->plan && i < call->plan->n; i++)
+		if (call->plan->fault[i].step == step &&
+		    call->plan->fault[i].ordinal == task->ordinal)
+			return true;
+	return call->at_step != NULL;
+}
+
 struct fault call_make_step(struct call *call, struct task *task, int step,
 			    const struct arch_state *state)
 {
 	struct fault fault = {.ordinal = task->ordinal, .step = step, .index = ++task->n_steps};
 
+	if (!is_looked_for(call, task, step))
+		return fault;
 	fault.trail = trail_of(call->entry, task, state);
 	fault.occurrence =
 		count_occurrence(call, step, task->ordinal, fault.trail ? fault.trail->id : 0);
@@ -130,6 +142,7 @@ void call_at_entry(struct call *call, struct task *task)
 	if (errors && errors[0]) {
 		here = call_make_step(call, task, (int)task->step.number, &state);
 		task->step.trail = here.trail;
+		task->step.fallible = true;
 		error = call_decide(call, task, &here, errors);
 		if (error < 0)
 			return;
@@ -172,6 +185,15 @@ void call_inherit(struct call *call, const struct call *from)
 	call->main->n_steps = from->main->n_steps;
 }
 
+const struct trail *call_trail(struct call *call, struct task *task)
+{
+	struct arch_state state;
+
+	if (!task->step.trail && arch_read_registers(task->tid, &state) == 0)
+		task->step.trail = trail_of(call->entry, task, &state);
+	return task->step.trail;
+}
+
 static bool is_noted(const struct call *call, int number)
 {
 	for (size_t i = 0; i < call->n_opened; i++)
@@ -181,7 +203,7 @@ static bool is_noted(const struct call *call, int number)
 }
 
 /* Handles come with messages, and no result tells. */
-static void note_received(struct call *call, const struct task *task)
+static void note_received(struct call *call, struct task *task)
 {
 	struct leftovers left = {.n = 0};
 
@@ -191,7 +213,7 @@ static void note_received(struct call *call, const struct task *task)
 		if (left.item[i].type == FAULTS_LEFT_HANDLE &&
 		    !is_noted(call, (int)left.item[i].number))
 			call_note_opening(call, &(struct opening){.number = left.item[i].number,
-								  .trail = task->step.trail});
+								  .trail = call_trail(call, task)});
 }
 
 static void note_result(struct call *call, struct task *task, int64_t result)
@@ -201,14 +223,14 @@ static void note_result(struct call *call, struct task *task, int64_t result)
 	size_t n = opens_what(task, step->number, step->arguments, result, numbers);
 
 	for (size_t i = 0; i < n; i++)
-		call_note_opening(call,
-				  &(struct opening){.number = numbers[i], .trail = step->trail});
+		call_note_opening(call, &(struct opening){.number = numbers[i],
+							  .trail = call_trail(call, task)});
 	if (step->number == SYS_mmap && result > 0)
 		call_note_opening(call,
 				  &(struct opening){.type = FAULTS_LEFT_MAPPING,
 						    .low = (raddr_t)result,
 						    .high = (raddr_t)result + step->arguments[1],
-						    .trail = step->trail});
+						    .trail = call_trail(call, task)});
 	if (step->number == SYS_recvmsg || step->number == SYS_recvmmsg)
 		note_received(call, task);
 }
@@ -249,10 +271,10 @@ void call_at_exit(struct call *call, struct task *task)
 	tell(call, task, result);
 	if (result >= 0)
 		note_result(call, task, result);
-	else if (result > -512 && task->ordinal == 0 && task->step.trail && !task->step.injected)
+	else if (result > -512 && task->ordinal == 0 && task->step.fallible && !task->step.injected)
 		call->natural = (struct fault){.step = (int)task->step.number,
 					       .error = (int)-result,
-					       .trail = task->step.trail};
+					       .trail = call_trail(call, task)};
 	task->step.injected = 0;
 	if (call->stops_at_fault && call->n_done == call->plan->n && task == call->main)
 		call_end(call, CALL_GIVEN_UP);

@@ -8,7 +8,8 @@
 #define COPY_LIMIT_NS (10 * NS_PER_S)
 
 int task_copy(struct tracer *tracer, struct task *task, const struct arch_state *state,
-	      raddr_t syscall_at, struct group *group, struct task **ret_copy)
+	      raddr_t syscall_at, const struct arch_state *copy_state, struct group *group,
+	      struct task **ret_copy)
 {
 	int64_t deadline = now_ns() + COPY_LIMIT_NS;
 	struct arch_state call = *state;
@@ -33,14 +34,13 @@ int task_copy(struct tracer *tracer, struct task *task, const struct arch_state 
 	if (r < 0)
 		return r;
 	task->is_copied = false;
-	(void)arch_read_registers(task->tid, &call);
-	r = arch_write_registers(task->tid, state);
-	if (r == 0 && !copy)
-		r = arch_syscall_result(&call) < 0 ? (int)arch_syscall_result(&call) : -ENOMEM;
+	if (!copy)
+		return arch_read_registers(task->tid, &call) == 0 && arch_syscall_result(&call) < 0
+			       ? (int)arch_syscall_result(&call)
+			       : -ENOMEM;
+	r = task_next(tracer, copy, deadline, &stop);
 	if (r == 0)
-		r = task_next(tracer, copy, deadline, &stop);
-	if (r == 0)
-		r = arch_write_registers(copy->tid, state);
+		r = arch_write_registers(copy->tid, copy_state);
 	if (r < 0)
 		return r;
 	copy->ours = task->ours;
@@ -70,6 +70,23 @@ int task_syscall(struct tracer *tracer, struct task *task, const struct arch_sta
 		return r;
 	*ret_result = arch_syscall_result(&call);
 	return arch_write_registers(task->tid, state);
+}
+
+/* Signals */
+
+int task_hold_signals(const struct task *task, uint64_t *ret_mask)
+{
+	uint64_t mask;
+
+	if (ptrace(PTRACE_GETSIGMASK, task->tid, (void *)sizeof(mask), &mask) < 0)
+		return -errno;
+	*ret_mask = mask;
+	return task_set_signals(task, UINT64_MAX);
+}
+
+int task_set_signals(const struct task *task, uint64_t mask)
+{
+	return ptrace(PTRACE_SETSIGMASK, task->tid, (void *)sizeof(mask), &mask) < 0 ? -errno : 0;
 }
 
 /* Memory */

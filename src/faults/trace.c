@@ -8,6 +8,9 @@
 #include "proc/proc.h"
 
 #define BUCKETS	      1024
+#define TICK_SIGNAL   SIGRTMAX
+#define TICK_NS	      (20 * NS_PER_MS)
+#define DEATH_NS      (10 * NS_PER_S)
 #define STRANGERS_MAX 256
 
 struct tracer {
@@ -20,6 +23,9 @@ struct tracer {
 		int status;
 	} stranger[STRANGERS_MAX];
 	size_t n_strangers;
+	timer_t ticks;
+	bool has_ticks;
+	struct sigaction old_action;
 	sigset_t old_mask;
 	bool was_subreaper;
 };
@@ -56,6 +62,11 @@ static struct task **find_link(struct tracer *tracer, pid_t tid)
 	while (*link && (*link)->tid != tid)
 		link = &(*link)->next;
 	return link;
+}
+
+struct task *tracer_find(struct tracer *tracer, pid_t tid)
+{
+	return *find_link(tracer, tid);
 }
 
 static void note_stop(struct task *task, int status)
@@ -117,44 +128,29 @@ static void set_aside(struct tracer *tracer, pid_t tid, int status)
 	tracer->stranger[tracer->n_strangers++].status = status;
 }
 
-/* Take over one stop of whichever task.  Return: 1; 0: there is none; -ECHILD. */
+/* Wait for a stop of whichever task, and take it over.  Return: 0; -ECHILD; -EINTR: a signal, which
+ * comes every TICK_NS at the latest. */
 static int take_one(struct tracer *tracer)
 {
 	int status;
-	pid_t tid = waitpid(-1, &status, WNOHANG | __WALL);
+	pid_t tid = waitpid(-1, &status, __WALL);
 	struct task *task;
 
-	if (tid <= 0)
-		return tid == 0 ? 0 : -errno;
+	if (tid < 0)
+		return -errno;
 	task = *find_link(tracer, tid);
-	if (!task)
+	if (!task) {
 		set_aside(tracer, tid, status);
-	else if (task->group != &tracer->dead)
+	} else if (task->group != &tracer->dead) {
 		note_stop(task, status);
-	else if (WIFEXITED(status) || WIFSIGNALED(status)) {
+	} else if (WIFEXITED(status) || WIFSIGNALED(status)) {
 		remove_task(tracer, task);
 		free(task);
 	} else {
 		/* Whose end is traced can stop once more on its way. */
 		(void)ptrace(PTRACE_CONT, tid, NULL, NULL);
 	}
-	return 1;
-}
-
-/* SIGCHLD is blocked, so that none comes between the look and the wait. */
-static int await_sigchld(int64_t deadline_ns)
-{
-	int64_t left = deadline_ns - now_ns();
-	struct timespec time = {left / NS_PER_S, left % NS_PER_S};
-	sigset_t mask;
-
-	if (left <= 0)
-		return -ETIMEDOUT;
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGCHLD);
-	if (sigtimedwait(&mask, NULL, &time) >= 0)
-		return 0;
-	return errno == EAGAIN ? 0 : -errno;
+	return 0;
 }
 
 /* What a stop means */
@@ -218,6 +214,7 @@ static void classify(struct tracer *tracer, struct stop *stop, int status)
 		return;
 	case PTRACE_EVENT_EXIT:
 		stop->kind = STOP_EXIT;
+		stop->task->at_exit = true;
 		if (ptrace(PTRACE_GETEVENTMSG, stop->task->tid, NULL, &message) == 0)
 			stop->status = (int)message;
 		return;
@@ -265,8 +262,8 @@ int tracer_next(struct tracer *tracer, struct group *group, int64_t deadline_ns,
 		if (group->n_tasks == 0)
 			return -ECHILD;
 		r = take_one(tracer);
-		if (r == 0)
-			r = await_sigchld(deadline_ns);
+		if (r == -EINTR && now_ns() >= deadline_ns)
+			return -ETIMEDOUT;
 		if (r < 0)
 			return r;
 	}
@@ -282,8 +279,8 @@ int task_next(struct tracer *tracer, struct task *task, int64_t deadline_ns, str
 			return ret_stop->kind == STOP_ENDED ? -ESRCH : 0;
 		}
 		r = take_one(tracer);
-		if (r == 0)
-			r = await_sigchld(deadline_ns);
+		if (r == -EINTR && now_ns() >= deadline_ns)
+			return -ETIMEDOUT;
 		if (r < 0 && r != -EINTR)
 			return r;
 	}
@@ -314,8 +311,8 @@ void trace_exits(struct task *task)
 static void kill_task(struct tracer *tracer, struct task *task)
 {
 	(void)kill(task->tgid, SIGKILL);
-	(void)ptrace(PTRACE_CONT, task->tid, NULL,
-		     NULL); /* it does not wake who is stopped at its end */
+	if (task->at_exit) /* it does not wake who is stopped at its end */
+		(void)ptrace(PTRACE_CONT, task->tid, NULL, NULL);
 	task_move(task, &tracer->dead);
 	if (!task->has_stop)
 		return;
@@ -349,14 +346,11 @@ void group_drop_of(struct tracer *tracer, struct group *group, const void *of)
 
 static void await_dead(struct tracer *tracer)
 {
-	while (tracer->dead.n_tasks) {
-		int r = take_one(tracer);
+	int64_t deadline = now_ns() + DEATH_NS;
 
-		if (r == -ECHILD)
+	while (tracer->dead.n_tasks && now_ns() < deadline)
+		if (take_one(tracer) == -ECHILD)
 			break;
-		if (r == 0)
-			(void)await_sigchld(now_ns() + NS_PER_S);
-	}
 }
 
 void group_kill(struct tracer *tracer, struct group *group)
@@ -395,6 +389,46 @@ size_t tracer_threads(const struct tracer *tracer, pid_t tgid)
 
 /* All together */
 
+/* Ticks */
+
+static void tick(int number)
+{
+	(void)number;
+}
+
+/*
+ * wait(2) knows no time limit, and asking without waiting would double the number of calls: so a
+ * signal interrupts it now and then.  One that comes just before the wait is made good by the next.
+ */
+static int start_ticks(struct tracer *tracer)
+{
+	struct sigaction action = {.sa_handler = tick};
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
+				 .sigev_signo = TICK_SIGNAL,
+				 ._sigev_un._tid = gettid()};
+	const struct itimerspec often = {{0, TICK_NS}, {0, TICK_NS}};
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, TICK_SIGNAL);
+	if (sigaction(TICK_SIGNAL, &action, &tracer->old_action) < 0 ||
+	    sigprocmask(SIG_UNBLOCK, &mask, &tracer->old_mask) < 0)
+		return -errno;
+	if (timer_create(CLOCK_MONOTONIC, &event, &tracer->ticks) < 0)
+		return -errno;
+	tracer->has_ticks = true;
+	return timer_settime(tracer->ticks, 0, &often, NULL) < 0 ? -errno : 0;
+}
+
+static void stop_ticks(struct tracer *tracer)
+{
+	if (tracer->has_ticks)
+		(void)timer_delete(tracer->ticks);
+	/* One that is on its way still finds the handler. */
+	sigprocmask(SIG_SETMASK, &tracer->old_mask, NULL);
+	(void)sigaction(TICK_SIGNAL, &tracer->old_action, NULL);
+}
+
 const sigset_t *tracer_old_mask(const struct tracer *tracer)
 {
 	return &tracer->old_mask;
@@ -403,15 +437,17 @@ const sigset_t *tracer_old_mask(const struct tracer *tracer)
 int tracer_new(struct tracer **ret_tracer)
 {
 	struct tracer *tracer = calloc(1, sizeof(*tracer));
-	sigset_t mask;
-	int was = 0;
+	int was = 0, r;
 
 	if (!tracer)
 		return -ENOMEM;
 	group_init(&tracer->dead);
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &mask, &tracer->old_mask);
+	r = start_ticks(tracer);
+	if (r < 0) {
+		stop_ticks(tracer);
+		free(tracer);
+		return r;
+	}
 	/* What copies leave behind comes to us, and to nobody who does not know it. */
 	(void)prctl(PR_GET_CHILD_SUBREAPER, &was, 0, 0, 0);
 	tracer->was_subreaper = was;
@@ -433,6 +469,6 @@ void tracer_free(struct tracer *tracer)
 	await_dead(tracer);
 	free(tracer->freed);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, tracer->was_subreaper, 0, 0, 0);
-	sigprocmask(SIG_SETMASK, &tracer->old_mask, NULL);
+	stop_ticks(tracer);
 	free(tracer);
 }

@@ -26,9 +26,11 @@ struct task {
 		long number;
 		uint64_t arguments[6];
 		int injected;
-		const struct trail *trail;
+		const struct trail *trail; /* NULL: nobody has asked for it */
+		bool fallible;
 	} step;
 	unsigned int n_steps;
+	bool at_exit;   /* STOP_EXIT was told */
 	bool is_copied; /* its next child is the copy that we make of it, and no thread */
 	/* private to trace.c */
 	bool has_stop, ended;
@@ -110,18 +112,26 @@ void tracer_each(struct tracer *tracer, const struct group *group,
 /* Of a process, which have not ended. */
 size_t tracer_threads(const struct tracer *tracer, pid_t tgid);
 
+/* NULL: there is none any more. */
+struct task *tracer_find(struct tracer *tracer, pid_t tid);
 /* The next stop of this task alone.  Return: as tracer_next(); -ESRCH: it has ended. */
 int task_next(struct tracer *tracer, struct task *task, int64_t deadline_ns, struct stop *ret_stop);
 
 /*
- * A copy of a process whose task is stopped outside of a system call, by a clone(2) made there with
- * the instruction at syscall_at.  The task is as it was; the copy's registers are the task's.
+ * A copy of a process whose task is stopped outside of a system call, with the registers of state, by a
+ * clone(2) made there with the instruction at syscall_at.  The task's own registers have to be written
+ * by the caller before it goes on: he may want more copies first.
  */
 int task_copy(struct tracer *tracer, struct task *task, const struct arch_state *state,
-	      raddr_t syscall_at, struct group *group, struct task **ret_copy);
+	      raddr_t syscall_at, const struct arch_state *copy_state, struct group *group,
+	      struct task **ret_copy);
 /* One system call made by a stopped task. */
 int task_syscall(struct tracer *tracer, struct task *task, const struct arch_state *state,
 		 raddr_t syscall_at, long number, const uint64_t arguments[6], int64_t *ret_result);
+
+/* Signals that are not delivered to it meanwhile; they stay pending, with all that they tell. */
+int task_hold_signals(const struct task *task, uint64_t *ret_mask);
+int task_set_signals(const struct task *task, uint64_t mask);
 
 /* Memory; all of it, or -EFAULT, -ESRCH. */
 int task_read(const struct task *task, raddr_t address, void *data, size_t bytes);
