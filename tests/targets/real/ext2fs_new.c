@@ -5,6 +5,7 @@
  * package: libext2fs-dev
  * libraries: ext2fs com_err
  * functions: ext2fs_initialize
+ * with --alloc: ext2fs_initialize after calloc, ext2fs_initialize after malloc
  */
 #include <ext2fs/ext2fs.h>
 #include <string.h>
