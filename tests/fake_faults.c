@@ -10,13 +10,14 @@
  *   endless     it goes on until it is ended; a byte is written to the descriptor FAKE_READY when it
  *               has begun
  *   stopped     a replay has stopped a process: FAKE_STOPPED
- * What was asked for is told on stderr when FAKE_TELL is set.
+ * What was asked for is told on stderr when FAKE_TELL is set; the command says FAKE_SAYS.
  */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "faults/faults.h"
 #include "faults/suppress.h"
@@ -74,11 +75,11 @@ static void tell_asked(const struct faults_options *asked)
 	tell_names("library", asked->libraries, asked->n_libraries);
 	(void)fprintf(stderr, " main=%d fails=%d alloc=%d pairs=%d rerun=%d unlikely=%d jobs=%u "
 		      "calls=%u case=%" PRId64 " total=%" PRId64 " memory=%" PRIu64
-		      " debuginfod=%d sandbox=%d suppressed=%d replay=%s debug=%d",
+		      " debuginfod=%d suppressed=%d replay=%s debug=%d",
 		      asked->whole_program, (int)asked->fails, asked->alloc, asked->pairs,
 		      asked->rerun, asked->unlikely, asked->jobs, asked->calls, asked->case_ns,
 		      asked->total_ns, asked->memory_bytes, asked->debuginfod,
-		      asked->prepare != NULL, asked->suppressions != NULL,
+		      asked->suppressions != NULL,
 		      asked->replay ? asked->replay : "none", asked->debug);
 	for (char *const *word = asked->argv; *word; word++)
 		(void)fprintf(stderr, " word=%s", *word);
@@ -140,6 +141,24 @@ static size_t fill(struct whole *whole, const struct faults_options *asked)
 	return asked->replay ? 1 : 2;
 }
 
+/* What a child that becomes the command says there. */
+static void say_as_command(const struct faults_options *asked, const char *said)
+{
+	struct tendril_error error = { 0 };
+	pid_t child;
+
+	(void)fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		if (asked->prepare(asked->data, &error) < 0)
+			_exit(1);
+		printf("%s\n", said);
+		(void)fflush(stdout);
+		_exit(0);
+	}
+	(void)waitpid(child, NULL, 0);
+}
+
 /* The tracer does so, while there is a result. */
 static void block_child_signal(void)
 {
@@ -157,6 +176,8 @@ int faults_explore(const struct faults_options *asked, struct faults_result **re
 	struct whole *whole;
 
 	tell_asked(asked);
+	if (getenv("FAKE_SAYS"))
+		say_as_command(asked, getenv("FAKE_SAYS"));
 	if (scenario("denied"))
 		return fail(error, -EPERM, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
 			    "ptrace is not permitted");

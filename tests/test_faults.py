@@ -28,7 +28,7 @@ PLANTS = os.path.join(os.environ.get('TENDRIL_TARGETS') or os.path.join(
     os.path.dirname(TENDRIL), '../../tests/targets'), 'faults')
 CATALOG = read_catalog()
 # One process can't stand for them: the command is run again for each case.
-SHARED = ['beside_threads', 'from_shared_socket', 'from_shared_position']
+SHARED = ['beside_threads', 'from_shared_socket', 'from_shared_position', 'behind_filter']
 # Other ways of building: a stack each that is told without lines, and without a dynamic linker.
 IN_OTHER_BUILDS = ['early_return', 'callee_two_down', 'opendir_left', 'returns_bool', 'thread_left']
 MARKER = 'TENDRIL_TEST_FAULTS'
@@ -342,6 +342,29 @@ def test_a_shell_that_starts_the_program():
     assert report.document['exit_status'] == 7, report.text
 
 
+def test_programs_side_by_side():
+    script = ' & '.join('%s %s' % (shlex.quote(program('faulty')), name)
+                        for name in ('early_return', 'wrong_label', 'early_return')) + ' & wait'
+    report = explore('-f', 'early_return', '-f', 'wrong_label', '--', '/bin/sh', '-c', script)
+    assert functions_with_leaks(report) == {'early_return', 'wrong_label'}, report.show()
+    assert report.document['calls'] == 3, report.text
+    assert sorted(report.command_said.split('\n'))[1:] == [
+        'early_return: made', 'early_return: made', 'wrong_label: made'], report.command_said
+
+
+def test_ordinary_user():
+    can_explore()
+    if os.geteuid() != 0 or not shutil.which('setpriv'):
+        raise Skip('only root can become another user')
+    user = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+    command = [program('faulty'), 'early_return']
+    if subprocess.run(user + command, capture_output=True, check=False).returncode != 0:
+        raise Skip('an ordinary user may not read the programs here')
+    run = subprocess.run(user + [TENDRIL, 'faults', '--json', '-f', 'early_return', '--'] + command,
+                         capture_output=True, text=True, timeout=SECONDS, check=False)
+    check_plant(FaultsReport(run.returncode, run.stdout, run.stderr), CATALOG['early_return'])
+
+
 CALLS_LIBRARY = '''
 import ctypes, os, sys
 library = ctypes.CDLL(sys.argv[1])
@@ -459,6 +482,17 @@ def test_time_limit():
         no_process_stays(place, 5)
     assert not report.document['complete'], report.text
     assert time.monotonic() - begin < SECONDS
+
+
+def test_time_limit_of_a_sleeper():
+    """Also while nothing happens; and that it was ended is not told as an end of its own."""
+    with Place() as place:
+        script = '%s early_return; exec sleep 1000' % shlex.quote(program('faulty'))
+        report = explore('--time-limit', '2', '-f', 'early_return', '--', '/bin/sh', '-c', script,
+                         place=place)
+        no_process_stays(place, 5)
+    check_plant(report, CATALOG['early_return'])
+    assert not report.document['complete'] and report.document['exit_status'] is None, report.text
 
 
 # --- all together -------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def what_is_asked_for_is_done():
     same(asked('--', 'server', '-f', '--json'), {
         'main': ['1'], 'fails': ['0'], 'alloc': ['0'], 'pairs': ['0'], 'rerun': ['0'],
         'unlikely': ['0'], 'jobs': ['0'], 'calls': ['0'], 'case': ['0'], 'total': ['0'],
-        'memory': ['0'], 'debuginfod': ['0'], 'sandbox': ['0'], 'suppressed': ['0'],
+        'memory': ['0'], 'debuginfod': ['0'], 'suppressed': ['0'],
         'replay': ['none'], 'debug': ['0'], 'word': ['server', '-f', '--json']})
     got = asked('-f', 'a', '--function=lib*!b', '-llibc', '--fails-when', 'ret==0', '-ap',
                 '--rerun', '--unlikely', '-j3', '--calls', '5', '--case-timeout', '1.5',
@@ -124,13 +124,12 @@ def what_is_asked_for_is_done():
         'function': ['a', 'lib*!b'], 'library': ['libc'], 'main': ['0'], 'fails': ['2'],
         'alloc': ['1'], 'pairs': ['1'], 'rerun': ['1'], 'unlikely': ['1'], 'jobs': ['3'],
         'calls': ['5'], 'case': ['1500000000'], 'total': ['60000000000'],
-        'memory': [str(2 << 30)], 'debuginfod': ['1'], 'sandbox': ['0'], 'suppressed': ['0'],
+        'memory': [str(2 << 30)], 'debuginfod': ['1'], 'suppressed': ['0'],
         'replay': ['none'], 'debug': ['0'], 'word': ['x']})
     same([asked('--fails-when', rule, '--', 'x')['fails'] for rule in
           ('ret<0', 'ret!=0', 'exit')], [['1'], ['3'], ['4']])
     same(asked('--calls', 'all', '--', 'x')['calls'], [str((1 << 32) - 1)])
     same(asked('--main', '--', 'x')['main'], ['1'])
-    same(asked('--main', '--sandbox', '--', 'x')['sandbox'], ['1'])
 
 
 # Results
@@ -188,6 +187,20 @@ def json_is_as_it_was_agreed():
     same(report['suppressed'], [])
 
 
+@test
+def a_document_is_alone_on_stdout():
+    said = 'said by the command\n'
+    result = faults('--', './server', FAKE_SAYS=said.strip())
+    same((result.out.count(said), result.err), (1, ''))
+    for options in (['--json'], ['--sarif', '-']):
+        result = faults(*options, '--', './server', FAKE_SAYS=said.strip())
+        json.loads(result.out)
+        same(result.err, said)
+    result = faults('--junit', '-', '--', './server', FAKE_SAYS=said.strip())
+    assert result.out.startswith('<?xml'), result.out
+    same(result.err, said)
+
+
 def check_sarif(text):
     """What the standard demands of the parts that there are."""
     document = json.loads(text)
@@ -218,7 +231,9 @@ def files_beside_the_text():
         result = faults('-f', 'read_config', '--sarif', sarif, '--junit', junit, '--', './server')
         same((result.code, result.err), (1, ''))
         contains(result.out, 'LEAK  ')
-        found, = check_sarif(read(sarif))['results']
+        run = check_sarif(read(sarif))
+        same(run['invocations'][0]['properties']['command'], ['./server'])
+        found, = run['results']
         same(found['ruleId'], 'handle-leak')
         same(sorted(os.listdir(folder)), ['x.sarif', 'x.xml'])
         tree = xml.etree.ElementTree.parse(junit)
@@ -284,11 +299,14 @@ def signals_end_it_with_a_report():
         with subprocess.Popen([TENDRIL, 'faults', '--', 'x'], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[write],
                               env=environment('endless', FAKE_READY=str(write))) as process:
-            os.close(write)
-            assert select.select([ready], [], [], SECONDS)[0]
-            os.close(ready)
-            process.send_signal(number)
-            out, err = process.communicate(timeout=SECONDS)
+            try:
+                os.close(write)
+                assert select.select([ready], [], [], SECONDS)[0]
+                os.close(ready)
+                process.send_signal(number)
+                out, err = process.communicate(timeout=SECONDS)
+            finally:
+                process.kill()  # one that will not end
         same((process.returncode, err), (1, b''))
         contains(out, b'LEAK  read_config')
         contains(out, b'\nNot complete: it was ended.\n')

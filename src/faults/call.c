@@ -179,6 +179,8 @@ int call_begin(struct entry *entry, struct group *group, struct call *ret_call)
 	if (r < 0)
 		return r;
 	explorer->n_copies++;
+	if (!task->ours && entry->n_copies < COPIES_MAX)
+		entry->copy[entry->n_copies++] = task->tgid;
 	if (explorer->options->memory_bytes) {
 		struct rlimit limit = {explorer->options->memory_bytes,
 				       explorer->options->memory_bytes};

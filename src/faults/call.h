@@ -48,6 +48,7 @@ struct image;
 
 #define ARGUMENTS_SEEN 6
 #define SEEN_BYTES     256
+#define COPIES_MAX     4096
 #define PATCHES_MAX    (2 + JUMPS_MAX + ALLOCATORS)
 
 enum patch_kind { PATCH_RETURN, PATCH_CATCH, PATCH_JUMP, PATCH_ALLOCATOR };
@@ -68,6 +69,8 @@ struct entry {
 	struct arch_state state; /* at the function's first instruction */
 	raddr_t return_address, frame;
 	uint64_t signals;        /* that are blocked there */
+	pid_t copy[COPIES_MAX];  /* children of the original, which has to reap them */
+	size_t n_copies;
 	struct baseline baseline;
 	struct space *space;     /* of the process, to read stacks; the explorer's */
 	struct seen_memory {     /* what the arguments lead to, as it was; the last is the stack's */

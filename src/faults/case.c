@@ -109,4 +109,6 @@ void case_end(struct call *call)
 		let_end(call);
 	group_kill(call->entry->explorer->tracer, call->group);
 	call_done(call);
+	if (!call->entry->original)
+		images_free(call->entry->explorer, false);
 }

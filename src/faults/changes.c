@@ -15,6 +15,11 @@ static const short always[] = {
 #endif
 };
 
+/* What System V objects hold is the same for all. */
+static const short shared[] = {
+	SYS_semop, SYS_semtimedop, SYS_semctl, SYS_msgsnd, SYS_msgrcv, SYS_msgctl, SYS_shmctl,
+};
+
 static bool is_exclusive(uint64_t flags)
 {
 	return (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
@@ -32,10 +37,13 @@ static bool binds_path(const struct task *task, raddr_t address)
 	       name.first != '\0';
 }
 
-bool changes_names(const struct task *task, long number, const uint64_t arguments[6])
+bool changes_world(const struct task *task, long number, const uint64_t arguments[6])
 {
 	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
 		if (always[i] == number)
+			return true;
+	for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
+		if (shared[i] == number)
 			return true;
 	switch (number) {
 	case SYS_open:

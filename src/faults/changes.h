@@ -6,9 +6,9 @@
 #include "faults/trace.h"
 
 /*
- * Does the call, about to be made, make a name that must not be there yet, or take one away?  Who makes it
- * after a copy has made it fails.
+ * Does the call, about to be made, make a name that must not be there yet, or take one away, or a message,
+ * or a semaphore?  Who makes it after a copy has made it meets another world.
  */
-bool changes_names(const struct task *task, long number, const uint64_t arguments[6]);
+bool changes_world(const struct task *task, long number, const uint64_t arguments[6]);
 
 #endif /* FAULTS_CHANGES_H */

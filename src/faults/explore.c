@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* explore.c - the command, each call of the functions asked for, and what was found */
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "faults/explorer.h"
 
@@ -18,7 +20,8 @@ bool explorer_goes_on(struct explorer *explorer)
 		return false;
 	if (!explorer->stop && options->total_ns && now - explorer->began_ns > options->total_ns) {
 		explorer->note = "the time limit was reached";
-		explorer->stop = true;
+		explorer->stop = explorer->interrupted = true;
+		return false;
 	}
 	if (!options->progress || now - explorer->told_ns < TELL_NS)
 		return !explorer->stop;
@@ -97,16 +100,43 @@ static bool is_wanted(struct explorer *explorer, struct task *task, struct image
 	return true;
 }
 
-static void run_again_later(struct target *target, const char *why)
+static bool shares_memory(const struct task *task)
 {
-	target->rerun = true;
-	target->why = why;
+	struct proc_maps maps;
+	bool shares = false;
+
+	if (proc_maps_read(task->tgid, &maps) < 0)
+		return true;
+	for (size_t i = 0; i < maps.n_maps; i++) {
+		const struct proc_map *map = &maps.map[i];
+		bool device = strncmp(map->path, "/dev/", 5) == 0 &&
+			      strncmp(map->path, "/dev/zero", 9) != 0 &&
+			      strncmp(map->path, "/dev/shm/", 9) != 0;
+
+		shares = shares || (map->shared && map->write && !device);
+	}
+	proc_maps_done(&maps);
+	return shares;
+}
+
+/* Copies that are no children of ours stay zombies until their parent has looked. */
+static void reap_copies(struct explorer *explorer, struct entry *entry)
+{
+	int64_t result;
+
+	for (size_t i = 0; i < entry->n_copies; i++)
+		if (task_syscall(explorer->tracer, entry->original, &entry->state,
+				 entry->image->syscall_at, SYS_wait4,
+				 (uint64_t[6]){(uint64_t)entry->copy[i], 0, __WALL | WNOHANG},
+				 &result) < 0)
+			return;
 }
 
 /* The original stands at the entry meanwhile; signals wait with it. */
 static int explore_entry(struct explorer *explorer, struct entry *entry)
 {
 	struct task *task = entry->original;
+	pid_t tid = task->tid;
 	int r = task_hold_signals(task, &entry->signals);
 
 	if (r < 0)
@@ -115,6 +145,9 @@ static int explore_entry(struct explorer *explorer, struct entry *entry)
 		replay_call(explorer, entry);
 	else
 		guide_explore(explorer, entry);
+	if (tracer_find(explorer->tracer, tid) != task)
+		return 0; /* it has been killed meanwhile */
+	reap_copies(explorer, entry);
 	(void)task_set_signals(task, entry->signals);
 	return arch_write_registers(task->tid, &entry->state);
 }
@@ -123,6 +156,7 @@ static void explore_call(struct explorer *explorer, struct task *task, struct im
 			 size_t function, const struct arch_state *state)
 {
 	struct entry *entry = calloc(1, sizeof(*entry));
+	int64_t began = now_ns();
 	int r = entry ? entry_take(explorer, task, image, function, state, true, entry) : -ENOMEM;
 
 	if (r == 0) {
@@ -131,7 +165,27 @@ static void explore_call(struct explorer *explorer, struct task *task, struct im
 	}
 	if (r < 0)
 		explorer->target[function].why = "its entry could not be read";
+	explorer->explored_ns += now_ns() - began;
 	free(entry);
+}
+
+/* Could a copy of it be made at all, and would it be one of its own? */
+static const char *why_no_copy(const struct explorer *explorer, const struct task *task,
+			       const struct image *image)
+{
+	struct proc_process process;
+
+	if (explorer->options->rerun)
+		return "it was asked for";
+	if (tracer_threads(explorer->tracer, task->tgid) > 1)
+		return "the process has several threads, of which a copy has only one";
+	if (!image->syscall_at)
+		return "the process has no vdso to make system calls with";
+	if (proc_process_read(task->tgid, &process) < 0 || process.seccomp != 0)
+		return "the process has a seccomp filter, which might end it when it is copied";
+	if (shares_memory(task))
+		return "it has memory that a copy would share, and write";
+	return NULL;
 }
 
 static bool on_call(struct program *program, struct task *task, struct image *image,
@@ -139,21 +193,20 @@ static bool on_call(struct program *program, struct task *task, struct image *im
 {
 	struct explorer *explorer = program->explorer;
 	struct target *target = &explorer->target[function];
+	const char *why;
 
 	if (explorer->options->replay && (strcmp(target->name, explorer->replay_function) != 0 ||
 					  target->calls != explorer->replay_number))
 		return true;
 	if (explorer->stop || target->rerun || !is_wanted(explorer, task, image, function, state))
 		return true;
-	if (explorer->options->rerun)
-		run_again_later(target, "it was asked for");
-	else if (tracer_threads(explorer->tracer, task->tgid) > 1)
-		run_again_later(target,
-				"the process has several threads, of which a copy has only one");
-	else if (!image->syscall_at)
-		run_again_later(target, "the process has no vdso to make system calls with");
-	else
+	why = why_no_copy(explorer, task, image);
+	if (why) {
+		target->rerun = true;
+		target->why = why;
+	} else {
 		explore_call(explorer, task, image, function, state);
+	}
 	return true;
 }
 
@@ -186,7 +239,7 @@ static int find_replay(const struct explorer *explorer, struct tendril_error *er
 {
 	if (explorer->replayed)
 		return 0;
-	if (explorer->interrupted)
+	if (explorer->came_to_replay)
 		return fail(error, -EINVAL, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
 			    "%s: there is no such step in call %llu of %s",
 			    explorer->options->replay, (unsigned long long)explorer->replay_number,
@@ -198,17 +251,27 @@ static int find_replay(const struct explorer *explorer, struct tendril_error *er
 
 static int explore(struct explorer *explorer, struct tendril_error *error)
 {
-	struct program program = {
-		.explorer = explorer, .group = &explorer->originals, .on_call = on_call};
+	struct program program = {.explorer = explorer,
+				  .group = &explorer->originals,
+				  .on_call = on_call,
+				  .wait_status = -1};
 	int r = program_start(&program, explorer->options->replay != NULL, error);
+	int64_t began;
 
 	if (r < 0)
 		return r;
+	began = now_ns();
 	program_follow(&program);
+	group_kill(explorer->tracer, &explorer->originals);
+	explorer->came_to_replay = explorer->has_enough;
+	explorer->has_enough = false;
+	explorer->run_ns = now_ns() - began - explorer->explored_ns;
+	/* Unless it has ended by itself, it was ended here. */
 	explorer->wait_status = program.wait_status;
 	for (size_t i = 0; i < explorer->n_targets && !explorer->options->replay; i++)
 		if (explorer->target[i].rerun && explorer_goes_on(explorer))
 			rerun_function(explorer, i);
+	trial_await_ends(explorer);
 	if (!explorer->stop)
 		r = find_fault(explorer, error);
 	return r == 0 && explorer->options->replay ? find_replay(explorer, error) : r;
@@ -245,12 +308,7 @@ void explorer_free(struct explorer *explorer)
 		suspect_free(explorer->suspect[i]);
 	for (size_t i = 0; i < explorer->n_spaces; i++)
 		space_free(explorer->space[i]);
-	while (explorer->images) {
-		struct image *image = explorer->images;
-
-		explorer->images = image->next;
-		image_free(image);
-	}
+	images_free(explorer, true);
 	for (size_t i = 0; i < explorer->n_targets; i++) {
 		free(explorer->target[i].name);
 		free(explorer->target[i].module);

@@ -25,6 +25,7 @@ struct image {
 	raddr_t syscall_at;
 	struct spot *spot; /* in rising order of address */
 	size_t n_spots;
+	bool is_needed;            /* stacks point into its space */
 	raddr_t catches;           /* __cxa_begin_catch() */
 	raddr_t jump[JUMPS_MAX];   /* longjmp() and kin */
 	raddr_t allocator[ALLOCATORS];
@@ -63,7 +64,8 @@ struct suspect {
 	enum outcome outcome;
 	int status;
 	uint64_t result;
-	bool confirmed, open_at_exit;
+	bool confirmed, open_at_exit, end_was_seen;
+	bool awaits_end; /* whether it is closed later is not known yet */
 	int64_t returned_number;
 	struct leftovers *left; /* no more room than for what there is */
 	const struct trail *opener[LEFT_MAX];
@@ -89,10 +91,13 @@ struct explorer {
 	int wait_status;
 	uint64_t n_cases, n_copies, n_leaks;
 	int64_t began_ns, told_ns;
+	int64_t run_ns;   /* that the command has run by itself */
+	int64_t explored_ns;
 	unsigned int jobs;
 	int64_t case_ns;
 	bool stop;        /* nothing more is gone through */
 	bool interrupted; /* nor is the command waited for */
+	bool has_enough;  /* the command need not go on */
 	const char *note;
 	char near[512]; /* names like those that were not found */
 	bool *matched;  /* each of the functions and libraries asked for */
@@ -100,7 +105,7 @@ struct explorer {
 	char *replay_function;
 	uint64_t replay_number;
 	struct plan replay_plan;
-	bool replayed;
+	bool came_to_replay, replayed;
 	pid_t stopped;
 };
 
@@ -113,16 +118,17 @@ void image_meet_start(struct explorer *explorer, struct image *image, struct tas
 		      const struct arch_state *state);
 struct space *image_space(const struct image *image);
 struct spot *image_spot(const struct image *image, raddr_t at);
-void image_free(struct image *image);
+/* Those that nothing needs any more, when no process runs them. */
+void images_free(struct explorer *explorer, bool all);
 
 /* program.c: a run of the command, with breakpoints at the functions asked for */
 struct program {
 	struct explorer *explorer;
 	struct group *group;
-	pid_t pid;
 	int wait_status;
 	/* A task has entered a function.  Return: true: go on; false: it is the caller's now, and the
 	 * task stays where it is. */
+	int64_t deadline_ns; /* 0: there is none */
 	bool (*on_call)(struct program *program, struct task *task, struct image *image,
 			size_t function, const struct arch_state *state);
 	void *data;
@@ -189,10 +195,8 @@ void left_keep_unusual(const struct call *call, struct leftovers *left, int64_t 
 enum growth { GROWS, STAYS, CANNOT_TELL };
 /* The same fault in two further calls of the function must leave more, each time. */
 enum growth trial_growth(struct call *call, const struct plan *plan, struct suspect *suspect);
-/* What is still open when our patience ends counts as never closed. */
-bool trial_is_closed_later(struct explorer *explorer, struct entry *entry,
-			   const struct branch *branch, const struct plan *plan,
-			   struct suspect *suspect);
+/* When the command has ended: is what counts as left closed later by the program? */
+void trial_await_ends(struct explorer *explorer);
 
 /* positions.c: where in its files a guide is, which its copies share with it */
 #define POSITIONS_MAX 64

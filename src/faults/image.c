@@ -302,9 +302,20 @@ int image_new(struct explorer *explorer, struct task *task, struct image **ret_i
 	return 0;
 }
 
-void image_free(struct image *image)
+void images_free(struct explorer *explorer, bool all)
 {
-	space_free(image->space);
-	free(image->spot);
-	free(image);
+	struct image **link = &explorer->images;
+
+	while (*link) {
+		struct image *image = *link;
+
+		if (image->is_needed && !all) {
+			link = &image->next;
+			continue;
+		}
+		*link = image->next;
+		space_free(image->space);
+		free(image->spot);
+		free(image);
+	}
 }

@@ -92,23 +92,11 @@ static void fill(struct suspect *suspect, const struct call *call, const struct 
 		suspect->opener[i] = call_opener(call, &suspect->left->item[i]);
 }
 
-static enum faults_verdict decide(struct explorer *explorer, struct entry *entry,
-				  const struct branch *branch, const struct plan *plan,
-				  struct suspect *suspect, enum growth growth, bool handed,
-				  bool failed)
+/* As far as can be told before the end of the program has been seen. */
+static enum faults_verdict decide(enum growth growth, bool handed, bool failed)
 {
-	bool closed =
-		growth != STAYS && trial_is_closed_later(explorer, entry, branch, plan, suspect);
-
-	suspect->confirmed = growth == GROWS;
-	if (explorer->target[entry->function].whole)
-		suspect->open_at_exit = true; /* that is when it was looked at */
-	if (explorer->target[entry->function].fails == FAULTS_FAILS_EXIT)
-		failed = suspect->status != 0;
 	if (growth == STAYS)
 		return FAULTS_CACHED;
-	if (closed)
-		return FAULTS_DEFERRED;
 	if (handed)
 		return FAULTS_HANDED;
 	return failed ? FAULTS_LEAK : FAULTS_SUCCEEDED;
@@ -158,7 +146,7 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 	enum growth growth;
 	struct group group;
 	struct call call;
-	bool failed, handed;
+	bool whole = explorer->target[entry->function].whole, failed, handed;
 
 	if (!suspect || case_begin(explorer, entry, branch, plan, &group, &call) < 0) {
 		suspect_free(suspect);
@@ -189,9 +177,13 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 		suspect->key = key_of(suspect, failed);
 	}
 	case_end(&call);
-	if (!like)
-		suspect->verdict =
-			decide(explorer, entry, branch, plan, suspect, growth, handed, failed);
+	if (!like) {
+		suspect->verdict = decide(growth, handed, failed);
+		suspect->confirmed = growth == GROWS;
+		/* With whole programs, that is when it was looked at. */
+		suspect->open_at_exit = suspect->end_was_seen = whole;
+		suspect->awaits_end = growth != STAYS && !whole;
+	}
 	if (!like && branch && suspect->verdict == FAULTS_LEAK &&
 	    !is_there_alone(explorer, entry, plan, suspect))
 		suspect_free(suspect);

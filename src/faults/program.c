@@ -14,29 +14,29 @@ static void become(struct program *program, struct task *task)
 	task->of = image_new(program->explorer, task, &image) == 0 ? image : NULL;
 }
 
-/* Go on behind a breakpoint. */
+/* Go on behind a breakpoint.  A signal must not come in between: it waits, with all that it tells.
+ */
 static void step_over(struct program *program, struct task *task, const struct arch_state *state,
 		      const struct spot *spot)
 {
+	struct tracer *tracer = program->explorer->tracer;
 	struct spot here = *spot;
-	int signal = 0, r;
 	struct stop stop;
+	uint64_t mask;
+	int r = task_hold_signals(task, &mask);
 
 	(void)arch_write_registers(task->tid, state);
 	(void)task_write(task, here.at, here.original, sizeof(here.original));
 	do {
 		task_resume(task, PTRACE_SINGLESTEP, 0);
-		r = task_next(program->explorer->tracer, task, now_ns() + NS_PER_S, &stop);
-		if (r == 0 && stop.kind == STOP_SIGNAL)
-			signal = stop.signal; /* a little later */
+		r = r < 0 ? r : task_next(tracer, task, now_ns() + NS_PER_S, &stop);
 	} while (r == 0 && stop.kind != STOP_TRAP);
-	if (r == -ESRCH && task->tgid == program->pid)
-		program->wait_status = stop.status;
 	if (r < 0)
 		return;
 	if (here.kind != SPOT_PROGRAM)
 		(void)task_write(task, here.at, arch_breakpoint, sizeof(arch_breakpoint));
-	task_resume(task, PTRACE_CONT, signal);
+	(void)task_set_signals(task, mask);
+	task_resume(task, PTRACE_CONT, 0);
 }
 
 /* Return: false: the caller has taken over. */
@@ -46,6 +46,7 @@ static bool at_trap(struct program *program, struct task *task)
 	struct image *image = task->of;
 	struct arch_state state;
 	struct spot *spot = NULL;
+	pid_t tid = task->tid;
 
 	if (arch_read_registers(task->tid, &state) == 0 && image)
 		spot = image_spot(image, arch_breakpoint_hit(&state));
@@ -63,7 +64,9 @@ static bool at_trap(struct program *program, struct task *task)
 	} else {
 		image_resolve(explorer, image, task);
 	}
-	/* The table may have moved. */
+	/* It may have ended meanwhile; and the table may have moved. */
+	if (tracer_find(explorer->tracer, tid) != task)
+		return true;
 	spot = image_spot(image, arch_ip(&state));
 	if (spot)
 		step_over(program, task, &state, spot);
@@ -84,8 +87,6 @@ static bool take(struct program *program, const struct stop *stop)
 		task_resume(task, PTRACE_LISTEN, 0);
 		return true;
 	case STOP_ENDED:
-		if (task->tid == program->pid)
-			program->wait_status = stop->status;
 		return true;
 	default:
 		break;
@@ -104,7 +105,7 @@ int program_start(struct program *program, bool silent, struct tendril_error *er
 
 	if (r < 0)
 		return r;
-	program->pid = task->tgid;
+	task->ret_status = &program->wait_status;
 	become(program, task);
 	if (!task->of)
 		return fail(
@@ -120,11 +121,13 @@ void program_follow(struct program *program)
 	struct explorer *explorer = program->explorer;
 	bool goes_on = true;
 
-	while (goes_on && !explorer->interrupted) {
+	while (goes_on && !explorer->interrupted && !explorer->has_enough) {
 		struct stop stop;
-		int r = explorer_next(explorer, program->group, INT64_MAX, &stop);
+		int r = explorer_next(explorer, program->group,
+				      program->deadline_ns ? program->deadline_ns : INT64_MAX,
+				      &stop);
 
-		if (r == -ECHILD)
+		if (r == -ECHILD || r == -ETIMEDOUT)
 			return;
 		if (r == 0)
 			goes_on = take(program, &stop);

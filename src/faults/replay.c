@@ -113,5 +113,5 @@ void replay_call(struct explorer *explorer, struct entry *entry)
 	call_done(&call);
 	if (explorer->replayed && !options->debug)
 		judge(explorer, entry, NULL, &plan);
-	explorer->stop = explorer->interrupted = true;
+	explorer->stop = explorer->has_enough = true;
 }

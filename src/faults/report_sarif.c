@@ -403,10 +403,12 @@ static void print_invocation(struct printer *printer)
 	json_array(json, "invocations");
 	json_object(json, NULL);
 	json_bool(json, "executionSuccessful", printer->result->complete);
-	json_array(json, "arguments");
+	json_object(json, "properties");
+	json_array(json, "command");
 	for (char *const *word = printer->style->asked->argv; *word; word++)
 		json_text(json, NULL, *word);
 	json_end_array(json);
+	json_end_object(json);
 	if (printer->result->note) {
 		json_array(json, "toolExecutionNotifications");
 		json_object(json, NULL);

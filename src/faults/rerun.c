@@ -45,6 +45,7 @@ int rerun_begin(struct explorer *explorer, struct entry *entry, struct group *gr
 	struct entry here;
 	int r = program_start(&program, true, NULL);
 
+	program.deadline_ns = now_ns() + explorer->case_ns + 2 * explorer->run_ns;
 	if (r == 0)
 		program_follow(&program);
 	explorer->target[entry->function].calls = calls;

@@ -274,6 +274,7 @@ int state_compare(const struct baseline *baseline, pid_t pid, struct leftovers *
 
 void leftovers_add(struct leftovers *left, const struct left *item)
 {
+	left->n_all[item->type]++;
 	if (left->n < LEFT_MAX)
 		left->item[left->n++] = *item;
 }
@@ -316,6 +317,27 @@ void leftovers_describe(struct leftovers *left, pid_t pid)
 		proc_handles_done(&handles);
 }
 
+static uint64_t hash_text(const char *text)
+{
+	uint64_t hash = 1;
+
+	for (; *text; text++)
+		hash = hash * 0x100000001b3 + (unsigned char)*text;
+	return hash | 1;
+}
+
+void leftovers_note_links(struct leftovers *left, pid_t pid)
+{
+	for (size_t i = 0; i < left->n; i++) {
+		AUTO_FREE char *link = left->item[i].type == FAULTS_LEFT_HANDLE
+					       ? read_link(pid, (int)left->item[i].number)
+					       : NULL;
+
+		if (link)
+			left->item[i].link = hash_text(link);
+	}
+}
+
 static bool mapping_is_there(const struct left *item, pid_t pid)
 {
 	struct proc_maps maps;
@@ -337,7 +359,7 @@ bool left_is_there(const struct left *item, pid_t pid)
 	switch (item->type) {
 	case FAULTS_LEFT_HANDLE:
 		link = read_link(pid, (int)item->number);
-		return link != NULL;
+		return link && (item->link == 0 || item->link == hash_text(link));
 	case FAULTS_LEFT_MAPPING:
 		return mapping_is_there(item, pid);
 	case FAULTS_LEFT_THREAD:

@@ -16,10 +16,12 @@ struct left {
 	raddr_t low, high;   /* a mapping's */
 	const char *kind;
 	char what[LEFT_WHAT_BYTES]; /* raw */
+	uint64_t link;       /* a hash of what it leads to; 0: not noted */
 };
 
 struct leftovers {
 	size_t n;
+	uint64_t n_all[FAULTS_LEFT_PROCESS + 1]; /* of each type, those among them that had no room */
 	struct left item[LEFT_MAX];
 };
 
@@ -52,6 +54,8 @@ void leftovers_add(struct leftovers *left, const struct left *item);
 struct leftovers *leftovers_shrink(struct leftovers *left);
 /* Fill in the kind and the text of what was found. */
 void leftovers_describe(struct leftovers *left, pid_t pid);
+/* What each handle leads to now, so that another one with its number is known later. */
+void leftovers_note_links(struct leftovers *left, pid_t pid);
 /* Does pid have it still? */
 bool left_is_there(const struct left *item, pid_t pid);
 

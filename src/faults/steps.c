@@ -113,8 +113,9 @@ static const char *disturbs_original(struct call *call, const struct task *task)
 		if (is_shared(&call->entry->baseline, handles[i]))
 			return "it uses what the program has open already: a copy would take it "
 			       "away";
-	if (changes_names(task, step->number, step->arguments))
-		return "it makes or removes files: after a copy, the program itself could not";
+	if (changes_world(task, step->number, step->arguments))
+		return "it makes or removes files, or uses System V objects: the program itself "
+		       "could not, after a copy";
 	return NULL;
 }
 

@@ -7,22 +7,21 @@
 
 #include "proc/proc.h"
 
-#define BUCKETS	      1024
-#define TICK_SIGNAL   SIGRTMAX
-#define TICK_NS	      (20 * NS_PER_MS)
-#define DEATH_NS      (10 * NS_PER_S)
-#define STRANGERS_MAX 256
+#define BUCKETS	    1024
+#define TICK_SIGNAL SIGRTMAX
+#define TICK_NS	    (20 * NS_PER_MS)
+#define DEATH_NS    (10 * NS_PER_S)
 
 struct tracer {
 	struct task *bucket[BUCKETS];
 	struct task *freed; /* told as ended by the last call */
 	struct group dead;  /* killed, and not yet gone */
 	/* Stops of tasks of whose making we have not been told yet. */
-	struct {
+	struct stranger {
 		pid_t tid;
 		int status;
-	} stranger[STRANGERS_MAX];
-	size_t n_strangers;
+	} * stranger;
+	size_t n_strangers, strangers_room;
 	timer_t ticks;
 	bool has_ticks;
 	struct sigaction old_action;
@@ -79,17 +78,22 @@ static void note_stop(struct task *task, int status)
 	task->has_stop = true;
 }
 
+static struct stranger *find_stranger(struct tracer *tracer, pid_t tid)
+{
+	for (size_t i = 0; i < tracer->n_strangers; i++)
+		if (tracer->stranger[i].tid == tid)
+			return &tracer->stranger[i];
+	return NULL;
+}
+
 static int take_stranger(struct tracer *tracer, pid_t tid)
 {
-	for (size_t i = 0; i < tracer->n_strangers; i++) {
-		int status = tracer->stranger[i].status;
+	struct stranger *stranger = find_stranger(tracer, tid);
+	int status = stranger ? stranger->status : -1;
 
-		if (tracer->stranger[i].tid != tid)
-			continue;
-		tracer->stranger[i] = tracer->stranger[--tracer->n_strangers];
-		return status;
-	}
-	return -1;
+	if (stranger)
+		*stranger = tracer->stranger[--tracer->n_strangers];
+	return status;
 }
 
 struct task *tracer_add(struct tracer *tracer, pid_t tid, pid_t tgid, struct group *group)
@@ -121,11 +125,46 @@ static void remove_task(struct tracer *tracer, struct task *task)
 
 static void set_aside(struct tracer *tracer, pid_t tid, int status)
 {
+	struct stranger *stranger = find_stranger(tracer, tid);
+
 	/* A child that was left to us when its parent ended has nothing to tell. */
-	if (!WIFSTOPPED(status) || tracer->n_strangers == STRANGERS_MAX)
+	if (!WIFSTOPPED(status)) {
+		(void)take_stranger(tracer, tid);
 		return;
-	tracer->stranger[tracer->n_strangers].tid = tid;
-	tracer->stranger[tracer->n_strangers++].status = status;
+	}
+	if (!stranger && tracer->n_strangers == tracer->strangers_room) {
+		size_t room = tracer->strangers_room * 2 + 64;
+		struct stranger *more = realloc(tracer->stranger, room * sizeof(*more));
+
+		if (!more)
+			return;
+		tracer->stranger = more;
+		tracer->strangers_room = room;
+	}
+	if (!stranger)
+		stranger = &tracer->stranger[tracer->n_strangers++];
+	*stranger = (struct stranger){.tid = tid, .status = status};
+}
+
+static bool is_clone_event(int status)
+{
+	int event = status >> 16;
+
+	return WIFSTOPPED(status) && (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK ||
+				      event == PTRACE_EVENT_CLONE);
+}
+
+/* Who was killed while it told of a child leaves that child to us. */
+static void kill_child_of(struct tracer *tracer, const struct task *task)
+{
+	unsigned long message = 0;
+	pid_t tid;
+
+	if (ptrace(PTRACE_GETEVENTMSG, task->tid, NULL, &message) < 0)
+		return;
+	tid = (pid_t)message;
+	if (tid > 1 && !tracer_find(tracer, tid) && tracer_add(tracer, tid, tid, &tracer->dead))
+		(void)kill(tid, SIGKILL);
 }
 
 /* Wait for a stop of whichever task, and take it over.  Return: 0; -ECHILD; -EINTR: a signal, which
@@ -147,6 +186,8 @@ static int take_one(struct tracer *tracer)
 		remove_task(tracer, task);
 		free(task);
 	} else {
+		if (is_clone_event(status))
+			kill_child_of(tracer, task);
 		/* Whose end is traced can stop once more on its way. */
 		(void)ptrace(PTRACE_CONT, tid, NULL, NULL);
 	}
@@ -169,7 +210,7 @@ static void meet_child(struct tracer *tracer, struct stop *stop)
 	pid_t tid;
 
 	stop->kind = STOP_CLONE;
-	if (ptrace(PTRACE_GETEVENTMSG, stop->task->tid, NULL, &message) < 0)
+	if (ptrace(PTRACE_GETEVENTMSG, stop->task->tid, NULL, &message) < 0 || message <= 1)
 		return;
 	tid = (pid_t)message;
 	stop->child_shares = !stop->task->is_copied && is_thread_of(stop->task->tgid, tid);
@@ -219,7 +260,8 @@ static void classify(struct tracer *tracer, struct stop *stop, int status)
 			stop->status = (int)message;
 		return;
 	case PTRACE_EVENT_STOP:
-		stop->kind = stop->task->started ? STOP_GROUP : STOP_BEGIN;
+		/* Its end is told in the same way, with SIGTRAP. */
+		stop->kind = stop->task->started && signal != SIGTRAP ? STOP_GROUP : STOP_BEGIN;
 		stop->task->started = true;
 		return;
 	default:
@@ -243,6 +285,8 @@ static void tell(struct tracer *tracer, struct task *task, struct stop *ret_stop
 	}
 	ret_stop->kind = STOP_ENDED;
 	ret_stop->status = task->status;
+	if (task->ret_status)
+		*task->ret_status = task->status;
 	remove_task(tracer, task);
 	tracer->freed = task;
 }
@@ -310,7 +354,10 @@ void trace_exits(struct task *task)
 
 static void kill_task(struct tracer *tracer, struct task *task)
 {
-	(void)kill(task->tgid, SIGKILL);
+	task->ret_status = NULL;
+	/* The number of one that has ended may be another process's already. */
+	if (!task->ended)
+		(void)kill(task->tgid, SIGKILL);
 	if (task->at_exit) /* it does not wake who is stopped at its end */
 		(void)ptrace(PTRACE_CONT, task->tid, NULL, NULL);
 	task_move(task, &tracer->dead);
@@ -318,6 +365,8 @@ static void kill_task(struct tracer *tracer, struct task *task)
 		return;
 	unqueue(task);
 	task->has_stop = false;
+	if (!task->ended && is_clone_event(task->status))
+		kill_child_of(tracer, task);
 	if (!task->ended)
 		return;
 	remove_task(tracer, task);
@@ -468,6 +517,7 @@ void tracer_free(struct tracer *tracer)
 		}
 	await_dead(tracer);
 	free(tracer->freed);
+	free(tracer->stranger);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, tracer->was_subreaper, 0, 0, 0);
 	stop_ticks(tracer);
 	free(tracer);

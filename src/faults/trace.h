@@ -30,6 +30,7 @@ struct task {
 		bool fallible;
 	} step;
 	unsigned int n_steps;
+	int *ret_status; /* where its end is to be noted, whoever is told of it; or NULL */
 	bool at_exit;   /* STOP_EXIT was told */
 	bool is_copied; /* its next child is the copy that we make of it, and no thread */
 	/* private to trace.c */

@@ -77,6 +77,7 @@ const struct trail *trail_of(struct entry *entry, const struct task *task,
 			     const struct arch_state *state)
 {
 	static struct trail seen;
+	const struct trail *trail;
 
 	if (unwind(entry, task, state, &seen.unwound) < 0)
 		return NULL;
@@ -88,5 +89,8 @@ const struct trail *trail_of(struct entry *entry, const struct task *task,
 	seen.id = hash_mix(FNV_BASIS, entry->function);
 	for (size_t i = 0; i < seen.n_inside; i++)
 		seen.id = hash_mix(seen.id, space_place(entry->space, seen.unwound.ip[i]));
-	return keep(entry->explorer, &seen);
+	trail = keep(entry->explorer, &seen);
+	if (trail && trail->space == image_space(entry->image))
+		entry->image->is_needed = true;
+	return trail;
 }

@@ -3,15 +3,21 @@
  * shared.c - plants: functions for which a copy of the process can't stand; see faulty.h
  *
  * With several threads a copy has only one of them; what a copy reads from an inherited handle the
- * process would miss.  Each tells whether it has got all that it should.
+ * process would miss; and who may not fork can't be copied.  Each tells whether it has got all that
+ * it should.
  */
 #include "faulty.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static sem_t asked, answered;
@@ -115,4 +121,38 @@ PLANT(from_shared_position)
 	     was_handle(from_shared_position(fd, parts + 4, 4)) &&
 	     memcmp(whole, parts, sizeof(whole)) == 0;
 	return close(fd) == 0 && ok;
+}
+
+EXPLORED int behind_filter(const char *path)
+{
+	char byte;
+	int fd = open(path, O_RDONLY | O_CLOEXEC); /* LEAKS: file when read */
+
+	if (fd < 0)
+		return -1;
+	if (read(fd, &byte, 1) != 1) {
+		REPAIR(close(fd));
+		return -1;
+	}
+	return fd;
+}
+
+/* From now on clone(2) kills the process. */
+static bool forbid_clone(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]), filter };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+PLANT(behind_filter)
+{
+	return forbid_clone() && was_handle(behind_filter(READABLE));
 }
