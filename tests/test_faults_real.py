@@ -18,7 +18,7 @@ LEAK = ['apr_memory', 'apr_pollcb', 'apr_pollset', 'coap_context', 'libarchive_w
         'microhttpd_thread', 'socketcan_set', 'socketcan_state', 'tirpc_server', 'uv_loop']
 LEAK_WITHOUT_MEMORY = ['event_http', 'ext2fs_open', 'libarchive_read', 'libzip_open', 'minizip_open',
                        'zziplib_dir', 'zziplib_disk']
-# Judged by their source, too: they close everything, whatever fails.
+# They close everything, whatever fails.
 CLEAN = ['blkid_probe', 'bzip2_open', 'config_file', 'confuse_parse', 'daemon_pid', 'dwfl_offline',
          'event_base', 'event_file', 'event_listen', 'event_timer', 'exif_load', 'gdbm_open', 'gif_read',
          'gif_write', 'glibc_fopen', 'glibc_getifaddrs', 'glibc_getmntent', 'glibc_glob', 'glibc_iconv',
