@@ -3,6 +3,7 @@
  * q272913.c - the defect of Microsoft's article Q272913, and its repair
  *
  *     q272913 defect|repaired PID WORK TICKET SESSIONS
+ *     q272913 use-1999|use PID WORK TICKET SESSIONS
  *
  * CreateServiceThread() makes a thread in a service and enters it in the service's table of
  * sessions.  Written as in 1999 it first makes the thread and its handle, then fails in a later
@@ -10,13 +11,21 @@
  *
  * Everything but the marked part is Win32, and compiles for Windows unchanged.  The arguments are
  * what examples/service.c prints.  After each round the program says on a line how many calls it
- * has made and how they ended, and goes on when it is given a line.
+ * has made and how they ended, and goes on when it is given a line.  With use-1999 and use nothing
+ * goes wrong: a few calls that succeed, for `tendril faults` to make fail.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <tendril/win32.h>
+
+/* A function that can be found by its name, because it is not put into its caller. */
+#ifdef _MSC_VER
+#define APART __declspec(noinline)
+#else
+#define APART __attribute__((noinline))
+#endif
 
 typedef struct service {
 	HANDLE process;
@@ -48,7 +57,7 @@ static void end_unstarted_thread(const service *s, HANDLE thread)
 /*
  * As it was: "the created thread is terminated and the open handle to this thread is not closed".
  */
-static HANDLE CreateServiceThread_1999(const service *s, DWORD session)
+APART static HANDLE CreateServiceThread_1999(const service *s, DWORD session)
 {
 	DWORD id;
 	HANDLE thread = CreateRemoteThread(s->process, NULL, 0, s->work, s->ticket,
@@ -68,7 +77,7 @@ static HANDLE CreateServiceThread_1999(const service *s, DWORD session)
  * The repair.  What can be refused comes first; making the thread comes last, and either makes all
  * of it or nothing.  What follows cannot fail.
  */
-static HANDLE CreateServiceThread(const service *s, DWORD session)
+APART static HANDLE CreateServiceThread(const service *s, DWORD session)
 {
 	DWORD id = 0;
 	HANDLE thread;
@@ -79,6 +88,33 @@ static HANDLE CreateServiceThread(const service *s, DWORD session)
 	if (thread)
 		enter_session(s, session, id);
 	return thread;
+}
+
+/* As it is meant to be used */
+
+static int use(const service *s, HANDLE (*create)(const service *s, DWORD session))
+{
+	DWORD session;
+
+	for (session = 0; session < 4; session++) {
+		HANDLE thread = create(s, session);
+
+		if (!thread)
+			continue; /* it was refused: another time, perhaps */
+		WaitForSingleObject(thread, INFINITE);
+		CloseHandle(thread);
+	}
+	return 0;
+}
+
+static int use_1999(const service *s)
+{
+	return use(s, CreateServiceThread_1999);
+}
+
+static int use_repaired(const service *s)
+{
+	return use(s, CreateServiceThread);
 }
 
 /* Telling the demo */
@@ -335,13 +371,35 @@ static int show_repair(const service *s)
 	return show_successes(s);
 }
 
+static const struct mode {
+	const char *name;
+	int (*run)(const service *s);
+} modes[] = {
+	{ "defect", show_defect },
+	{ "repaired", show_repair },
+	{ "use-1999", use_1999 },
+	{ "use", use_repaired },
+};
+
+static const struct mode *find_mode(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (strcmp(modes[i].name, name) == 0)
+			return &modes[i];
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
+	const struct mode *mode = argc == 6 ? find_mode(argv[1]) : NULL;
 	service s;
 	int r;
 
-	if (argc != 6 || (strcmp(argv[1], "defect") != 0 && strcmp(argv[1], "repaired") != 0)) {
-		fprintf(stderr, "usage: q272913 defect|repaired PID WORK TICKET SESSIONS\n");
+	if (!mode) {
+		fprintf(stderr, "usage: q272913 defect|repaired|use-1999|use "
+				"PID WORK TICKET SESSIONS\n");
 		return 2;
 	}
 	s.id = (DWORD)strtoul(argv[2], NULL, 10);
@@ -353,7 +411,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "q272913: OpenProcess: error %u\n", (unsigned)GetLastError());
 		return 3;
 	}
-	r = strcmp(argv[1], "defect") == 0 ? show_defect(&s) : show_repair(&s);
+	r = mode->run(&s);
 	if (r)
 		fprintf(stderr, "q272913: a call ended as it should not have: error %u\n",
 			(unsigned)GetLastError());

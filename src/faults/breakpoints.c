@@ -126,7 +126,7 @@ void call_at_trap(struct call *call, struct task *task)
 		call_resume(call, task, SIGTRAP); /* the program's own */
 		return;
 	}
-	outside = task == call->main && arch_sp(&state) >= call->entry->frame;
+	outside = task == call->main && arch_sp(&state) == call->entry->frame;
 	if (patch->kind == PATCH_RETURN && outside)
 		come_back(call, task, &state, patch);
 	else if (patch->kind == PATCH_CATCH && task == call->main &&

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "faults/explorer.h"
+#include "faults/guard.h"
 
 #define PATH_BELOW_SP 1024 /* there is no stack in use */
 
@@ -148,7 +149,6 @@ void call_leave_alone(struct task *task, void *except)
 {
 	if (task != except)
 		task->ordinal = UNTRACED;
-	task->n_steps = 0;
 	task->in_syscall = false;
 }
 
@@ -187,7 +187,9 @@ int call_begin(struct entry *entry, struct group *group, struct call *ret_call)
 
 		(void)prlimit(task->tgid, RLIMIT_AS, &limit, NULL);
 	}
-	r = silence(explorer->tracer, task, entry);
+	r = guard_inject(explorer->tracer, task, &entry->state, entry->image->syscall_at);
+	if (r == 0)
+		r = silence(explorer->tracer, task, entry);
 	if (r == 0)
 		r = call_set_breakpoints(entry, task, &entry->state);
 	if (r < 0) {
@@ -215,7 +217,6 @@ int call_again(struct call *call)
 	call->n_done = 0;
 	call->n_occurrences = 0;
 	call->n_children_before = call->n_children;
-	call->main->n_steps = 0;
 	call->main->in_syscall = false;
 	call->deadline_ns = now_ns() + entry->explorer->case_ns;
 	call_resume(call, call->main, 0);

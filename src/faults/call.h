@@ -30,7 +30,7 @@ struct trail {
 /* One failure of one step of a call. */
 struct fault {
 	unsigned int ordinal;    /* of the thread that makes it: 0, or the n-th that the call started */
-	unsigned int index;      /* among the fallible steps of that thread, from 1 */
+	unsigned int index;      /* among that thread's steps of the same number, from 1 */
 	unsigned int occurrence; /* among those of the same number and stack, from 1 */
 	int step, error;
 	unsigned int rank;       /* of the error among those of the step */
@@ -143,6 +143,7 @@ struct call {
 	} *occurrence;
 	size_t n_occurrences, occurrences_room;
 	struct fault natural; /* the last system call that failed by itself; error 0: none */
+	unsigned int n_traced; /* processes that it traces itself: its copies do not */
 	bool told;            /* to the user, line by line */
 	bool only_own;        /* other threads of the process go their own way: what is left counts only
 				 when this call has opened it */
@@ -197,8 +198,8 @@ void call_fail_allocation(struct arch_state *state, int step);
 /* Take the breakpoints of these kinds out of a copy. */
 void call_unpatch(const struct entry *entry, const struct task *task, bool only_allocators);
 
-/* The stack of a stopped task. */
+/* The stack of a stopped task, in this step. */
 const struct trail *trail_of(struct entry *entry, const struct task *task,
-			     const struct arch_state *state);
+			     const struct arch_state *state, int step);
 
 #endif /* FAULTS_CALL_H */

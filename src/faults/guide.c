@@ -342,10 +342,11 @@ static void defer(struct guide *guide, const struct fault *step, const uint8_t *
 	}
 }
 
-/* Would a copy lack something that the guide has: threads, processes to be waited for? */
+/* Would a copy lack something that the guide has: threads, processes to be waited for or that it
+ * traces?  (What the guide is doing to a process that it traces, a copy would undo.) */
 static bool has_company(const struct call *call)
 {
-	if (call->n_tasks > 1)
+	if (call->n_tasks > 1 || call->n_traced > 0)
 		return true;
 	/* One that has ended is there until it was waited for. */
 	for (unsigned int i = 0; i < call->n_children && i < CHILDREN_MAX; i++)

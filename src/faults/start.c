@@ -7,9 +7,9 @@
 #include <sys/personality.h>
 #include <sys/wait.h>
 
-#include "faults/trace.h"
+#include "faults/guard.h"
 
-static _Noreturn void run_command(char *const *argv, bool silent, int go, int told,
+static _Noreturn void run_command(char *const *argv, bool copy, int go, int told,
 				  int (*prepare)(void *, struct tendril_error *), void *data,
 				  const sigset_t *mask)
 {
@@ -19,7 +19,7 @@ static _Noreturn void run_command(char *const *argv, bool silent, int go, int to
 	while (read(go, &byte, 1) < 0 && errno == EINTR)
 		;
 	sigprocmask(SIG_SETMASK, mask, NULL);
-	if (silent) {
+	if (copy) {
 		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 		for (int i = 0; i < 3; i++)
@@ -27,9 +27,14 @@ static _Noreturn void run_command(char *const *argv, bool silent, int go, int to
 	}
 	/* As debuggers do: so that what is where does not change from one run to the next. */
 	(void)personality(ADDR_NO_RANDOMIZE | (unsigned int)personality(0xffffffff));
+	/* The sandbox first: it may need rights that the guard takes away. */
 	if (prepare && prepare(data, &error) < 0) {
 		if (!error.code)
 			error.code = -EPERM;
+	} else if (copy && guard_install() < 0) {
+		error.code = -errno;
+		snprintf(error.text, sizeof(error.text), "a filter of system calls: %s",
+			 strerror(errno));
 	} else {
 		execvp(argv[0], argv);
 		error.code = -errno;
@@ -63,7 +68,7 @@ static int await_exec(struct tracer *tracer, struct task *task, int told,
 	return fail(error, why.code, why.stage, why.rule, "%s", why.text);
 }
 
-static int start_child(struct tracer *tracer, char *const *argv, bool silent,
+static int start_child(struct tracer *tracer, char *const *argv, bool copy,
 		       int (*prepare)(void *, struct tendril_error *), void *data, int *ret_go,
 		       int *ret_told, pid_t *ret_pid)
 {
@@ -82,7 +87,7 @@ static int start_child(struct tracer *tracer, char *const *argv, bool silent,
 	pid = fork();
 	if (pid == 0) {
 		close(go[1]);
-		run_command(argv, silent, go[0], told[1], prepare, data, tracer_old_mask(tracer));
+		run_command(argv, copy, go[0], told[1], prepare, data, tracer_old_mask(tracer));
 	}
 	close_keeping_errno(go[0]);
 	close_keeping_errno(told[1]);
@@ -92,14 +97,14 @@ static int start_child(struct tracer *tracer, char *const *argv, bool silent,
 	return pid < 0 ? -errno : 0;
 }
 
-int tracer_start(struct tracer *tracer, char *const *argv, bool silent,
+int tracer_start(struct tracer *tracer, char *const *argv, bool copy,
 		 int (*prepare)(void *, struct tendril_error *), void *data, struct group *group,
 		 struct task **ret_task, struct tendril_error *error)
 {
 	AUTO_CLOSE int go = -1, told = -1;
 	struct task *task;
 	pid_t pid = -1;
-	int r = start_child(tracer, argv, silent, prepare, data, &go, &told, &pid);
+	int r = start_child(tracer, argv, copy, prepare, data, &go, &told, &pid);
 
 	if (r < 0)
 		return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_LIMIT, "fork: %s",
@@ -119,6 +124,7 @@ int tracer_start(struct tracer *tracer, char *const *argv, bool silent,
 	}
 	task->started = true;
 	task->ours = true;
+	task->guarded = copy;
 	close(take_fd(&go));
 	r = await_exec(tracer, task, told, error);
 	if (r == 0)

@@ -371,6 +371,12 @@ bool left_is_there(const struct left *item, pid_t pid)
 	}
 }
 
+/* There is nothing in it that could be taken out. */
+static bool is_process(const char *link)
+{
+	return strcmp(link, "anon_inode:[pidfd]") == 0 || strncmp(link, "pidfd:", 6) == 0;
+}
+
 enum sharing state_sharing(pid_t pid, int number, uint64_t *ret_position)
 {
 	AUTO_FREE char *link = read_link(pid, number);
@@ -379,7 +385,7 @@ enum sharing state_sharing(pid_t pid, int number, uint64_t *ret_position)
 	const char *value;
 	ssize_t n;
 
-	if (!link || strncmp(link, "/dev/", 5) == 0)
+	if (!link || strncmp(link, "/dev/", 5) == 0 || is_process(link))
 		return SHARES_NOTHING;
 	if (link[0] != '/')
 		return SHARES_CONTENT;

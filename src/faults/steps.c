@@ -9,6 +9,8 @@
 #include "faults/explorer.h"
 #include "faults/opens.h"
 
+#define ANY_PLACE UINT64_MAX /* as the id of a stack */
+
 static unsigned int count_occurrence(struct call *call, int step, unsigned int ordinal, uint64_t id)
 {
 	struct occurrence *more;
@@ -44,11 +46,14 @@ static bool is_looked_for(const struct call *call, const struct task *task, int 
 struct fault call_make_step(struct call *call, struct task *task, int step,
 			    const struct arch_state *state)
 {
-	struct fault fault = {.ordinal = task->ordinal, .step = step, .index = ++task->n_steps};
+	struct fault fault = {.ordinal = task->ordinal, .step = step};
 
+	/* Its number is that among its like: how often something else had to be tried again, or was
+	 * read on, can be another in each run. */
+	fault.index = count_occurrence(call, step, task->ordinal, ANY_PLACE);
 	if (!is_looked_for(call, task, step))
 		return fault;
-	fault.trail = trail_of(call->entry, task, state);
+	fault.trail = trail_of(call->entry, task, state, step);
 	fault.occurrence =
 		count_occurrence(call, step, task->ordinal, fault.trail ? fault.trail->id : 0);
 	return fault;
@@ -183,7 +188,6 @@ void call_inherit(struct call *call, const struct call *from)
 		for (unsigned int n = 0; n < seen->count; n++)
 			(void)count_occurrence(call, seen->step, seen->ordinal, seen->id);
 	}
-	call->main->n_steps = from->main->n_steps;
 }
 
 const struct trail *call_trail(struct call *call, struct task *task)
@@ -191,7 +195,7 @@ const struct trail *call_trail(struct call *call, struct task *task)
 	struct arch_state state;
 
 	if (!task->step.trail && arch_read_registers(task->tid, &state) == 0)
-		task->step.trail = trail_of(call->entry, task, &state);
+		task->step.trail = trail_of(call->entry, task, &state, (int)task->step.number);
 	return task->step.trail;
 }
 
@@ -217,12 +221,23 @@ static void note_received(struct call *call, struct task *task)
 								  .trail = call_trail(call, task)});
 }
 
+static void note_tracing(struct call *call, const struct task_step *step)
+{
+	if (step->number != SYS_ptrace)
+		return;
+	if (step->arguments[0] == PTRACE_ATTACH || step->arguments[0] == PTRACE_SEIZE)
+		call->n_traced++;
+	else if (step->arguments[0] == PTRACE_DETACH && call->n_traced > 0)
+		call->n_traced--;
+}
+
 static void note_result(struct call *call, struct task *task, int64_t result)
 {
 	const struct task_step *step = &task->step;
 	int numbers[OPENS_MAX];
 	size_t n = opens_what(task, step->number, step->arguments, result, numbers);
 
+	note_tracing(call, step);
 	for (size_t i = 0; i < n; i++)
 		call_note_opening(call, &(struct opening){.number = numbers[i],
 							  .trail = call_trail(call, task)});

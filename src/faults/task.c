@@ -44,6 +44,7 @@ int task_copy(struct tracer *tracer, struct task *task, const struct arch_state 
 	if (r < 0)
 		return r;
 	copy->ours = task->ours;
+	copy->guarded = task->guarded;
 	task_move(copy, group);
 	*ret_copy = copy;
 	return 0;

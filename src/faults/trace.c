@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "faults/guard.h"
 #include "proc/proc.h"
 
 #define BUCKETS	    1024
@@ -27,6 +28,7 @@ struct tracer {
 	struct sigaction old_action;
 	sigset_t old_mask;
 	bool was_subreaper;
+	uint64_t held_back;
 };
 
 void group_init(struct group *group)
@@ -216,8 +218,10 @@ static void meet_child(struct tracer *tracer, struct stop *stop)
 	stop->child_shares = !stop->task->is_copied && is_thread_of(stop->task->tgid, tid);
 	stop->child = tracer_add(tracer, tid, stop->child_shares ? stop->task->tgid : tid,
 				 stop->task->group);
-	if (stop->child)
-		stop->child->of = stop->task->of;
+	if (!stop->child)
+		return;
+	stop->child->of = stop->task->of;
+	stop->child->guarded = stop->task->guarded;
 }
 
 /* All other threads are gone, and the one that called is the leader now. */
@@ -274,14 +278,20 @@ static void classify(struct tracer *tracer, struct stop *stop, int status)
 		stop->task->in_syscall = !stop->task->in_syscall;
 }
 
-static void tell(struct tracer *tracer, struct task *task, struct stop *ret_stop)
+/* Return: false: it was of no interest to anybody. */
+static bool tell(struct tracer *tracer, struct task *task, struct stop *ret_stop)
 {
 	*ret_stop = (struct stop){.task = task};
 	unqueue(task);
 	task->has_stop = false;
+	if (!task->ended && task->status >> 16 == PTRACE_EVENT_SECCOMP) {
+		tracer->held_back += guard_judge(tracer, task);
+		task_resume(task, task->how, 0);
+		return false;
+	}
 	if (!task->ended) {
 		classify(tracer, ret_stop, task->status);
-		return;
+		return true;
 	}
 	ret_stop->kind = STOP_ENDED;
 	ret_stop->status = task->status;
@@ -289,6 +299,7 @@ static void tell(struct tracer *tracer, struct task *task, struct stop *ret_stop
 		*task->ret_status = task->status;
 	remove_task(tracer, task);
 	tracer->freed = task;
+	return true;
 }
 
 int tracer_next(struct tracer *tracer, struct group *group, int64_t deadline_ns,
@@ -299,10 +310,10 @@ int tracer_next(struct tracer *tracer, struct group *group, int64_t deadline_ns,
 	for (;;) {
 		int r;
 
-		if (group->first) {
-			tell(tracer, group->first, ret_stop);
+		if (group->first && tell(tracer, group->first, ret_stop))
 			return 0;
-		}
+		if (group->first)
+			continue;
 		if (group->n_tasks == 0)
 			return -ECHILD;
 		r = take_one(tracer);
@@ -318,10 +329,8 @@ int task_next(struct tracer *tracer, struct task *task, int64_t deadline_ns, str
 	for (;;) {
 		int r;
 
-		if (task->has_stop) {
-			tell(tracer, task, ret_stop);
+		if (task->has_stop && tell(tracer, task, ret_stop))
 			return ret_stop->kind == STOP_ENDED ? -ESRCH : 0;
-		}
 		r = take_one(tracer);
 		if (r == -EINTR && now_ns() >= deadline_ns)
 			return -ETIMEDOUT;
@@ -332,7 +341,13 @@ int task_next(struct tracer *tracer, struct task *task, int64_t deadline_ns, str
 
 void task_resume(struct task *task, int how, int signal)
 {
+	task->how = how;
 	(void)ptrace(how, task->tid, NULL, (void *)(intptr_t)signal);
+}
+
+uint64_t tracer_held_back(const struct tracer *tracer)
+{
+	return tracer->held_back;
 }
 
 void task_move(struct task *task, struct group *group)

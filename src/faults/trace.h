@@ -29,9 +29,10 @@ struct task {
 		const struct trail *trail; /* NULL: nobody has asked for it */
 		bool fallible;
 	} step;
-	unsigned int n_steps;
 	int *ret_status; /* where its end is to be noted, whoever is told of it; or NULL */
 	bool at_exit;   /* STOP_EXIT was told */
+	bool guarded;   /* signals to others are held back */
+	int how;        /* it was let go on the last time */
 	bool is_copied; /* its next child is the copy that we make of it, and no thread */
 	/* private to trace.c */
 	bool has_stop, ended;
@@ -41,7 +42,7 @@ struct task {
 
 #define TRACE_OPTIONS                                                                               \
 	(PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK |      \
-	 PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE)
+	 PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACESECCOMP)
 
 /* Whose stops are asked for together. */
 struct group {
@@ -84,9 +85,10 @@ const sigset_t *tracer_old_mask(const struct tracer *tracer);
 
 /*
  * Start a command in a group; it is stopped before its first instruction.
+ * copy: it is not the user's own run of it: it says nothing, and sends signals to nobody else.
  * prepare: called in the child before exec; may be NULL.
  */
-int tracer_start(struct tracer *tracer, char *const *argv, bool silent,
+int tracer_start(struct tracer *tracer, char *const *argv, bool copy,
 		 int (*prepare)(void *, struct tendril_error *), void *data, struct group *group,
 		 struct task **ret_task, struct tendril_error *error);
 
@@ -110,6 +112,8 @@ void group_drop_of(struct tracer *tracer, struct group *group, const void *of);
 void task_release(struct tracer *tracer, struct task *task, bool stopped);
 void tracer_each(struct tracer *tracer, const struct group *group,
 		 void (*visit)(struct task *task, void *data), void *data);
+/* How many signals to others were held back. */
+uint64_t tracer_held_back(const struct tracer *tracer);
 /* Of a process, which have not ended. */
 size_t tracer_threads(const struct tracer *tracer, pid_t tgid);
 

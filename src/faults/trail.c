@@ -74,7 +74,7 @@ static bool look_again(struct entry *entry, const struct task *task)
 }
 
 const struct trail *trail_of(struct entry *entry, const struct task *task,
-			     const struct arch_state *state)
+			     const struct arch_state *state, int step)
 {
 	static struct trail seen;
 	const struct trail *trail;
@@ -86,8 +86,10 @@ const struct trail *trail_of(struct entry *entry, const struct task *task,
 		return NULL;
 	seen.space = entry->space;
 	seen.n_inside = frames_inside(entry, &seen.unwound);
-	seen.id = hash_mix(FNV_BASIS, entry->function);
-	for (size_t i = 0; i < seen.n_inside; i++)
+	seen.id = hash_mix(hash_mix(FNV_BASIS, entry->function), (uint64_t)step);
+	/* Which of its instructions the C library calls the kernel with differs with the number of
+	 * threads; from where it was called does not. */
+	for (size_t i = seen.n_inside > 1; i < seen.n_inside; i++)
 		seen.id = hash_mix(seen.id, space_place(entry->space, seen.unwound.ip[i]));
 	trail = keep(entry->explorer, &seen);
 	if (trail && trail->space == image_space(entry->image))

@@ -554,6 +554,19 @@ static int compare_found(const void *left, const void *right)
 	return a->low < b->low ? -1 : a->low > b->low;
 }
 
+/* Segments of a spoiled file can lie over each other. */
+static void put_in_order(struct found *found)
+{
+	size_t n = 0;
+
+	if (found->n > 0)
+		qsort(found->function, found->n, sizeof(*found->function), compare_found);
+	for (size_t i = 0; i < found->n; i++)
+		if (n == 0 || found->function[n - 1].low != found->function[i].low)
+			found->function[n++] = found->function[i];
+	found->n = n;
+}
+
 int space_functions(struct space *space, const char *pattern, bool exported_only,
 		    struct function **ret_functions, size_t *ret_n)
 {
@@ -568,9 +581,7 @@ int space_functions(struct space *space, const char *pattern, bool exported_only
 		free(search.found.function);
 		return r;
 	}
-	if (search.found.n > 0)
-		qsort(search.found.function, search.found.n, sizeof(struct function),
-		      compare_found);
+	put_in_order(&search.found);
 	*ret_functions = search.found.function;
 	*ret_n = search.found.n;
 	return 0;

@@ -40,6 +40,24 @@ KEPT renamed returns_renamed(void) { return sink ? NEGATIVE_A : NEGATIVE_B; }
 KEPT double returns_double(void) { return sink; }
 KEPT many returns_many(void) { return (many){{sink, 1, 2, 3}}; }
 
+/* Which of what they are given may they write to? */
+KEPT int writes_some(const char *in, char *out, int n, double x, const many *all, void **handle)
+{
+	out[0] = (char)(in[0] + n);
+	*handle = out;
+	return sink + (int)all->a[0] + (int)x;
+}
+KEPT int writes_typedef(const place given, place *ret, const size *bytes)
+{
+	*ret = given;
+	return sink + (int)*bytes;
+}
+KEPT int takes_many(many all, char *out)
+{
+	out[0] = (char)all.a[0];
+	return sink;
+}
+
 static KEPT int is_static(void) { return sink; }
 
 KEPT int first_name(void) { return sink + 1; }
