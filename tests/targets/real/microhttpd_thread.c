@@ -7,6 +7,7 @@
  * functions: MHD_start_daemon
  * leaks: MHD_start_daemon after clone3, MHD_start_daemon after epoll_ctl,
  *   MHD_start_daemon after mmap, MHD_start_daemon after mprotect
+ * with --alloc: MHD_start_daemon after calloc, MHD_start_daemon after malloc
  */
 #include <microhttpd.h>
 #include <stddef.h>
