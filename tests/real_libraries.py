@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""real_libraries.py TENDRIL [--alloc] [--json] [--keep DIRECTORY] [NAME...] - tendril faults on libraries of Debian
+"""real_libraries.py TENDRIL [--alloc] [--json] [--keep DIRECTORY] [NAME...] - faults of Debian's libraries
 
 Each program in tests/targets/real/ calls functions of one library.  Its comment says which package it
 needs, which functions are explored, and what is known to leak there.  Nothing is installed; what cannot
@@ -200,7 +200,8 @@ def explore(tendril, driver, alloc):
     if alloc:
         command.append('--alloc')
     done = subprocess.run(command + ['--', driver.program], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=SECONDS, check=False)
+                          env=dict(os.environ, TMPDIR=os.getcwd()), capture_output=True, text=True,
+                          timeout=SECONDS, check=False)
     try:
         report = json.loads(done.stdout)
     except ValueError:

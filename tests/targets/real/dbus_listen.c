@@ -12,7 +12,7 @@
 int main(void)
 {
 	for (int i = 0; i < 3; i++) {
-		DBusServer *server = dbus_server_listen("unix:tmpdir=/tmp", NULL);
+		DBusServer *server = dbus_server_listen("unix:dir=.", NULL);
 		char *address;
 		DBusConnection *connection;
 

@@ -12,7 +12,7 @@ int main(void)
 {
 	for (int i = 0; i < 3; i++) {
 		PRFileDesc *file = PR_Open("text", PR_RDONLY, 0), *pair[2];
-		PRFileMap *map = PR_OpenAnonFileMap("/tmp", 4096, PR_PROT_READWRITE);
+		PRFileMap *map = PR_OpenAnonFileMap(".", 4096, PR_PROT_READWRITE);
 
 		if (file)
 			PR_Close(file);

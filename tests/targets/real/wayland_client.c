@@ -6,6 +6,7 @@
  * libraries: wayland-client wayland-server
  * functions: wl_client_create, wl_display_connect
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,7 +15,11 @@
 
 int main(void)
 {
-	setenv("XDG_RUNTIME_DIR", "/tmp", 1);
+	char here[PATH_MAX];
+
+	if (!getcwd(here, sizeof(here)))
+		return 1;
+	setenv("XDG_RUNTIME_DIR", here, 1);
 	for (int i = 0; i < 3; i++) {
 		struct wl_display *server = wl_display_create(), *client;
 		int pair[2];

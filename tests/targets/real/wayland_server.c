@@ -6,12 +6,18 @@
  * libraries: wayland-server
  * functions: wl_display_create, wl_display_add_socket_auto
  */
+#include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <wayland-server-core.h>
 
 int main(void)
 {
-	setenv("XDG_RUNTIME_DIR", "/tmp", 1);
+	char here[PATH_MAX];
+
+	if (!getcwd(here, sizeof(here)))
+		return 1;
+	setenv("XDG_RUNTIME_DIR", here, 1);
 	for (int i = 0; i < 3; i++) {
 		struct wl_display *display = wl_display_create();
 
