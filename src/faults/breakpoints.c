@@ -113,6 +113,18 @@ static void come_back(struct call *call, struct task *task, struct arch_state *s
 		finish(call, state, patch->at, CALL_RETURNED);
 }
 
+bool breakpoint_is_gone(const struct task *task, struct arch_state *state)
+{
+	uint8_t text[ARCH_BREAKPOINT_BYTES];
+	raddr_t at = arch_breakpoint_hit(state);
+
+	if (task_read(task, at, text, sizeof(text)) < 0 ||
+	    memcmp(text, arch_breakpoint, sizeof(text)) == 0)
+		return false; /* it is the program's own */
+	arch_set_ip(state, at);
+	return arch_write_registers(task->tid, state) == 0;
+}
+
 void call_at_trap(struct call *call, struct task *task)
 {
 	const struct patch *patch;
@@ -123,7 +135,7 @@ void call_at_trap(struct call *call, struct task *task)
 		return;
 	patch = find_patch(call->entry, arch_breakpoint_hit(&state));
 	if (!patch) {
-		call_resume(call, task, SIGTRAP); /* the program's own */
+		call_resume(call, task, breakpoint_is_gone(task, &state) ? 0 : SIGTRAP);
 		return;
 	}
 	outside = task == call->main && arch_sp(&state) == call->entry->frame;

@@ -172,6 +172,8 @@ struct fault call_make_step(struct call *call, struct task *task, int step,
 /* Return: the error to inject, 0, or negative: the call was given up. */
 int call_decide(struct call *call, struct task *task, struct fault *here, const uint8_t *errors);
 /* breakpoints.c */
+/* Has one that a thread has hit been taken away since?  Then it is set back before it. */
+bool breakpoint_is_gone(const struct task *task, struct arch_state *state);
 void call_at_trap(struct call *call, struct task *task);
 /* Let its task go on. */
 void call_resume(struct call *call, struct task *task, int signal);

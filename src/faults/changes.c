@@ -20,9 +20,11 @@ static const short shared[] = {
 	SYS_semop, SYS_semtimedop, SYS_semctl, SYS_msgsnd, SYS_msgrcv, SYS_msgctl, SYS_shmctl,
 };
 
-static bool is_exclusive(uint64_t flags)
+/* What is appended is there twice then. */
+static bool counts_twice(uint64_t flags)
 {
-	return (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+	return (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) ||
+	       ((flags & O_APPEND) && (flags & O_ACCMODE) != O_RDONLY);
 }
 
 /* A socket's name in the file system stays when the socket is closed. */
@@ -47,9 +49,9 @@ bool changes_world(const struct task *task, long number, const uint64_t argument
 			return true;
 	switch (number) {
 	case SYS_open:
-		return is_exclusive(arguments[1]);
+		return counts_twice(arguments[1]);
 	case SYS_openat:
-		return is_exclusive(arguments[2]);
+		return counts_twice(arguments[2]);
 	case SYS_bind:
 		return binds_path(task, arguments[1]);
 	default:

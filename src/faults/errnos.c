@@ -58,7 +58,7 @@ struct rule {
 	const uint8_t *errors;
 };
 
-static const uint8_t no_errors[] = { 0 };
+static const uint8_t no_errors[] = {0};
 
 /* clang-format off */
 #define ALL_BITS    UINT32_MAX
@@ -516,44 +516,52 @@ static const struct {
 	uint16_t number;
 	uint8_t handles;
 } sharing[] = {
-	{ SYS_read, FIRST },
-	{ SYS_readv, FIRST },
-	{ SYS_write, FIRST },
-	{ SYS_writev, FIRST },
-	{ SYS_lseek, FIRST },
-	{ SYS_getdents64, FIRST },
-	{ SYS_sendfile, FIRST },
-	{ SYS_splice, FIRST | THIRD },
-	{ SYS_tee, FIRST | SECOND },
-	{ SYS_vmsplice, FIRST },
-	{ SYS_sendto, FIRST },
-	{ SYS_sendmsg, FIRST },
-	{ SYS_sendmmsg, FIRST },
-	{ SYS_recvfrom, FIRST },
-	{ SYS_recvmsg, FIRST },
-	{ SYS_recvmmsg, FIRST },
-	{ SYS_accept, FIRST },
-	{ SYS_accept4, FIRST },
-	{ SYS_connect, FIRST },
-	{ SYS_bind, FIRST },
-	{ SYS_listen, FIRST },
-	{ SYS_shutdown, FIRST },
-	{ SYS_flock, FIRST },
-	{ SYS_epoll_ctl, FIRST },
-	{ SYS_epoll_pwait, FIRST },
-	{ SYS_epoll_pwait2, FIRST },
-	{ SYS_inotify_add_watch, FIRST },
-	{ SYS_inotify_rm_watch, FIRST },
-	{ SYS_fanotify_mark, FIRST },
-	{ SYS_timerfd_settime, FIRST },
-	{ SYS_mq_timedsend, FIRST },
-	{ SYS_mq_timedreceive, FIRST },
-	{ SYS_mq_notify, FIRST },
-	{ SYS_io_uring_enter, FIRST },
-	{ SYS_io_uring_register, FIRST },
+	{SYS_read, FIRST},
+	{SYS_readv, FIRST},
+	{SYS_write, FIRST},
+	{SYS_writev, FIRST},
+	{SYS_lseek, FIRST},
+	{SYS_getdents64, FIRST},
+	{SYS_sendfile, FIRST},
+	{SYS_splice, FIRST | THIRD},
+	{SYS_tee, FIRST | SECOND},
+	{SYS_vmsplice, FIRST},
+	{SYS_sendto, FIRST},
+	{SYS_sendmsg, FIRST},
+	{SYS_sendmmsg, FIRST},
+	{SYS_recvfrom, FIRST},
+	{SYS_recvmsg, FIRST},
+	{SYS_recvmmsg, FIRST},
+	{SYS_accept, FIRST},
+	{SYS_accept4, FIRST},
+	{SYS_connect, FIRST},
+	{SYS_bind, FIRST},
+	{SYS_listen, FIRST},
+	{SYS_shutdown, FIRST},
+	{SYS_flock, FIRST},
+	{SYS_epoll_ctl, FIRST},
+	{SYS_epoll_pwait, FIRST},
+	{SYS_epoll_pwait2, FIRST},
+	{SYS_inotify_add_watch, FIRST},
+	{SYS_inotify_rm_watch, FIRST},
+	{SYS_fanotify_mark, FIRST},
+	{SYS_timerfd_settime, FIRST},
+	{SYS_mq_timedsend, FIRST},
+	{SYS_mq_timedreceive, FIRST},
+	{SYS_mq_notify, FIRST},
+	{SYS_io_uring_enter, FIRST},
+	{SYS_io_uring_register, FIRST},
+	{SYS_pwrite64, FIRST},
+	{SYS_pwritev, FIRST},
+	{SYS_ftruncate, FIRST},
+	{SYS_fallocate, FIRST},
+	{SYS_fchmod, FIRST},
+	{SYS_fchown, FIRST},
+	{SYS_fsetxattr, FIRST},
+	{SYS_setsockopt, FIRST},
 #ifdef SYS_getdents
-	{ SYS_getdents, FIRST },
-	{ SYS_epoll_wait, FIRST },
+	{SYS_getdents, FIRST},
+	{SYS_epoll_wait, FIRST},
 #endif
 };
 
@@ -562,7 +570,15 @@ static const struct {
 static bool ioctl_only_asks(uint32_t request)
 {
 	return request == FIOCLEX || request == FIONCLEX || request == TCGETS ||
-	       request == TIOCGWINSZ || request == TIOCGPGRP || request == FIONBIO;
+	       request == TIOCGWINSZ || request == TIOCGPGRP;
+}
+
+/* Flags, locks and owners that belong to the open file, not to the process. */
+static bool fcntl_changes_file(uint64_t command)
+{
+	return command == F_OFD_SETLK || command == F_OFD_SETLKW || command == F_SETFL ||
+	       command == F_SETOWN || command == F_SETSIG || command == F_SETLEASE ||
+	       command == F_SETPIPE_SZ || command == F_ADD_SEALS;
 }
 
 /* Those of which other arguments say more than a table can. */
@@ -574,8 +590,8 @@ static unsigned int shared_by_arguments(long number, const uint64_t arguments[6]
 	switch (number) {
 	case SYS_ioctl:
 		return ioctl_only_asks((uint32_t)arguments[1]) ? 0 : FIRST;
-	case SYS_fcntl: /* locks that belong to the open file, not to the process */
-		return arguments[1] == F_OFD_SETLK || arguments[1] == F_OFD_SETLKW ? FIRST : 0;
+	case SYS_fcntl:
+		return fcntl_changes_file(arguments[1]) ? FIRST : 0;
 	case SYS_preadv2:
 	case SYS_pwritev2:
 		return arguments[3] == at_position ? FIRST : 0;
@@ -604,7 +620,7 @@ size_t errnos_call_shared(long number, const uint64_t arguments[6], int ret_hand
 
 /* Names */
 
-#define CALL(name) { SYS_##name, #name },
+#define CALL(name) {SYS_##name, #name},
 static const struct {
 	uint16_t number;
 	const char *name;
@@ -612,8 +628,7 @@ static const struct {
 #include "faults/call_names.inc"
 	/* Once more, should the headers know them: the first is found. */
 	CALL(cachestat) CALL(fchmodat2) CALL(statmount) CALL(listmount) CALL(mseal)
-		CALL(open_tree_attr)
-};
+		CALL(open_tree_attr)};
 
 const char *errnos_call_name(long number)
 {
@@ -638,9 +653,9 @@ static const struct {
 	const char *name;
 	int error;
 } other_names[] = {
-	{ "EWOULDBLOCK", EWOULDBLOCK },
-	{ "EDEADLOCK", EDEADLOCK },
-	{ "ENOTSUP", ENOTSUP },
+	{"EWOULDBLOCK", EWOULDBLOCK},
+	{"EDEADLOCK", EDEADLOCK},
+	{"ENOTSUP", ENOTSUP},
 };
 
 const char *errnos_name(int error)

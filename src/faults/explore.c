@@ -81,6 +81,19 @@ static bool is_inner_call(const struct explorer *explorer, const struct task *ta
 	return inner;
 }
 
+/* The original makes the call itself after it has been explored, and the function may call itself:
+ * is what the outer call will return to still there? */
+static bool is_in_explored_call(const struct explorer *explorer, const struct task *task,
+				size_t function, const struct arch_state *state)
+{
+	const struct target *target = &explorer->target[function];
+	uint64_t word;
+
+	return target->outer_tid == task->tid && arch_call_frame(state) < target->outer_frame &&
+	       task_read(task, target->outer_slot, &word, sizeof(word)) == 0 &&
+	       word == target->outer_return;
+}
+
 static bool is_wanted(struct explorer *explorer, struct task *task, struct image *image,
 		      size_t function, const struct arch_state *state)
 {
@@ -88,6 +101,8 @@ static bool is_wanted(struct explorer *explorer, struct task *task, struct image
 	struct caller *caller;
 	uint64_t word = 0;
 
+	if (is_in_explored_call(explorer, task, function, state))
+		return false;
 	(void)task_read(task, arch_call_return_slot(state), &word, sizeof(word));
 	caller = find_caller(explorer, function, space_place(image->space, word));
 	if (!caller)
@@ -160,6 +175,10 @@ static void explore_call(struct explorer *explorer, struct task *task, struct im
 	int r = entry ? entry_take(explorer, task, image, function, state, true, entry) : -ENOMEM;
 
 	if (r == 0) {
+		explorer->target[function].outer_tid = task->tid;
+		explorer->target[function].outer_frame = entry->frame;
+		explorer->target[function].outer_slot = arch_call_return_slot(state);
+		explorer->target[function].outer_return = entry->return_address;
 		r = explore_entry(explorer, entry);
 		entry_done(entry);
 	}
@@ -201,9 +220,11 @@ static bool on_call(struct program *program, struct task *task, struct image *im
 	if (explorer->stop || target->rerun || !is_wanted(explorer, task, image, function, state))
 		return true;
 	why = why_no_copy(explorer, task, image);
+	explorer->replay_target = function;
 	if (why) {
 		target->rerun = true;
 		target->why = why;
+		explorer->replay_reruns = explorer->has_enough = explorer->options->replay != NULL;
 	} else {
 		explore_call(explorer, task, image, function, state);
 	}
@@ -271,6 +292,8 @@ static int explore(struct explorer *explorer, struct tendril_error *error)
 	for (size_t i = 0; i < explorer->n_targets && !explorer->options->replay; i++)
 		if (explorer->target[i].rerun && explorer_goes_on(explorer))
 			rerun_function(explorer, i);
+	if (explorer->replay_reruns)
+		replay_rerun(explorer, explorer->replay_target);
 	trial_await_ends(explorer);
 	if (!explorer->stop)
 		r = find_fault(explorer, error);

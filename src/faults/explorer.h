@@ -50,6 +50,10 @@ struct target {
 	unsigned int writes;       /* through which parameters, as struct function has it */
 	uint64_t calls, explored, cases;
 	bool rerun;
+	/* The call that was explored last, and which the original makes now. */
+	pid_t outer_tid;
+	raddr_t outer_frame, outer_slot;
+	uint64_t outer_return;
 	bool usual_is_judged; /* what it leaves when it succeeds */
 	const char *why;
 };
@@ -105,7 +109,8 @@ struct explorer {
 	char *replay_function;
 	uint64_t replay_number;
 	struct plan replay_plan;
-	bool came_to_replay, replayed;
+	bool came_to_replay, replayed, replay_reruns;
+	size_t replay_target;
 	pid_t stopped;
 };
 
@@ -146,6 +151,8 @@ void entry_note_usual(struct entry *entry, struct call *call);
 
 /* guide.c: one call, gone through step by step */
 void guide_explore(struct explorer *explorer, struct entry *entry);
+/* See what the call does when nothing fails.  False: no copy can stand for it. */
+bool guide_knows_usual(struct explorer *explorer, struct entry *entry);
 bool explorer_goes_on(struct explorer *explorer);
 /* As tracer_next(), with a look now and then whether the user has ended it: -ECANCELED. */
 int explorer_next(struct explorer *explorer, struct group *group, int64_t deadline_ns,
@@ -226,6 +233,7 @@ void judge_end(struct explorer *explorer, const struct entry *entry, const struc
 
 /* rerun.c: the command once more for each case */
 void rerun_function(struct explorer *explorer, size_t function);
+int rerun_see_usual(struct explorer *explorer, struct entry *entry);
 /* Run the command up to the entry's call, which is then as a copy that stands there. */
 int rerun_begin(struct explorer *explorer, struct entry *entry, struct group *group,
 		struct call *ret_call);
@@ -236,6 +244,8 @@ void case_is_over(struct explorer *explorer, struct call *call, const struct pla
 int replay_parse(const char *text, char **ret_function, uint64_t *ret_call, struct plan *ret_plan,
 		 struct tendril_error *error);
 void replay_call(struct explorer *explorer, struct entry *entry);
+/* The same, where no copy can stand for the call. */
+void replay_rerun(struct explorer *explorer, size_t function);
 
 /* trail.c */
 uint64_t hash_mix(uint64_t hash, uint64_t value);

@@ -113,6 +113,7 @@ struct faults_result {
 	bool complete;     /* false: a limit ended it, or the user */
 	const char *note;  /* which; or NULL */
 	pid_t stopped;     /* of a replay with debug: the process that waits for the debugger; 0: none */
+	uint64_t signals_held_back; /* that copies would have sent to processes of others */
 };
 
 struct faults_progress {

@@ -476,7 +476,7 @@ static enum outcome see_usual(struct guide *guide)
 	if (outcome == CALL_RETURNED || outcome == CALL_THREW || outcome == CALL_JUMPED)
 		entry_note_usual(entry, &call);
 	case_end(&call);
-	if (entry->usual_left.n && !target->whole &&
+	if (entry->usual_left.n && !target->whole && !explorer->options->replay &&
 	    (entry->usual_failed || !target->usual_is_judged)) {
 		target->usual_is_judged = !entry->usual_failed;
 		judge(explorer, entry, NULL, &nothing);
@@ -484,16 +484,18 @@ static enum outcome see_usual(struct guide *guide)
 	return outcome;
 }
 
-/* False: the call cannot be gone through here. */
-static bool knows_usual(struct guide *guide, struct target *target)
+bool guide_knows_usual(struct explorer *explorer, struct entry *entry)
 {
-	switch (see_usual(guide)) {
+	struct target *target = &explorer->target[entry->function];
+	struct guide guide = {.explorer = explorer, .entry = entry};
+
+	switch (see_usual(&guide)) {
 	case CALL_HUNG:
 		target->why = "a copy of it did not return in time";
 		return false;
 	case CALL_GIVEN_UP:
 		target->rerun = true;
-		target->why = guide->entry->why ? guide->entry->why : "no copy of it could be made";
+		target->why = entry->why ? entry->why : "no copy of it could be made";
 		return false;
 	default:
 		return true;
@@ -508,7 +510,7 @@ void guide_explore(struct explorer *explorer, struct entry *entry)
 	struct call call;
 
 	guide.copies = calloc(explorer->jobs, sizeof(*guide.copies));
-	if (!guide.copies || !knows_usual(&guide, target)) {
+	if (!guide.copies || !guide_knows_usual(explorer, entry)) {
 		free(guide.copies);
 		return;
 	}

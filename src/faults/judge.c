@@ -155,7 +155,8 @@ void judge(struct explorer *explorer, struct entry *entry, const struct branch *
 	case_follow(&call);
 	failed = call_came_back(&call) && call_has_failed(&call);
 	suspect->returned_number = what_it_returned(&call, plan, failed);
-	if (call_came_back(&call) && call_left(&call, suspect->left) == 0)
+	if (call_came_back(&call) && (branch || call.n_done == plan->n) &&
+	    call_left(&call, suspect->left) == 0)
 		left_keep_unusual(&call, suspect->left, suspect->returned_number);
 	if (suspect->left->n == 0) {
 		suspect_free(suspect);

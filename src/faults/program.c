@@ -51,7 +51,7 @@ static bool at_trap(struct program *program, struct task *task)
 	if (arch_read_registers(task->tid, &state) == 0 && image)
 		spot = image_spot(image, arch_breakpoint_hit(&state));
 	if (!spot) {
-		task_resume(task, PTRACE_CONT, SIGTRAP);
+		task_resume(task, PTRACE_CONT, breakpoint_is_gone(task, &state) ? 0 : SIGTRAP);
 		return true;
 	}
 	arch_set_ip(&state, spot->at);

@@ -86,32 +86,59 @@ static void hand_over(struct explorer *explorer, struct call *call)
 	call->main = NULL;
 }
 
-void replay_call(struct explorer *explorer, struct entry *entry)
+/* The case, in a process that stands at the entry. */
+static void replay_in(struct explorer *explorer, struct entry *entry, struct call *call)
 {
 	const struct faults_options *options = explorer->options;
 	struct plan plan = explorer->replay_plan;
+
+	call->plan = &plan;
+	call->told = true;
+	call->stops_at_fault = options->debug;
+	call_resume(call, call->main, 0);
+	call_follow(call);
+	explorer->replayed = call->n_done == plan.n;
+	explorer->n_cases++;
+	for (size_t i = 0; i < call->n_done; i++)
+		plan.fault[i] = call->done[i];
+	if (options->debug && explorer->replayed && call->main)
+		hand_over(explorer, call);
+	else if (call->outcome == CALL_KILLED || call->outcome == CALL_HUNG)
+		judge_end(explorer, entry, &plan, call->outcome, call->status);
+	case_end(call);
+	if (explorer->replayed && !options->debug)
+		judge(explorer, entry, NULL, &plan);
+}
+
+void replay_call(struct explorer *explorer, struct entry *entry)
+{
+	struct target *target = &explorer->target[entry->function];
 	struct group group;
 	struct call call;
 
 	group_init(&group);
-	if (call_begin(entry, &group, &call) < 0)
-		return;
-	call.plan = &plan;
-	call.told = true;
-	call.stops_at_fault = options->debug;
-	call_resume(&call, call.main, 0);
-	call_follow(&call);
-	explorer->replayed = call.n_done == plan.n;
-	explorer->n_cases++;
-	for (size_t i = 0; i < call.n_done; i++)
-		plan.fault[i] = call.done[i];
-	if (options->debug && explorer->replayed && call.main)
-		hand_over(explorer, &call);
-	else if (call.outcome == CALL_KILLED || call.outcome == CALL_HUNG)
-		judge_end(explorer, entry, &plan, call.outcome, call.status);
-	group_kill(explorer->tracer, &group);
-	call_done(&call);
-	if (explorer->replayed && !options->debug)
-		judge(explorer, entry, NULL, &plan);
 	explorer->stop = explorer->has_enough = true;
+	if (guide_knows_usual(explorer, entry) && call_begin(entry, &group, &call) == 0)
+		replay_in(explorer, entry, &call);
+	explorer->replay_reruns = !explorer->replayed && target->rerun;
+}
+
+void replay_rerun(struct explorer *explorer, size_t function)
+{
+	struct entry *entry = calloc(1, sizeof(*entry));
+	struct group group;
+	struct call call;
+
+	if (!entry)
+		return;
+	*entry = (struct entry){
+		.explorer = explorer, .function = function, .number = explorer->replay_number};
+	group_init(&group);
+	if (rerun_see_usual(explorer, entry) == 0 &&
+	    rerun_begin(explorer, entry, &group, &call) == 0)
+		replay_in(explorer, entry, &call);
+	else
+		group_kill(explorer->tracer, &group);
+	entry_done(entry);
+	free(entry);
 }

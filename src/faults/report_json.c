@@ -256,6 +256,7 @@ int faults_print_json(const struct faults_result *result, const struct faults_st
 	json_object(json, NULL);
 	r = print_head(json, result, style);
 	print_ending(json, result->wait_status);
+	json_unsigned(json, "signals_held_back", result->signals_held_back);
 	if (r == 0)
 		r = print_findings(&printer, "leaks", LEAKS);
 	if (r == 0)

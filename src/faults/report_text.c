@@ -465,6 +465,10 @@ static void print_totals(const struct printer *printer)
 		   lines_plural(result->n_functions), result->cases,
 		   lines_plural(result->cases), lines_duration(result->elapsed_ns).s, rate.s);
 	print_ending(printer);
+	if (result->signals_held_back)
+		print_line(printer, NULL, "Held back: %" PRIu64 " signal%s to processes that are none of "
+			   "the copies' own.", result->signals_held_back,
+			   lines_plural(result->signals_held_back));
 	if (!result->complete)
 		print_line(printer, LINES_BOLD, "Not complete%s%.900s.", result->note ? ": " : "",
 			   result->note ? lines_escape(result->note).s : "");

@@ -114,16 +114,26 @@ static int see_usual(struct explorer *explorer, struct entry *entry, struct step
 		call.data = steps;
 		call_resume(&call, call.main, 0);
 		call_follow(&call);
-		if (call.outcome == CALL_RETURNED || call.outcome == CALL_THREW)
+		if (call_came_back(&call))
 			entry_note_usual(entry, &call);
-		if (call.outcome == CALL_HUNG)
-			r = -ETIMEDOUT;
+		else
+			r = -ECHILD;
 		case_end(&call);
 	} else {
 		group_kill(explorer->tracer, &group);
 	}
-	if (r == 0 && entry->usual_left.n && !explorer->target[entry->function].whole)
+	if (r == 0 && entry->usual_left.n && !explorer->target[entry->function].whole &&
+	    !explorer->options->replay)
 		judge(explorer, entry, NULL, &nothing);
+	return r;
+}
+
+int rerun_see_usual(struct explorer *explorer, struct entry *entry)
+{
+	struct steps steps = {.n = 0};
+	int r = see_usual(explorer, entry, &steps);
+
+	free(steps.plan);
 	return r;
 }
 
@@ -160,6 +170,9 @@ void rerun_function(struct explorer *explorer, size_t function)
 		*entry = (struct entry){.explorer = explorer, .function = function, .number = call};
 		if (see_usual(explorer, entry, &steps) == 0)
 			explorer->target[function].explored++;
+		else
+			explorer->target[function].why =
+				"run again, the command did not come back from it";
 		for (size_t i = 0; i < steps.n && explorer_goes_on(explorer); i++)
 			make_case(explorer, entry, &steps.plan[i]);
 		free(steps.plan);

@@ -307,6 +307,7 @@ int result_make(struct explorer *explorer, struct faults_result **ret_result)
 	result->public.complete = explorer->note == NULL;
 	result->public.note = explorer->note;
 	result->public.stopped = explorer->stopped;
+	result->public.signals_held_back = tracer_held_back(explorer->tracer);
 	r = add_functions(result);
 	if (r == 0)
 		r = add_findings(result);

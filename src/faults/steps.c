@@ -92,13 +92,24 @@ int call_decide(struct call *call, struct task *task, struct fault *here, const 
 	return 0;
 }
 
+static bool device_holds_nothing(const char *path)
+{
+	static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
+					      "/dev/urandom"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
+		if (strcmp(path, devices[i]) == 0)
+			return true;
+	return false;
+}
+
 /* A copy shares with the original where a file is read next, and what a pipe or socket holds. */
 static bool is_shared(const struct baseline *baseline, int number)
 {
 	for (size_t i = 0; i < baseline->n_handles; i++) {
 		const struct baseline_handle *handle = &baseline->handle[i];
 
-		if (handle->number == number && strncmp(handle->link, "/dev/", 5) != 0)
+		if (handle->number == number && !device_holds_nothing(handle->link))
 			return !handle->replaced || number == 0;
 	}
 	return false;
@@ -231,6 +242,16 @@ static void note_tracing(struct call *call, const struct task_step *step)
 		call->n_traced--;
 }
 
+static void forget_opening(struct call *call, int number)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < call->n_opened; i++)
+		if (call->opened[i].type != FAULTS_LEFT_HANDLE || call->opened[i].number != number)
+			call->opened[n++] = call->opened[i];
+	call->n_opened = n;
+}
+
 static void note_result(struct call *call, struct task *task, int64_t result)
 {
 	const struct task_step *step = &task->step;
@@ -238,6 +259,8 @@ static void note_result(struct call *call, struct task *task, int64_t result)
 	size_t n = opens_what(task, step->number, step->arguments, result, numbers);
 
 	note_tracing(call, step);
+	if (step->number == SYS_close)
+		forget_opening(call, (int)step->arguments[0]);
 	for (size_t i = 0; i < n; i++)
 		call_note_opening(call, &(struct opening){.number = numbers[i],
 							  .trail = call_trail(call, task)});
