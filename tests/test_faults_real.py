@@ -5,6 +5,8 @@
 docs/found.md tells what the leaks are.  The whole table is real_libraries.py's.
 """
 import os
+import re
+import shlex
 import subprocess
 import sys
 
@@ -12,6 +14,7 @@ from leaks_support import Skip, run_tests
 from real_libraries import Driver, HERE, Missing, Playground, explore, known, say
 
 TENDRIL = os.path.abspath(sys.argv[1])
+FOUND = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'docs', 'found.md')
 
 # Judged by their source: each fails late, and keeps what it has opened.
 LEAK = ['apr_memory', 'apr_pollcb', 'apr_pollset', 'coap_context', 'libarchive_write', 'microhttpd_start',
@@ -66,6 +69,29 @@ def the_replay_shows_it(name, programs):
         assert leak['left'][0]['kind'] in done.stdout, done.stdout
 
 
+def documented_replays():
+    """[(driver, words)] of the commands in docs/found.md."""
+    with open(FOUND, encoding='utf-8') as file:
+        text = re.sub(r'\s+', ' ', file.read())
+    commands = [shlex.split(command) for command in re.findall(r'`(tendril faults [^`]*--replay[^`]*)`', text)]
+    assert len(commands) > 15, 'docs/found.md has only %d replays' % len(commands)
+    return [(os.path.basename(words[-1]), words[1:-1]) for words in commands]
+
+
+def the_document_is_right(name, programs, words):
+    """The command that it gives shows the leak."""
+    driver = driver_named(name)
+    try:
+        driver.build(programs)
+    except Missing as missing:
+        raise Skip(missing) from None
+    done = subprocess.run([TENDRIL] + words + [driver.program], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60, check=False)
+    function = words[words.index('-f') + 1]
+    assert re.search(r'^(LEAK|succeeded) +%s .*keeps' % function, done.stdout, re.M), \
+        'status %d\n%s%s' % (done.returncode, done.stdout, done.stderr)
+
+
 def main():
     if subprocess.run([TENDRIL, 'faults', '--help'], capture_output=True, check=False).returncode:
         print('1..0 # SKIP this build has no `tendril faults`')
@@ -79,6 +105,8 @@ def main():
             [test('%s leaks without memory', exactly_what_is_known, name, True)
              for name in LEAK_WITHOUT_MEMORY] +
             [test('a replay shows the leak of %s', the_replay_shows_it, name) for name in LEAK] +
+            [test('docs/found.md is right about %s', the_document_is_right, name, words)
+             for name, words in documented_replays()] +
             [test('%s is clean', exactly_what_is_known, name, False) for name in CLEAN])
 
 
