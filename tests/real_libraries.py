@@ -47,6 +47,7 @@ class Driver:
         self.package = self.field(comment, 'package')
         self.libraries = self.field(comment, 'libraries').split()
         self.functions = self.field(comment, 'functions').replace(',', ' ').split()
+        self.reads = self.field(comment, 'reads').split()
         self.options = self.field(comment, 'options').split()
         self.leaks = self.leaks_of(self.field(comment, 'leaks'))
         self.alloc_leaks = self.leaks_of(self.field(comment, 'with --alloc'))
@@ -61,7 +62,10 @@ class Driver:
         return {Leak(*part.strip().split(' after ')) for part in text.split(',') if part.strip()}
 
     def build(self, directory):
-        """In the directory; Missing when the package is not there."""
+        """In the directory; Missing when the package is not there, or what it reads."""
+        for file in self.reads:
+            if not os.path.exists(file):
+                raise Missing('no %s, which needs mke2fs' % file)
         arguments = []
         for library in self.libraries:
             arguments += [library] if library.startswith('-') else pkg_config(library)

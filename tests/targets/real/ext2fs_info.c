@@ -5,6 +5,7 @@
  * package: libext2fs-dev
  * libraries: ext2fs e2p com_err
  * functions: ext2fs_check_if_mounted, ext2fs_get_device_size2, fgetflags, ext2fs_check_mount_point,
+ * reads: ext2.img
  * ext2fs_read_bitmaps
  */
 #include <ext2fs/ext2fs.h>

@@ -5,6 +5,7 @@
  * package: libext2fs-dev
  * libraries: ext2fs com_err
  * functions: ext2fs_open
+ * reads: ext2.img
  * with --alloc: ext2fs_open after calloc, ext2fs_open after malloc
  */
 #include <ext2fs/ext2fs.h>
