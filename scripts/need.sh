@@ -103,6 +103,45 @@ group_check()
 	want chromium-driver has_command chromedriver
 	want openssl has_command openssl
 	want libjemalloc2 has_file /usr/lib/*/libjemalloc.so.2
+	want_real_libraries
+}
+
+# Those whose functions tests/test_faults_real.py explores: small ones.
+want_real_libraries()
+{
+	want libapr1-dev has_module apr-1
+	want libarchive-dev has_module libarchive
+	want libblkid-dev has_module blkid
+	want libbz2-dev has_file /usr/include/bzlib.h
+	want libcoap3-dev has_module libcoap-3-notls
+	want libconfig-dev has_module libconfig
+	want libconfuse-dev has_module libconfuse
+	want libdaemon-dev has_module libdaemon
+	want libevent-dev has_module libevent
+	want libexif-dev has_module libexif
+	want libext2fs-dev has_module ext2fs
+	want libgdbm-dev has_file /usr/include/gdbm.h
+	want libgif-dev has_module libgif
+	want libid3tag0-dev has_module id3tag
+	want libinih-dev has_module inih
+	want libjansson-dev has_module jansson
+	want libjson-c-dev has_module json-c
+	want liblcms2-dev has_module lcms2
+	want liblmdb-dev has_module lmdb
+	want libminizip-dev has_module minizip
+	want libmnl-dev has_module libmnl
+	want libpcap-dev has_module libpcap
+	want libpng-dev has_module libpng
+	want libpopt-dev has_module popt
+	want libreadline-dev has_module readline
+	want libsocketcan-dev has_module libsocketcan
+	want libtdb-dev has_module tdb
+	want libtirpc-dev has_module libtirpc
+	want libudev-dev has_module libudev
+	want libuv1-dev has_module libuv
+	want libzip-dev has_module libzip
+	want libzzip-dev has_module zziplib
+	want zlib1g-dev has_module zlib
 }
 
 group_bench()
