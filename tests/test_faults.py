@@ -231,7 +231,7 @@ def test_exit_status_of_the_command_is_told():
     """It is not taken over."""
     report = explore('-f', 'early_return', '--', program('faulty'), 'no', 'such', 'plant')
     assert report.document['exit_status'] == 2 and report.document['calls'] == 0, report.text
-    assert report.code == 0, report.code
+    assert report.code == 3, report.code  # nothing was explored
 
 
 def test_exit_status():

@@ -171,11 +171,12 @@ static void a_library_is_known_by_its_names(void **state)
 	static const char *const patterns[] = {
 		"libfunctions!protected_one",	       "libfunctions.so!protected_one",
 		"libfunctions.so.1.2!protected_one",   "lib*!protected_one",
+		"libfunctions.so.1!protected_one",
 		"*/libfunctions.so.1.2!protected_one", "libf?nctions!prot*",
 	};
 	static const char *const wrong[] = {
 		"libfunction!protected_one",	   "functions!protected_one",
-		"libfunctions.so.1!protected_one", "libc!protected_one",
+		"libfunctions.so.2!protected_one", "libc!protected_one",
 		"/libfunctions!protected_one",
 	};
 	struct subject s;
