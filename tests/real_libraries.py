@@ -5,6 +5,9 @@
 Each program in tests/targets/real/ calls functions of one library.  Its comment says which package it
 needs, which functions are explored, and what is known to leak there.  Nothing is installed; what cannot
 be built here is named in the table, with the reason.  Exit status 1: something is not as it is known.
+
+The copies in which a step has failed may leave files in /dev/shm and /tmp, and send to the network what
+the program sends; run it where that does no harm.
 """
 import argparse
 import bz2

@@ -25,7 +25,7 @@ LEAK_WITHOUT_MEMORY = ['event_http', 'ext2fs_open', 'libarchive_read', 'libzip_o
 CLEAN = ['blkid_probe', 'bzip2_open', 'config_file', 'confuse_parse', 'daemon_pid', 'dwfl_offline',
          'event_base', 'event_file', 'event_listen', 'event_timer', 'exif_load', 'gdbm_open', 'gif_read',
          'gif_write', 'glibc_fopen', 'glibc_getifaddrs', 'glibc_getmntent', 'glibc_glob', 'glibc_iconv',
-         'glibc_mq_open', 'glibc_opendir', 'glibc_openpty', 'glibc_popen', 'glibc_sem_open',
+         'glibc_mq_open', 'glibc_opendir', 'glibc_openpty', 'glibc_popen',
          'glibc_setlocale', 'glibc_shm_open', 'glibc_tmpfile', 'id3_open', 'inih_parse', 'jansson_file',
          'jsonc_file', 'lcms_open', 'libarchive_disk', 'libarchive_extract', 'lmdb_open', 'minizip_write',
          'mnl_open', 'pcap_offline', 'png_read', 'png_write', 'popt_config', 'readline_history',
