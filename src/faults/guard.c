@@ -74,11 +74,21 @@ static bool is_own(struct tracer *tracer, const struct task *task, pid_t pid)
 	return other && other->group == task->group && other->of == task->of;
 }
 
+/* Signal 0 only asks whether there is somebody. */
+static bool only_asks(long number, const uint64_t arguments[6])
+{
+	bool by_group = number == SYS_tgkill || number == SYS_rt_tgsigqueueinfo;
+
+	return (int)arguments[by_group ? 2 : 1] == 0;
+}
+
 static bool may_send(struct tracer *tracer, const struct task *task, long number,
 		     const uint64_t arguments[6])
 {
 	pid_t pid = (pid_t)arguments[0];
 
+	if (only_asks(number, arguments))
+		return true;
 	switch (number) {
 	case SYS_tgkill:
 	case SYS_rt_tgsigqueueinfo:
