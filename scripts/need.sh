@@ -144,17 +144,13 @@ want_real_libraries()
 	want zlib1g-dev has_module zlib
 }
 
+# What make bench measures itself against.
 group_bench()
 {
 	want sysstat has_command pidstat
 	want lsof has_command lsof
 	want prometheus-process-exporter has_command prometheus-process-exporter
 	want pcp has_file /var/lib/pcp/pmdas/proc/pmdaproc
-}
-
-# What make bench measures itself against.
-group_bench()
-{
 	want valgrind has_command valgrind
 	want strace has_command strace
 	want linux-perf has_command perf
