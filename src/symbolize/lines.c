@@ -11,6 +11,7 @@
 #include <elfutils/libdwelf.h>
 #include <string.h>
 
+#define MEMORY_LEAST	  (4u << 20)
 #define RANGES_A_UNIT_MAX 65536
 #define DEPTH_MAX	  128
 #define ENTRIES_MAX	  2000000 /* looked at for one address: links to siblings can lead in circles */
@@ -272,6 +273,17 @@ static void read_function(struct unit_table *table, Dwarf_Die *die, struct sourc
 	}
 }
 
+/* libdw does not look whether it got the memory for a unit's lines (0.188): it is ended by SIGSEGV
+ * then. So it is asked for beforehand whether there is some. */
+static bool has_memory(void)
+{
+	void *volatile probe = malloc(MEMORY_LEAST);
+	bool there = probe != NULL;
+
+	free(probe);
+	return there;
+}
+
 size_t object_source_frames(struct object *object, uint64_t address,
 			    struct source_frame *ret_frames, size_t max)
 {
@@ -280,7 +292,7 @@ size_t object_source_frames(struct object *object, uint64_t address,
 	Dwarf_Die *unit;
 	size_t n = 0;
 
-	if (!table || max == 0)
+	if (!table || max == 0 || !has_memory())
 		return 0;
 	descent.address = address - table->bias;
 	unit = find_unit(table, descent.address);
