@@ -298,6 +298,8 @@ def signals_end_it_with_a_report():
         ready, write = os.pipe()
         with subprocess.Popen([TENDRIL, 'faults', '--', 'x'], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[write],
+                              # what nohup(1) has us ignore stays ignored, and is so here, too
+                              preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
                               env=environment('endless', FAKE_READY=str(write))) as process:
             try:
                 os.close(write)

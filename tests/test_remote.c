@@ -1087,7 +1087,7 @@ static void test_root_reaches_a_process_of_another_user(void **state)
 	start_as_nobody();
 	assert_int_equal(call_integer("victim_echo", 12), 12);
 	tendril_close(w.target);
-	assert_int_equal(snapshot_take(before, w.victim.pid, w.flags), 0);
+	assert_int_equal(snapshot_settle(before, after, w.victim.pid, w.flags), 0);
 	assert_int_equal(tendril_open(w.victim.pid, NULL, &w.target, &w.error), 0);
 	assert_int_equal(call_integer("victim_echo", 13), 13);
 	end();

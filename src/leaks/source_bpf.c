@@ -651,6 +651,7 @@ static int make_buffers(struct bpf_source *self)
 /* libbpf would print to stderr, and tells only a function, of the whole program. */
 static _Thread_local struct load_log *said;
 
+__attribute__((format(printf, 2, 0)))
 static int keep_message(enum libbpf_print_level level, const char *format, va_list args)
 {
 	char *message = NULL;
