@@ -107,7 +107,8 @@ int program_start(struct program *program, bool silent, struct tendril_error *er
 
 	if (r < 0)
 		return r;
-	task->ret_status = &program->wait_status;
+	if (program->is_users) /* who runs it again does not stay until its end */
+		task->ret_status = &program->wait_status;
 	become(program, task);
 	if (!task->of)
 		return fail(
