@@ -78,15 +78,15 @@ write_init()
 				insmod \$file 2>/dev/null
 			done
 		done
-		mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=524288 root /root || {
+		mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=524288 root /system || {
 			echo 'try-in-kernel.sh: this kernel cannot reach our files (9p, virtio_pci)'
 			poweroff -f
 		}
 		umount /proc
-		mount --move /dev /root/dev
-		mount -t tmpfs -o mode=755 run /root/run
-		cp /bin/busybox /arrive /command /root/run
-		exec switch_root /root /run/busybox sh /run/arrive
+		mount --move /dev /system/dev
+		mount -t tmpfs -o mode=755 run /system/run
+		cp /bin/busybox /arrive /command /system/run
+		exec switch_root /system /run/busybox sh /run/arrive
 	EOF
 	chmod +x "$1/init"
 }
@@ -152,7 +152,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap '[ -z "${emulator:-}" ] || kill "$emulator"; exit 130' INT TERM
 root=$work/root
-mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/root" "$root/modules"
+mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/system" "$root/modules"
 cp "$(command -v busybox)" "$root/bin/busybox"
 ! ldd "$root/bin/busybox" >/dev/null 2>&1 || fail "busybox needs libraries: see scripts/need.sh kernel"
 [ -z "$modules_folder" ] || copy_modules "$modules_folder" "$root/modules"
