@@ -3,11 +3,11 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "cmd/watch/thread.h"
 #include "leaks/report.h"
 
 #define STEP_MS	  1000 /* the engine wants that also when samples are rarer */
@@ -366,21 +366,6 @@ static void *run(void *context)
 
 /* The loop's side */
 
-/* Signals are the loop's. */
-static int start_thread(struct arm *arm)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	r = pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (r)
-		return -r;
-	r = pthread_create(&arm->thread, NULL, run, arm);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -r;
-}
-
 int arm_new(bool is_tried, struct arm **ret_arm)
 {
 	AUTO_CLOSE int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -396,7 +381,7 @@ int arm_new(bool is_tried, struct arm **ret_arm)
 	arm->notice = notice;
 	arm->is_tried = is_tried;
 	(void)pthread_mutex_init(&arm->lock, NULL);
-	r = start_thread(arm);
+	r = thread_start(&arm->thread, run, arm);
 	if (r < 0)
 		return r;
 	(void)take_fd(&wake);

@@ -2,9 +2,10 @@
 #include "cmd/watch/window.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
+
+#include "cmd/watch/thread.h"
 
 /* Processes that had ended by the end of the window are shown too, up to so many. */
 #define ENDED_MAX 2000
@@ -94,21 +95,6 @@ static void *run(void *context)
 	return NULL;
 }
 
-/* Signals are the loop's. */
-static int start_thread(struct window_reader *reader)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	r = pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (r)
-		return -r;
-	r = pthread_create(&reader->thread, NULL, run, reader);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -r;
-}
-
 int window_begin(struct store *store, const struct store_range *range, int64_t from_ns,
 		 int64_t to_ns, struct window_reader **ret_reader)
 {
@@ -132,7 +118,7 @@ int window_begin(struct store *store, const struct store_range *range, int64_t f
 	reader->window.model.shares_points = true;
 	r = trend_table_new(&reader->window.model.trends);
 	if (r == 0)
-		r = start_thread(reader);
+		r = thread_start(&reader->thread, run, reader);
 	if (r < 0) {
 		model_done(&reader->window.model);
 		return r;
