@@ -10,7 +10,7 @@
 
 static const uint8_t no_memory[] = {ENOMEM, 0};
 
-static const struct patch *find_patch(const struct entry *entry, raddr_t at)
+const struct patch *entry_find_patch(const struct entry *entry, raddr_t at)
 {
 	for (size_t i = 0; i < entry->n_patches; i++)
 		if (entry->patch[i].at == at)
@@ -140,7 +140,7 @@ void call_at_trap(struct call *call, struct task *task)
 
 	if (arch_read_registers(task->tid, &state) < 0)
 		return;
-	patch = find_patch(call->entry, arch_breakpoint_hit(&state));
+	patch = entry_find_patch(call->entry, arch_breakpoint_hit(&state));
 	if (!patch) {
 		call_resume(call, task, breakpoint_is_gone(task, &state) ? 0 : SIGTRAP);
 		return;
@@ -166,7 +166,7 @@ static void add_patch(struct entry *entry, const struct task *task, raddr_t at,
 {
 	struct patch *patch = &entry->patch[entry->n_patches];
 
-	if (!at || find_patch(entry, at) || entry->n_patches == PATCHES_MAX)
+	if (!at || entry_find_patch(entry, at) || entry->n_patches == PATCHES_MAX)
 		return;
 	*patch = (struct patch){.at = at, .kind = kind, .step = step};
 	if (task_read(task, at, patch->original, sizeof(patch->original)) == 0)

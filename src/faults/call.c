@@ -98,7 +98,7 @@ void call_take(struct call *call, struct stop *stop)
 	default:
 		break;
 	}
-	call_resume(call, task, stop->kind == STOP_SIGNAL ? stop->signal : 0);
+	call_resume(call, task, stop->signal);
 }
 
 void call_follow(struct call *call)

@@ -154,6 +154,8 @@ void call_init(struct call *call, struct entry *entry, struct group *group, stru
 int call_begin(struct entry *entry, struct group *group, struct call *ret_call);
 /* Where in the copies breakpoints have to be. */
 void entry_patch(struct entry *entry, const struct task *task);
+/* NULL: there is none. */
+const struct patch *entry_find_patch(const struct entry *entry, raddr_t at);
 /* Take up one stop of one of its tasks.  Afterwards ->outcome tells whether it has ended. */
 void call_take(struct call *call, struct stop *stop);
 /* Follow it to its end.  The task is stopped at the entry, or at a step made to fail. */

@@ -5,12 +5,9 @@
 static int step_over_allocator(struct explorer *explorer, const struct entry *entry,
 			       struct task *task, raddr_t at)
 {
-	const struct patch *patch = NULL;
+	const struct patch *patch = entry_find_patch(entry, at);
 	int r;
 
-	for (size_t i = 0; i < entry->n_patches; i++)
-		if (entry->patch[i].at == at)
-			patch = &entry->patch[i];
 	if (!patch)
 		return 0;
 	r = task_write(task, at, patch->original, sizeof(patch->original));
@@ -99,8 +96,7 @@ static void let_end(struct call *call)
 	task_resume(call->main, PTRACE_CONT, 0);
 	while (explorer_next(explorer, call->group, deadline, &stop) == 0)
 		if (stop.kind != STOP_ENDED)
-			task_resume(stop.task, PTRACE_CONT,
-				    stop.kind == STOP_SIGNAL ? stop.signal : 0);
+			task_resume(stop.task, PTRACE_CONT, stop.signal);
 }
 
 void case_end(struct call *call)

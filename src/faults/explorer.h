@@ -91,7 +91,7 @@ struct explorer {
 	size_t n_targets, targets_room;
 	struct trail *trail[TRAILS_BUCKETS];
 	struct space **space; /* all that were made: trails point into them */
-	size_t n_spaces, spaces_room;
+	size_t n_spaces;
 	struct caller *callers[TRAILS_BUCKETS];
 	struct suspect **suspect;
 	size_t n_suspects, suspects_room;
@@ -128,7 +128,6 @@ void image_resolve(struct explorer *explorer, struct image *image, struct task *
 /* main() is about to be called, with its address as the first argument. */
 void image_meet_start(struct explorer *explorer, struct image *image, struct task *task,
 		      const struct arch_state *state);
-struct space *image_space(const struct image *image);
 struct spot *image_spot(const struct image *image, raddr_t at);
 /* Those that nothing needs any more, when no process runs them. */
 void images_free(struct explorer *explorer, bool all);
@@ -139,9 +138,9 @@ struct program {
 	struct group *group;
 	int wait_status;
 	bool is_users; /* it is the run that the user has asked for: its calls count */
+	int64_t deadline_ns; /* 0: there is none */
 	/* A task has entered a function.  Return: true: go on; false: it is the caller's now, and the
 	 * task stays where it is. */
-	int64_t deadline_ns; /* 0: there is none */
 	bool (*on_call)(struct program *program, struct task *task, struct image *image,
 			size_t function, const struct arch_state *state);
 	void *data;
@@ -161,10 +160,8 @@ void entry_note_usual(struct entry *entry, struct call *call);
 void guide_explore(struct explorer *explorer, struct entry *entry);
 /* See what the call does when nothing fails.  False: no copy can stand for it. */
 bool guide_knows_usual(struct explorer *explorer, struct entry *entry);
-bool explorer_goes_on(struct explorer *explorer);
-/* As tracer_next(), with a look now and then whether the user has ended it: -ECANCELED. */
-int explorer_next(struct explorer *explorer, struct group *group, int64_t deadline_ns,
-		  struct stop *ret_stop);
+/* A case that was followed by itself has ended. */
+void case_is_over(struct explorer *explorer, struct call *call, const struct plan *plan);
 
 /* case.c: one case, as often as it is wanted */
 /* Where a case can be had again: from a process that stands before the failing step; or, with at NULL,
@@ -245,8 +242,6 @@ int rerun_see_usual(struct explorer *explorer, struct entry *entry);
 /* Run the command up to the entry's call, which is then as a copy that stands there. */
 int rerun_begin(struct explorer *explorer, struct entry *entry, struct group *group,
 		struct call *ret_call);
-/* guide.c: a case that was followed by itself has ended. */
-void case_is_over(struct explorer *explorer, struct call *call, const struct plan *plan);
 
 /* replay.c */
 int replay_parse(const char *text, char **ret_function, uint64_t *ret_call, struct plan *ret_plan,
@@ -259,6 +254,10 @@ void replay_rerun(struct explorer *explorer, size_t function);
 uint64_t hash_mix(uint64_t hash, uint64_t value);
 
 /* explore.c */
+bool explorer_goes_on(struct explorer *explorer);
+/* As tracer_next(), with a look now and then whether the user has ended it: -ECANCELED. */
+int explorer_next(struct explorer *explorer, struct group *group, int64_t deadline_ns,
+		  struct stop *ret_stop);
 void explorer_free(struct explorer *explorer);
 
 /* result.c */

@@ -6,10 +6,8 @@
  * waits, while copies of it see the step fail, each in another way, and return; so what comes
  * before the step is gone through once, not once a case.
  */
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -22,6 +20,7 @@
 #define QUICK_NS       (NS_PER_S / 2)
 #define SHORT_CALL_NS  (5 * NS_PER_MS)
 #define STAT_PROCESSOR 39
+#define STAT_BYTES     4096
 
 struct copy {
 	bool busy;
@@ -520,16 +519,14 @@ bool guide_knows_usual(struct explorer *explorer, struct entry *entry)
 /* The processor that a process was on when it stopped (proc_pid_stat(5)); -1: not known. */
 static int processor_of(pid_t pid)
 {
-	char path[64], text[1024];
-	AUTO_CLOSE int fd = -1;
+	AUTO_CLOSE int dir = proc_open(pid);
+	AUTO_FREE char *text = NULL;
 	uint64_t number;
 	const char *at;
-	ssize_t n;
+	size_t bytes;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	text[n < 0 ? 0 : n] = '\0';
+	if (dir < 0 || proc_read_file(dir, "stat", STAT_BYTES, &text, &bytes) < 0)
+		return -1;
 	at = strrchr(text, ')'); /* the name before may have blanks */
 	for (int field = 2; at && field < STAT_PROCESSOR; field++)
 		at = strchr(at + 1, ' ');

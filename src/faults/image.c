@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* image.c - what a process runs: its functions that we look for, and the breakpoints there */
 #include <elf.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "elf/symbols.h"
 #include "faults/explorer.h"
@@ -12,11 +10,6 @@
 #define VDSO_BYTES   8192
 #define NEAR_NAMES   3
 #define LIBRARY_NAME 256
-
-struct space *image_space(const struct image *image)
-{
-	return image->space;
-}
 
 struct spot *image_spot(const struct image *image, raddr_t at)
 {
@@ -270,18 +263,16 @@ static raddr_t find_syscall(const struct task *task, raddr_t vdso)
 
 static int read_auxv(const struct task *task, raddr_t *ret_entry, raddr_t *ret_vdso)
 {
-	char path[64];
-	Elf64_auxv_t auxv[AUXV_BYTES / sizeof(Elf64_auxv_t)];
-	AUTO_CLOSE int fd = -1;
-	ssize_t n;
+	AUTO_CLOSE int dir = proc_open(task->tgid);
+	AUTO_FREE char *text = NULL;
+	const Elf64_auxv_t *auxv;
+	size_t bytes;
 
-	snprintf(path, sizeof(path), "/proc/%d/auxv", task->tgid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, auxv, sizeof(auxv));
-	if (n < 0)
+	if (dir < 0 || proc_read_file(dir, "auxv", AUXV_BYTES, &text, &bytes) < 0)
 		return -ESRCH;
+	auxv = (const Elf64_auxv_t *)text;
 	*ret_entry = *ret_vdso = 0;
-	for (size_t i = 0; i < (size_t)n / sizeof(auxv[0]); i++) {
+	for (size_t i = 0; i < bytes / sizeof(*auxv); i++) {
 		if (auxv[i].a_type == AT_ENTRY)
 			*ret_entry = auxv[i].a_un.a_val;
 		if (auxv[i].a_type == AT_SYSINFO_EHDR)

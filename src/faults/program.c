@@ -23,16 +23,13 @@ static void step_over(struct program *program, struct task *task, const struct a
 {
 	struct tracer *tracer = program->explorer->tracer;
 	struct spot here = *spot;
-	struct stop stop;
 	uint64_t mask;
 	int r = task_hold_signals(task, &mask);
 
 	(void)arch_write_registers(task->tid, state);
 	(void)task_write(task, here.at, here.original, sizeof(here.original));
-	do {
-		task_resume(task, PTRACE_SINGLESTEP, 0);
-		r = r < 0 ? r : task_next(tracer, task, now_ns() + NS_PER_S, &stop);
-	} while (r == 0 && stop.kind != STOP_TRAP);
+	if (r == 0)
+		r = task_run_to(tracer, task, PTRACE_SINGLESTEP, STOP_TRAP, NULL);
 	if (r < 0)
 		return;
 	if (here.kind != SPOT_PROGRAM)
@@ -93,7 +90,7 @@ static bool take(struct program *program, const struct stop *stop)
 	default:
 		break;
 	}
-	task_resume(task, PTRACE_CONT, stop->kind == STOP_SIGNAL ? stop->signal : 0);
+	task_resume(task, PTRACE_CONT, stop->signal);
 	return true;
 }
 

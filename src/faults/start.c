@@ -59,7 +59,7 @@ static int await_exec(struct tracer *tracer, struct task *task, int told,
 			return 0;
 		if (stop.kind == STOP_CLONE && stop.child)
 			task_resume(stop.child, PTRACE_CONT, 0);
-		task_resume(task, PTRACE_CONT, stop.kind == STOP_SIGNAL ? stop.signal : 0);
+		task_resume(task, PTRACE_CONT, stop.signal);
 	}
 	if (read(told, &why, sizeof(why)) != sizeof(why))
 		return fail(error, -ENOEXEC, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,

@@ -247,7 +247,6 @@ static void classify(struct tracer *tracer, struct stop *stop, int status)
 	int event = status >> 16, signal = WSTOPSIG(status);
 	unsigned long message = 0;
 
-	stop->signal = signal;
 	switch (event) {
 	case PTRACE_EVENT_FORK:
 	case PTRACE_EVENT_VFORK:
@@ -274,6 +273,7 @@ static void classify(struct tracer *tracer, struct stop *stop, int status)
 	stop->kind = signal == (SIGTRAP | 0x80) ? STOP_SYSCALL
 		     : signal == SIGTRAP	? STOP_TRAP
 						: STOP_SIGNAL;
+	stop->signal = stop->kind == STOP_SIGNAL ? signal : 0;
 	if (stop->kind == STOP_SYSCALL)
 		stop->task->in_syscall = !stop->task->in_syscall;
 }
@@ -403,11 +403,6 @@ static void drop_if(struct tracer *tracer, const struct group *group, const void
 		}
 }
 
-void group_drop(struct tracer *tracer, struct group *group)
-{
-	drop_if(tracer, group, NULL, true);
-}
-
 void group_drop_of(struct tracer *tracer, struct group *group, const void *of)
 {
 	drop_if(tracer, group, of, false);
@@ -424,7 +419,7 @@ static void await_dead(struct tracer *tracer)
 
 void group_kill(struct tracer *tracer, struct group *group)
 {
-	group_drop(tracer, group);
+	drop_if(tracer, group, NULL, true);
 	await_dead(tracer);
 }
 

@@ -68,7 +68,7 @@ struct stop {
 	enum stop_kind kind;
 	struct task *task, *child;
 	bool child_shares; /* the child is a thread */
-	int signal;
+	int signal; /* STOP_SIGNAL: which; else 0, so that it can be passed on always */
 	int status; /* STOP_ENDED: of wait(2); STOP_EXIT: what it will be */
 };
 
@@ -104,9 +104,7 @@ void task_move(struct task *task, struct group *group);
 void trace_exits(struct task *task);
 /* Kill all processes of a group, and wait for their end. */
 void group_kill(struct tracer *tracer, struct group *group);
-/* The same without the wait; the group is empty at once. */
-void group_drop(struct tracer *tracer, struct group *group);
-/* Only the tasks of a group that are @of somebody. */
+/* Only the tasks that are @of somebody, and without the wait: they are in no group at once. */
 void group_drop_of(struct tracer *tracer, struct group *group, const void *of);
 /* Take a stopped process out of our hands; it stays stopped if asked. */
 void task_release(struct tracer *tracer, struct task *task, bool stopped);

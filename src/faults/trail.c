@@ -60,7 +60,7 @@ static bool look_again(struct entry *entry, const struct task *task)
 	struct explorer *explorer = entry->explorer;
 	struct space *space, **more;
 
-	if (entry->space != image_space(entry->image))
+	if (entry->space != entry->image->space)
 		return false;
 	more = realloc(explorer->space, (explorer->n_spaces + 1) * sizeof(*more));
 	if (!more)
@@ -92,7 +92,7 @@ const struct trail *trail_of(struct entry *entry, const struct task *task,
 	for (size_t i = seen.n_inside > 1; i < seen.n_inside; i++)
 		seen.id = hash_mix(seen.id, space_place(entry->space, seen.unwound.ip[i]));
 	trail = keep(entry->explorer, &seen);
-	if (trail && trail->space == image_space(entry->image))
+	if (trail && trail->space == entry->image->space)
 		entry->image->is_needed = true;
 	return trail;
 }

@@ -114,8 +114,7 @@ static void run_on(struct explorer *explorer, struct call *call, const struct le
 		if (stop.kind == STOP_ENDED && is_main)
 			return;
 		if (stop.kind != STOP_ENDED)
-			task_resume(stop.task, PTRACE_CONT,
-				    stop.kind == STOP_SIGNAL ? stop.signal : 0);
+			task_resume(stop.task, PTRACE_CONT, stop.signal);
 	}
 }
 
