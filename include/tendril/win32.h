@@ -34,6 +34,9 @@
 
 #ifdef _WIN32
 #include <windows.h>
+/* Windows has these beside it; here they are part of this header. */
+#include <tlhelp32.h>
+#include <psapi.h>
 #else
 
 #include <stddef.h>
@@ -65,7 +68,9 @@ extern "C" {
 #endif
 
 typedef int BOOL;
+typedef char CHAR;
 typedef unsigned char BYTE;
+typedef uint16_t WCHAR; /* UTF-16, as on Windows; wchar_t has 32 bits here */
 typedef uint16_t WORD;
 typedef uint32_t DWORD;
 typedef int32_t LONG;
@@ -73,6 +78,11 @@ typedef uint32_t ULONG;
 typedef unsigned int UINT;
 typedef uintptr_t ULONG_PTR;
 typedef uintptr_t DWORD_PTR;
+typedef intptr_t LONG_PTR;
+typedef intptr_t INT_PTR;
+typedef int64_t LONGLONG;
+typedef uint64_t ULONGLONG;
+typedef uint64_t DWORD64;
 typedef size_t SIZE_T;
 
 typedef void *PVOID;
@@ -83,6 +93,10 @@ typedef DWORD *PDWORD;
 typedef DWORD *LPDWORD;
 typedef BOOL *LPBOOL;
 typedef SIZE_T *PSIZE_T;
+typedef CHAR *LPSTR;
+typedef const CHAR *LPCSTR;
+typedef WCHAR *LPWSTR;
+typedef const WCHAR *LPCWSTR;
 
 /** An open handle of this process; NULL is never one. */
 typedef void *HANDLE;
@@ -90,6 +104,12 @@ typedef HANDLE *PHANDLE;
 typedef HANDLE *LPHANDLE;
 
 #define INVALID_HANDLE_VALUE ((HANDLE)(intptr_t)-1)
+
+/** A loaded module: the address where it begins in its process. */
+typedef struct HINSTANCE__ *HINSTANCE;
+typedef HINSTANCE HMODULE;
+/** Any function; to be cast to its own type. */
+typedef INT_PTR(WINAPI *FARPROC)(void);
 
 /** A thread's function.  Its value becomes the thread's exit code. */
 typedef DWORD(WINAPI *PTHREAD_START_ROUTINE)(LPVOID lpThreadParameter);
@@ -111,13 +131,20 @@ typedef PPROC_THREAD_ATTRIBUTE_LIST LPPROC_THREAD_ATTRIBUTE_LIST;
 #define ERROR_ACCESS_DENIED       5u    /* a right is missing, or the process has ended */
 #define ERROR_INVALID_HANDLE      6u    /* not an open handle, or one of another kind */
 #define ERROR_NOT_ENOUGH_MEMORY   8u    /* memory or threads, of the caller or the target */
+#define ERROR_NO_MORE_FILES       18u   /* the end of an enumeration */
+#define ERROR_BAD_LENGTH          24u
 #define ERROR_GEN_FAILURE         31u   /* what has no better code */
 #define ERROR_NOT_SUPPORTED       50u   /* an architecture or a runtime that we cannot serve */
 #define ERROR_INVALID_PARAMETER   87u
+#define ERROR_INSUFFICIENT_BUFFER 122u
+#define ERROR_MOD_NOT_FOUND       126u  /* no such library */
+#define ERROR_PROC_NOT_FOUND      127u  /* no such function */
+#define ERROR_SIGNAL_REFUSED      156u  /* the thread is suspended 127 times already */
 #define ERROR_BUSY                170u  /* stopped, or at no safe point: try again later */
 #define ERROR_PARTIAL_COPY        299u  /* a part of the range is not there */
 #define ERROR_INVALID_ADDRESS     487u  /* not reserved, or reserved already */
 #define ERROR_NOACCESS            998u  /* a pointer that may not be used so */
+#define ERROR_COMMITMENT_LIMIT    1455u
 #define ERROR_TIMEOUT             1460u /* the target did not answer; all was taken back */
 
 /* Rights that every kind of handle can have. */
