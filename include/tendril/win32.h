@@ -189,6 +189,9 @@ typedef PPROC_THREAD_ATTRIBUTE_LIST LPPROC_THREAD_ATTRIBUTE_LIST;
 #define CREATE_SUSPENDED                  0x00000004u
 #define STACK_SIZE_PARAM_IS_A_RESERVATION 0x00010000u
 
+#define DUPLICATE_CLOSE_SOURCE 0x1u
+#define DUPLICATE_SAME_ACCESS  0x2u
+
 #define HANDLE_FLAG_INHERIT            0x1u
 #define HANDLE_FLAG_PROTECT_FROM_CLOSE 0x2u
 
@@ -246,6 +249,32 @@ WINBASEAPI BOOL WINAPI GetHandleInformation(HANDLE hObject, LPDWORD lpdwFlags);
  * Errors: ERROR_INVALID_HANDLE; ERROR_INVALID_PARAMETER: another bit in @dwMask.
  */
 WINBASEAPI BOOL WINAPI SetHandleInformation(HANDLE hObject, DWORD dwMask, DWORD dwFlags);
+
+/**
+ * DuplicateHandle() - another handle of what a handle refers to, here or in another process
+ * @hSourceProcessHandle: whose handle it is; PROCESS_DUP_HANDLE
+ * @hSourceHandle:        of a process, a thread, or (the caller's own) a snapshot; a
+ *                        pseudo-handle becomes a real one
+ * @hTargetProcessHandle: who gets the duplicate; PROCESS_DUP_HANDLE
+ * @lpTargetHandle:       NULL: its value is not told
+ * @dwDesiredAccess:      its rights, as for OpenProcess(); not with DUPLICATE_SAME_ACCESS
+ * @dwOptions:            DUPLICATE_SAME_ACCESS; DUPLICATE_CLOSE_SOURCE: the source is closed,
+ *                        also when the rest fails.  With @hTargetProcessHandle and
+ *                        @lpTargetHandle NULL that is all
+ *
+ * Another process has handles only if it has this library, loaded as a shared one: it is what
+ * opens and closes them there, on a thread made for that.  The exit code of a thread that was
+ * made in one process and is asked for in another has the 8 bits that the kernel keeps.
+ *
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: no PROCESS_DUP_HANDLE, the process has
+ * ended, or the kernel's access rules; ERROR_INVALID_PARAMETER: another option;
+ * ERROR_TOO_MANY_OPEN_FILES; ERROR_NOT_SUPPORTED: the other process has no handles; and what
+ * CreateRemoteThread() can fail with.
+ */
+WINBASEAPI BOOL WINAPI DuplicateHandle(HANDLE hSourceProcessHandle, HANDLE hSourceHandle,
+				       HANDLE hTargetProcessHandle, LPHANDLE lpTargetHandle,
+				       DWORD dwDesiredAccess, BOOL bInheritHandle,
+				       DWORD dwOptions);
 
 /** GetCurrentProcess() - the pseudo-handle of the calling process, (HANDLE)-1, with all rights */
 WINBASEAPI HANDLE WINAPI GetCurrentProcess(VOID);
@@ -367,6 +396,43 @@ WINBASEAPI HANDLE WINAPI CreateThread(LPSECURITY_ATTRIBUTES lpThreadAttributes, 
  * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: no THREAD_SUSPEND_RESUME.
  */
 WINBASEAPI DWORD WINAPI ResumeThread(HANDLE hThread);
+
+/**
+ * OpenThread() - a new handle of a running thread, of whatever process
+ * @dwDesiredAccess: THREAD_..., SYNCHRONIZE, generic rights, MAXIMUM_ALLOWED
+ * @bInheritHandle:  as for OpenProcess()
+ * @dwThreadId:      the kernel's id; a process's id is that of its first thread
+ *
+ * Rights to stop, end and change it are refused here if the kernel's ptrace rules would refuse
+ * their use.
+ *
+ * Return: the handle, or NULL
+ * Errors: ERROR_INVALID_PARAMETER: no such thread, it has ended, or id 0; ERROR_ACCESS_DENIED;
+ * ERROR_TOO_MANY_OPEN_FILES.
+ */
+WINBASEAPI HANDLE WINAPI OpenThread(DWORD dwDesiredAccess, BOOL bInheritHandle, DWORD dwThreadId);
+
+/**
+ * ExitThread() - end the calling thread with a code
+ *
+ * As if its function returned the code; clean-up handlers run as for pthread_exit(3), which it is.
+ * The last thread's end is that of the process.
+ */
+WINBASEAPI VOID WINAPI ExitThread(DWORD dwExitCode) __attribute__((noreturn));
+
+/** ExitProcess() - exit(3): handlers run, buffers are written; the kernel keeps 8 bits of the code */
+WINBASEAPI VOID WINAPI ExitProcess(UINT uExitCode) __attribute__((noreturn));
+
+/**
+ * TerminateProcess() - end a process at once
+ *
+ * It gets SIGKILL.  GetExitCodeProcess() gives @uExitCode, all 32 bits, through every handle of
+ * the caller; others see a process that was killed.  The caller may end itself, with 8 bits.
+ *
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: no PROCESS_TERMINATE, it has ended (its code
+ * stays), or the kernel's rules for signals.
+ */
+WINBASEAPI BOOL WINAPI TerminateProcess(HANDLE hProcess, UINT uExitCode);
 
 /**
  * GetThreadId() - the id of a thread

@@ -295,6 +295,7 @@ IN_AGENT struct agent *agent_thread_exit(struct agent *agent)
 {
 	struct mailbox *box = (struct mailbox *)agent->mailbox;
 
-	store_release(&box->end, AGENT_EXITED);
+	if (box->end == AGENT_RUNNING) /* else it has said itself what it returns */
+		store_release(&box->end, AGENT_EXITED);
 	return leave(agent, &box->reaper_tid);
 }

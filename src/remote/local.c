@@ -25,6 +25,13 @@ struct local_thread {
 
 typedef uint64_t local_function(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 
+static __thread struct local_thread *own;
+
+struct mailbox *local_own_mailbox(void)
+{
+	return own ? &own->box : NULL;
+}
+
 void local_release(struct local_thread *local)
 {
 	if (__atomic_sub_fetch(&local->references, 1, __ATOMIC_ACQ_REL) == 0)
@@ -42,7 +49,8 @@ static void end_without_value(void *data)
 {
 	struct local_thread *local = data;
 
-	__atomic_store_n(&local->box.end, AGENT_EXITED, __ATOMIC_RELEASE);
+	if (local->box.end == AGENT_RUNNING)
+		__atomic_store_n(&local->box.end, AGENT_EXITED, __ATOMIC_RELEASE);
 	local_release(local);
 }
 
@@ -52,6 +60,7 @@ static void *run_local(void *data)
 	local_function *function = (local_function *)(uintptr_t)local->request.function;
 	const uint64_t *a = local->arguments;
 
+	own = local;
 	pthread_cleanup_push(end_without_value, local);
 	local->box.value = function(a[0], a[1], a[2], a[3], a[4], a[5]);
 	pthread_cleanup_pop(0);

@@ -70,9 +70,9 @@ pid_t tendril_thread_process_id(const struct tendril_thread *thread)
 
 /* Where a thread has no descriptor of its own, its id says whether it lives; a number used again
  * within the same process would have to be ours to fool this, and ours are told by the mailbox. */
-static bool has_exited(const struct tendril_thread *thread, int timeout_ms)
+static bool has_exited(const struct tendril_thread *thread, int fd, int timeout_ms)
 {
-	struct pollfd pfd = { .fd = thread->fd, .events = POLLIN };
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
 	if (poll(&pfd, 1, timeout_ms) > 0 && (pfd.revents & POLLIN))
 		return true;
@@ -80,7 +80,7 @@ static bool has_exited(const struct tendril_thread *thread, int timeout_ms)
 	       syscall(SYS_tgkill, thread->pid, thread->tid, 0) < 0 && errno == ESRCH;
 }
 
-static bool wait_for_exit(const struct tendril_thread *thread, int64_t timeout_ms)
+static bool wait_for_exit(const struct tendril_thread *thread, int fd, int64_t timeout_ms)
 {
 	int64_t deadline = now_ns() + timeout_ms * NS_PER_MS;
 
@@ -92,7 +92,7 @@ static bool wait_for_exit(const struct tendril_thread *thread, int64_t timeout_m
 			slice_ms = left_ms < 0 ? 0 : (int)left_ms;
 		if (thread->fd_is_process && slice_ms > 1)
 			slice_ms = 1;
-		if (has_exited(thread, slice_ms))
+		if (has_exited(thread, fd, slice_ms))
 			return true;
 		if (timeout_ms >= 0 && now_ns() >= deadline)
 			return false;
@@ -131,40 +131,72 @@ static void wait_for_reaper(struct tendril_thread *thread)
 	}
 }
 
-int tendril_thread_wait(struct tendril_thread *thread, int64_t timeout_ms)
+int thread_wait_by(struct tendril_thread *thread, int fd, int64_t timeout_ms)
 {
-	if (!wait_for_exit(thread, timeout_ms))
+	if (!wait_for_exit(thread, fd, timeout_ms))
 		return -ETIMEDOUT;
 	wait_for_reaper(thread);
 	return 0;
 }
 
-int tendril_thread_value(struct tendril_thread *thread, uint64_t *ret_value)
+int tendril_thread_wait(struct tendril_thread *thread, int64_t timeout_ms)
 {
-	uint32_t end = __atomic_load_n(&thread->box->end, __ATOMIC_ACQUIRE);
+	return thread_wait_by(thread, thread->fd, timeout_ms);
+}
 
-	if (!has_exited(thread, 0))
+int thread_value_by(struct tendril_thread *thread, int fd, uint64_t *ret_value)
+{
+	uint32_t end;
+
+	if (!has_exited(thread, fd, 0))
 		return -EAGAIN;
-	/* Again: it may have returned and exited between the two looks. */
-	if (end != AGENT_RETURNED)
-		end = __atomic_load_n(&thread->box->end, __ATOMIC_ACQUIRE);
+	if (!thread->box)
+		return -ESRCH;
+	end = __atomic_load_n(&thread->box->end, __ATOMIC_ACQUIRE);
 	if (end != AGENT_RETURNED)
 		return -ESRCH;
 	*ret_value = thread->box->value;
 	return 0;
 }
 
-int tendril_thread_resume(struct tendril_thread *thread)
+int tendril_thread_value(struct tendril_thread *thread, uint64_t *ret_value)
+{
+	return thread_value_by(thread, thread->fd, ret_value);
+}
+
+int thread_resume_by(struct tendril_thread *thread, int fd)
 {
 	uint32_t verdict;
 
+	if (!thread->box)
+		return -EALREADY;
 	verdict = __atomic_load_n(&thread->box->verdict, __ATOMIC_ACQUIRE);
 	if (verdict == AGENT_VERDICT_RUN)
 		return -EALREADY;
-	if (has_exited(thread, 0))
+	if (has_exited(thread, fd, 0))
 		return -ESRCH;
 	verdict = thread_decide(thread->box, AGENT_VERDICT_SUSPEND, AGENT_VERDICT_RUN);
 	return verdict == AGENT_VERDICT_RUN ? 0 : -ESRCH;
+}
+
+int tendril_thread_resume(struct tendril_thread *thread)
+{
+	return thread_resume_by(thread, thread->fd);
+}
+
+struct tendril_thread *thread_new_bare(pid_t pid, pid_t tid, bool fd_is_process)
+{
+	struct tendril_thread *thread = calloc(1, sizeof(*thread));
+
+	if (!thread)
+		return NULL;
+	thread->fd = -1;
+	thread->fd_is_process = fd_is_process;
+	thread->pid = pid;
+	thread->tid = tid;
+	thread->same_pid_namespace = true;
+	thread->cost.size = sizeof(thread->cost);
+	return thread;
 }
 
 void tendril_thread_close(struct tendril_thread *thread)

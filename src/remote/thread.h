@@ -26,6 +26,21 @@ int remote_create(struct tendril_target *target, const struct plan_request *requ
 int local_create(struct tendril_target *target, const struct plan_request *request,
 		 struct tendril_thread **ret_thread, struct tendril_error *error);
 void local_release(struct local_thread *local);
+struct mailbox *local_own_mailbox(void); /* the calling thread's; NULL: it was not made so */
+
+/* What the calling thread, which is about to end, would have returned; of one that was made from
+ * here or from another process. */
+void own_thread_set_value(uint64_t value);
+
+/*
+ * The public functions of the same names, for a thread whose descriptor somebody else keeps: several
+ * handles of one thread have each their own.
+ */
+int thread_wait_by(struct tendril_thread *thread, int fd, int64_t timeout_ms);
+int thread_value_by(struct tendril_thread *thread, int fd, uint64_t *ret_value);
+int thread_resume_by(struct tendril_thread *thread, int fd);
+/* For a thread that was not made here: there is nothing but its ids.  NULL: out of memory. */
+struct tendril_thread *thread_new_bare(pid_t pid, pid_t tid, bool fd_is_process);
 
 /* A descriptor that is readable when the thread has ended. */
 int open_thread_fd(pid_t pid, pid_t tid, bool *ret_is_process);

@@ -2,20 +2,25 @@
 /*
  * handle.c - which handles are open, and what they stand for
  *
- * The table is a hash of chains through the objects themselves, so that giving an object its
- * handle needs no memory: it happens after the last thing that can fail, a thread that exists
- * can never be without its handle.
+ * The table has one word a descriptor and no lock.  Whoever uses a handle reads the word, takes a
+ * reference to the object that it points to, and reads the word again: if it still points there,
+ * the object is what the handle stands for, and lives for as long as the reference.  Giving an
+ * object its handle is one store, which cannot fail: it happens after the last thing that can, so a
+ * thread that exists is never without its handle.
  */
 #include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "win32/win32_internal.h"
 
-#define N_BUCKETS 1024
+#define N_SLOTS     (1u << 20)
+/* How many descriptors others may open between our look for room and our use of it. */
+#define SLOTS_SPARE 4096u
 
-static struct {
-	pthread_mutex_t lock;
-	struct object *bucket[N_BUCKETS];
-} table = { .lock = PTHREAD_MUTEX_INITIALIZER };
+/* 8 MiB of address space, of which only the pages are memory that descriptors in use fall on. */
+static struct object *slots[N_SLOTS];
 
 /* Descriptors 0, 1 and 2 are never ours (see descriptor_above_stdio()), so this is never NULL. */
 static HANDLE handle_of(int fd)
@@ -23,151 +28,112 @@ static HANDLE handle_of(int fd)
 	return (HANDLE)((uintptr_t)fd * 4);
 }
 
-static struct object **bucket_of(HANDLE handle)
+static struct object **slot_of(HANDLE handle)
 {
-	return &table.bucket[(uintptr_t)handle / 4 % N_BUCKETS];
+	uintptr_t value = (uintptr_t)handle;
+
+	return value % 4 == 0 && value / 4 < N_SLOTS ? &slots[value / 4] : NULL;
 }
 
-/* The link that leads to the object, for removing it; *link is NULL when there is none. */
-static struct object **link_of(HANDLE handle)
+int handle_room(void)
 {
-	struct object **link = bucket_of(handle);
+	struct rlimit limit;
+	int fd;
 
-	while (*link && (*link)->handle != handle)
-		link = &(*link)->next;
-	return link;
-}
-
-struct object *object_new(enum object_kind kind, DWORD access)
-{
-	struct object *object = calloc(1, sizeof(*object));
-
-	if (!object)
-		return NULL;
-	object->n_refs = 1;
-	object->kind = kind;
-	object->access = access;
-	object->fd = -1;
-	return object;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur <= N_SLOTS)
+		return 0;
+	/* The kernel gives the lowest number that is free. */
+	fd = epoll_create1(EPOLL_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	close_keeping_errno(fd);
+	return (unsigned int)fd < N_SLOTS - SLOTS_SPARE ? 0 : -EMFILE;
 }
 
 HANDLE object_publish(struct object *object, bool inherit)
 {
 	HANDLE handle = handle_of(object->fd);
-	struct object **bucket = bucket_of(handle);
+	struct object *displaced;
+	struct stat st;
 
 	if (inherit)
 		(void)fcntl(object->fd, F_SETFD, 0); /* an open descriptor: cannot fail */
-	pthread_mutex_lock(&table.lock);
+	if (object->inode == 0 && fstat(object->fd, &st) == 0)
+		object->inode = st.st_ino;
 	object->handle = handle;
-	object->next = *bucket;
-	*bucket = object;
-	pthread_mutex_unlock(&table.lock);
+	displaced = __atomic_exchange_n(slot_of(handle), object, __ATOMIC_ACQ_REL);
+	if (displaced) {
+		__atomic_store_n(&displaced->is_displaced, true, __ATOMIC_RELEASE);
+		object_put(displaced);
+	}
 	return handle;
 }
 
-static void object_free(struct object *object)
+/* What the handle stands for, with a reference; NULL: nothing. */
+static struct object *look_up(HANDLE handle)
 {
-	if (object->thread)
-		tendril_thread_close(object->thread);
-	else
-		close_keeping_errno(object->fd);
-	process_put(object->process);
-	free(object);
-}
-
-void object_put(struct object *object)
-{
-	unsigned int n_left;
-
-	if (!object)
-		return;
-	pthread_mutex_lock(&table.lock);
-	n_left = --object->n_refs;
-	pthread_mutex_unlock(&table.lock);
-	if (n_left == 0)
-		object_free(object);
-}
-
-/* The pseudo-handles stand for whoever asks, so each call makes its own object. */
-static int pseudo_get(HANDLE handle, enum object_kind kind, struct object **ret_object)
-{
-	bool is_process = handle == GetCurrentProcess();
-	enum object_kind own = is_process ? OBJECT_PROCESS : OBJECT_THREAD;
+	struct object **slot = slot_of(handle);
 	struct object *object;
 
-	if (kind != OBJECT_ANY && kind != own)
-		return -EBADF;
-	object = object_new(own, is_process ? PROCESS_ALL_ACCESS : THREAD_ALL_ACCESS);
-	if (!object)
-		return -ENOMEM;
-	object->id = is_process ? getpid() : gettid();
-	*ret_object = object;
-	return 0;
+	while (slot && (object = __atomic_load_n(slot, __ATOMIC_ACQUIRE))) {
+		if (!object_try_ref(object))
+			continue; /* it has just been closed, and the slot says so by now */
+		if (__atomic_load_n(slot, __ATOMIC_ACQUIRE) == object)
+			return object;
+		object_put(object);
+	}
+	return NULL;
+}
+
+static bool is_pseudo(HANDLE handle)
+{
+	return handle == GetCurrentProcess() || handle == GetCurrentThread();
 }
 
 int object_get(HANDLE handle, enum object_kind kind, DWORD access, struct object **ret_object)
 {
-	struct object *object;
-	int r = 0;
+	AUTO_OBJECT struct object *object = NULL;
 
-	if (handle == GetCurrentProcess() || handle == GetCurrentThread())
-		return pseudo_get(handle, kind, ret_object);
-	pthread_mutex_lock(&table.lock);
-	object = *link_of(handle);
+	if (is_pseudo(handle))
+		return object_new_pseudo(handle, kind, ret_object);
+	object = look_up(handle);
 	if (!object || (kind != OBJECT_ANY && object->kind != kind))
-		r = -EBADF;
-	else if ((object->access & access) != access)
-		r = -EPERM;
-	else
-		object->n_refs++;
-	pthread_mutex_unlock(&table.lock);
-	if (r == 0)
-		*ret_object = object;
-	return r;
+		return -EBADF;
+	if ((object->access & access) != access)
+		return -EPERM;
+	*ret_object = object;
+	object = NULL;
+	return 0;
 }
 
-struct object *object_find(const struct process *process)
+int handle_close(HANDLE handle)
 {
-	struct object *found = NULL;
+	AUTO_OBJECT struct object *object = NULL;
+	struct object *expected;
 
-	pthread_mutex_lock(&table.lock);
-	for (size_t i = 0; i < N_BUCKETS && !found; i++)
-		for (found = table.bucket[i]; found; found = found->next)
-			if (found->kind == OBJECT_PROCESS && found->process == process)
-				break;
-	if (found)
-		found->n_refs++;
-	pthread_mutex_unlock(&table.lock);
-	return found;
+	if (is_pseudo(handle))
+		return 0;
+	object = look_up(handle);
+	if (!object || __atomic_load_n(&object->is_protected, __ATOMIC_RELAXED))
+		return -EBADF;
+	/* Of several threads that close it, one does. */
+	expected = object;
+	if (!__atomic_compare_exchange_n(slot_of(handle), &expected, NULL, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_RELAXED))
+		return -EBADF;
+	object_put(object); /* the table's reference */
+	return 0;
 }
 
 WINBASEAPI BOOL WINAPI CloseHandle(HANDLE hObject)
 {
-	struct object **link;
-	struct object *object;
-
-	if (hObject == GetCurrentProcess() || hObject == GetCurrentThread())
-		return TRUE;
-	pthread_mutex_lock(&table.lock);
-	link = link_of(hObject);
-	object = *link;
-	if (object && object->is_protected)
-		object = NULL;
-	if (object)
-		*link = object->next;
-	pthread_mutex_unlock(&table.lock);
-	if (!object)
-		return error_report(-EBADF, NULL);
-	object_put(object);
-	return TRUE;
+	return error_report(handle_close(hObject), NULL);
 }
 
 WINBASEAPI BOOL WINAPI GetHandleInformation(HANDLE hObject, LPDWORD lpdwFlags)
 {
 	AUTO_OBJECT struct object *object = NULL;
 	int r = object_get(hObject, OBJECT_ANY, 0, &object);
-	bool is_protected;
 	int fd_flags;
 
 	if (r == 0 && !object->handle)
@@ -179,11 +145,9 @@ WINBASEAPI BOOL WINAPI GetHandleInformation(HANDLE hObject, LPDWORD lpdwFlags)
 	fd_flags = fcntl(object->fd, F_GETFD);
 	if (fd_flags < 0)
 		return error_report(-errno, NULL);
-	pthread_mutex_lock(&table.lock);
-	is_protected = object->is_protected;
-	pthread_mutex_unlock(&table.lock);
 	*lpdwFlags = (fd_flags & FD_CLOEXEC ? 0 : HANDLE_FLAG_INHERIT) |
-		     (is_protected ? HANDLE_FLAG_PROTECT_FROM_CLOSE : 0);
+		     (__atomic_load_n(&object->is_protected, __ATOMIC_RELAXED)
+			      ? HANDLE_FLAG_PROTECT_FROM_CLOSE : 0);
 	return TRUE;
 }
 
@@ -204,10 +168,9 @@ WINBASEAPI BOOL WINAPI SetHandleInformation(HANDLE hObject, DWORD dwMask, DWORD 
 		if (fcntl(object->fd, F_SETFD, fd_flags) < 0)
 			return error_report(-errno, NULL);
 	}
-	if (dwMask & HANDLE_FLAG_PROTECT_FROM_CLOSE) {
-		pthread_mutex_lock(&table.lock);
-		object->is_protected = dwFlags & HANDLE_FLAG_PROTECT_FROM_CLOSE;
-		pthread_mutex_unlock(&table.lock);
-	}
+	if (dwMask & HANDLE_FLAG_PROTECT_FROM_CLOSE)
+		__atomic_store_n(&object->is_protected,
+				 (dwFlags & HANDLE_FLAG_PROTECT_FROM_CLOSE) != 0,
+				 __ATOMIC_RELAXED);
 	return TRUE;
 }

@@ -84,7 +84,7 @@ static int space_init(struct space *space, const struct object *object)
 	int r = 0;
 
 	if (!process)
-		r = process_get(object->id, &process);
+		r = process_get(object->id, object->fd, &process);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&process->lock);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* thread.c - making threads, their ids, suspension and exit codes */
+/* thread.c - making and opening threads, their ids and exit codes */
+#include <limits.h>
+
+#include "proc/proc.h"
+#include "remote/thread.h"
 #include "win32/win32_internal.h"
 
 #define MIB (1u << 20)
@@ -23,20 +27,23 @@ static int stack_bytes_of(SIZE_T bytes, DWORD flags, uint64_t *ret_bytes)
 	return 0;
 }
 
+/* The struct thread is ready before there is a thread, which then nothing can come between. */
 static int create(const struct object *process, struct object *object, uint64_t start, uint64_t param,
 		  const struct tendril_thread_options *options, struct tendril_error *error)
 {
 	AUTO_TARGET struct tendril_target *target = NULL;
+	struct tendril_thread *remote = NULL;
 	int r = object_target(process, &target, error);
 
 	if (r == 0)
-		r = tendril_create(target, start, param, options, &object->thread, error);
+		r = handle_room();
+	if (r == 0)
+		r = tendril_create(target, start, param, options, &remote, error);
 	if (r < 0)
 		return r == -EINVAL ? -ENOMEM : r; /* a size that no address space has */
-	/* It exists: nothing may fail from here on. */
-	object->fd = tendril_thread_fd(object->thread);
-	object->id = tendril_thread_tid(object->thread);
-	object->process = process_ref(process->process);
+	object->fd = take_fd(&remote->fd);
+	object->id = remote->tid;
+	thread_made(object->thread, remote, object->fd);
 	return 0;
 }
 
@@ -57,7 +64,9 @@ static int create_in(HANDLE handle, SIZE_T stack_bytes, uint64_t start, uint64_t
 	if (flags & CREATE_SUSPENDED)
 		options.flags = TENDRIL_THREAD_SUSPENDED;
 	object = object_new(OBJECT_THREAD, THREAD_ALL_ACCESS);
-	if (!object)
+	if (object)
+		object->thread = thread_new(process->process);
+	if (!object || !object->thread)
 		return -ENOMEM;
 	r = create(process, object, start, param, &options, error);
 	if (r < 0)
@@ -112,6 +121,62 @@ WINBASEAPI HANDLE WINAPI CreateThread(LPSECURITY_ATTRIBUTES lpThreadAttributes, 
 				  lpStartAddress, lpParameter, dwCreationFlags, lpThreadId);
 }
 
+/* Before Linux 6.9 only a process has a descriptor, and which one that is has to be asked. */
+int open_thread_by_id(pid_t tid, bool *ret_is_process)
+{
+	struct proc_process thread;
+	int fd = open_thread_fd(tid, tid, ret_is_process);
+
+	if (fd == -EINVAL && proc_process_read(tid, &thread) == 0)
+		fd = open_thread_fd(thread.tgid, tid, ret_is_process);
+	return fd;
+}
+
+static int open_thread(DWORD access, pid_t tid, struct object **ret_object,
+		       struct tendril_error *error)
+{
+	AUTO_OBJECT struct object *object =
+		object_new(OBJECT_THREAD, rights_granted(OBJECT_THREAD, access));
+	bool fd_is_process = false;
+	pid_t pid = 0;
+	int r = object ? handle_room() : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	object->id = tid;
+	r = object->fd = open_thread_by_id(tid, &fd_is_process);
+	if (r >= 0)
+		r = pidfd_process_id(object->fd, tid, &pid);
+	if (r == 0)
+		r = rights_check(OBJECT_THREAD, pid, access, &object->access, error);
+	if (r == 0)
+		r = thread_get(pid, tid, object->fd, fd_is_process, &object->thread);
+	if (r == 0 && object_wait(object, 0) == 0)
+		r = -ESRCH;
+	if (r < 0)
+		return r;
+	*ret_object = object;
+	object = NULL;
+	return 0;
+}
+
+WINBASEAPI HANDLE WINAPI OpenThread(DWORD dwDesiredAccess, BOOL bInheritHandle, DWORD dwThreadId)
+{
+	struct tendril_error error = { 0 };
+	struct object *object = NULL;
+	int r = -EINVAL;
+
+	if (dwThreadId > 0 && dwThreadId <= INT_MAX)
+		r = open_thread(dwDesiredAccess, (pid_t)dwThreadId, &object, &error);
+	if (r == -ESRCH || r == -ENOENT)
+		r = -EINVAL;
+	if (r < 0) {
+		(void)error_report(r, &error);
+		return NULL;
+	}
+	return object_publish(object, bInheritHandle);
+}
+
 WINBASEAPI HANDLE WINAPI GetCurrentThread(VOID)
 {
 	return (HANDLE)(intptr_t)-2;
@@ -130,7 +195,7 @@ WINBASEAPI DWORD WINAPI ResumeThread(HANDLE hThread)
 	if (!error_report(r, NULL))
 		return (DWORD)-1;
 	/* The caller's own thread runs; one that runs or has ended is not suspended. */
-	return object->thread && tendril_thread_resume(object->thread) == 0 ? 1 : 0;
+	return object->thread && thread_resume_by(object->thread->remote, object->fd) == 0 ? 1 : 0;
 }
 
 WINBASEAPI DWORD WINAPI GetThreadId(HANDLE Thread)
@@ -150,22 +215,28 @@ WINBASEAPI DWORD WINAPI GetProcessIdOfThread(HANDLE Thread)
 
 	if (!error_report(r, NULL))
 		return 0;
-	return (DWORD)(object->thread ? tendril_thread_process_id(object->thread) : getpid());
+	return (DWORD)(object->thread ? object->thread->pid : getpid());
 }
 
 /* The thread ended without returning, most likely because its process did. */
 static DWORD code_without_value(const struct object *object)
 {
-	AUTO_OBJECT struct object *process = NULL;
+	struct process *process = object->thread->process;
+	AUTO_CLOSE int fd = -1;
 	DWORD code = 0;
+	int status;
 
-	if (pidfd_exit_code(object->fd, &code) == 0)
+	if (pidfd_thread_status(object->fd, &status) == 0)
+		return process_code_of_status(process, status);
+	if (!process)
+		return 0;
+	/* An older kernel: perhaps the process can still be asked. */
+	if (code_get(&process->exited, &code))
 		return code;
-	/* An older kernel: perhaps some handle of the process knows. */
-	process = object->process ? object_find(object->process) : NULL;
-	if (process && process_exit_code(process, &code) == 0 && code != STILL_ACTIVE)
-		return code;
-	return 0;
+	fd = process_open_again(process);
+	if (fd < 0)
+		return 0;
+	return process_exit_code(process, fd, &code) == 0 && code != STILL_ACTIVE ? code : 0;
 }
 
 WINBASEAPI BOOL WINAPI GetExitCodeThread(HANDLE hThread, LPDWORD lpExitCode)
@@ -182,7 +253,9 @@ WINBASEAPI BOOL WINAPI GetExitCodeThread(HANDLE hThread, LPDWORD lpExitCode)
 		*lpExitCode = STILL_ACTIVE;
 		return TRUE;
 	}
-	r = tendril_thread_value(object->thread, &value);
+	if (code_get(&object->thread->terminated, lpExitCode))
+		return TRUE;
+	r = thread_value_by(object->thread->remote, object->fd, &value);
 	*lpExitCode = r == 0 ? (DWORD)value : code_without_value(object);
 	return TRUE;
 }

@@ -40,14 +40,15 @@ static int poll_until(struct pollfd *fds, nfds_t n, int64_t deadline_ns)
 	}
 }
 
-static int wait_thread(struct tendril_thread *thread, int64_t deadline_ns)
+static int wait_thread(const struct object *object, int64_t deadline_ns)
 {
+	struct tendril_thread *thread = object->thread->remote;
 	int64_t left;
 
 	if (deadline_ns == INT64_MAX)
-		return tendril_thread_wait(thread, -1);
+		return thread_wait_by(thread, object->fd, -1);
 	left = left_ns(deadline_ns);
-	return tendril_thread_wait(thread, (left + NS_PER_MS - 1) / NS_PER_MS);
+	return thread_wait_by(thread, object->fd, (left + NS_PER_MS - 1) / NS_PER_MS);
 }
 
 int object_wait(struct object *object, int64_t deadline_ns)
@@ -57,7 +58,7 @@ int object_wait(struct object *object, int64_t deadline_ns)
 	int r;
 
 	if (object->thread)
-		return wait_thread(object->thread, deadline_ns);
+		return wait_thread(object, deadline_ns);
 	r = poll_until(&pollfd, 1, deadline_ns);
 	if (r > 0 && pollfd.revents & POLLNVAL)
 		return -EBADF;
@@ -116,7 +117,7 @@ static int64_t earlier(int64_t a_ns, int64_t b_ns)
 /* Before Linux 6.9 a thread's descriptor is its process's, and tells nothing of the thread. */
 static bool must_look(const struct object *object)
 {
-	return object->thread && object->thread->fd_is_process;
+	return object->thread && object->thread->remote->fd_is_process;
 }
 
 static int wait_any(struct object **objects, DWORD n, int64_t deadline_ns)
