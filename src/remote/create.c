@@ -211,6 +211,7 @@ int remote_create(struct tendril_target *target, const struct plan_request *requ
 	int r;
 
 	(void)pthread_mutex_lock(&target->lock);
+	target->caller_tid = gettid();
 	r = target_prepare(target, error);
 	/* A suspended thread may get its code before it is resumed. */
 	if (r == 0 && !request->is_suspended)

@@ -24,9 +24,6 @@ struct search {
 	uint32_t attempts;
 	bool maps_are_fresh;
 	int64_t stopped_ns; /* by attempts that came to nothing */
-	/* who kept us out */
-	pid_t tracer;
-	int64_t tracer_turns, tracer_since_ns;
 };
 
 /* A stack that was not there when the mappings were read, or has grown since. */
@@ -187,18 +184,30 @@ static int try_all(struct search *s)
 	return 0;
 }
 
-/* For how long the same tracer has been there without doing anything: a debugger whose user thinks. */
-static int64_t tracer_idle_ns(struct search *s, pid_t tracer, int64_t now)
+/*
+ * For how long the same tracer has been there without doing anything: a debugger whose user thinks.
+ * Remembered from call to call, so that the next one need not find it out anew.
+ */
+static int64_t tracer_idle_ns(struct target_tracer *seen, pid_t tracer, int64_t now)
 {
 	AUTO_CLOSE int schedstat = open_schedstat(tracer);
 	int64_t turns = count_turns(schedstat);
 
-	if (tracer != s->tracer || turns != s->tracer_turns) {
-		s->tracer = tracer;
-		s->tracer_turns = turns;
-		s->tracer_since_ns = now;
-	}
-	return now - s->tracer_since_ns;
+	if (tracer != seen->tid || turns != seen->turns)
+		*seen = (struct target_tracer){ .tid = tracer, .turns = turns, .since_ns = now };
+	return now - seen->since_ns;
+}
+
+/* Will whoever traces the target still do so in the next round? */
+static bool tracer_stays(struct search *s, int64_t now)
+{
+	struct proc_process process;
+
+	if (proc_process_read(s->target->pid, &process) < 0 || process.tracer_pid == 0)
+		return false;
+	/* Whoever calls us is not in the middle of another call. */
+	return process.tracer_pid == s->target->caller_tid ||
+	       tracer_idle_ns(&s->target->tracer, process.tracer_pid, now) >= SAME_TRACER_NS;
 }
 
 /*
@@ -208,16 +217,14 @@ static int64_t tracer_idle_ns(struct search *s, pid_t tracer, int64_t now)
 static int give_up_early(struct search *s, struct tendril_error *error)
 {
 	struct tendril_error why = { 0 };
-	struct proc_process process;
 	int64_t now = now_ns();
 
-	if (now - s->started_ns < EXPLAIN_AFTER_NS)
-		return 0;
 	if (proc_explain_access(s->target->pid, &why) == 0)
 		return 0;
-	if (why.rule == TENDRIL_RULE_TRACED &&
-	    (proc_process_read(s->target->pid, &process) < 0 || process.tracer_pid == 0 ||
-	     tracer_idle_ns(s, process.tracer_pid, now) < SAME_TRACER_NS))
+	if (why.rule == TENDRIL_RULE_TRACED && !tracer_stays(s, now))
+		return 0;
+	if (why.rule != TENDRIL_RULE_TRACED && why.rule != TENDRIL_RULE_STOPPED &&
+	    now - s->started_ns < EXPLAIN_AFTER_NS)
 		return 0;
 	why.stage = TENDRIL_STAGE_REACH;
 	if (error)

@@ -43,6 +43,11 @@ struct tendril_target {
 	struct seccomp_state seccomp;
 	uint64_t default_stack_bytes;
 	void *guard_stack; /* guard.h; NULL until it is needed */
+	pid_t caller_tid;  /* the thread whose call this is: a guard works in its name */
+	struct target_tracer {
+		pid_t tid;
+		int64_t turns, since_ns; /* how often it had run, and has not since */
+	} tracer; /* who kept us out */
 };
 
 /* Gather it, or find that what was gathered is still true.  With target->lock held. */
