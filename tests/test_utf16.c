@@ -37,7 +37,7 @@ static void widens_to(const char *text, size_t bytes, const WCHAR *expected, siz
 
 #define WIDENS_TO(text, ...)                                                                       \
 	do {                                                                                       \
-		const WCHAR expected_[] = {__VA_ARGS__};                                           \
+		const WCHAR expected_[] = { __VA_ARGS__ };                                         \
 		widens_to(text, sizeof(text) - 1, expected_, ARRAY_SIZE(expected_));               \
 	} while (0)
 
@@ -56,10 +56,10 @@ static void test_characters_of_every_length_become_units(void **state)
 static void test_what_is_no_utf8_is_replaced(void **state)
 {
 	(void)state;
-	WIDENS_TO("\x80\xbfz", 0xfffd, 0xfffd, 'z');		       /* inside of a character */
+	WIDENS_TO("\x80\xbfz", 0xfffd, 0xfffd, 'z');                   /* inside of a character */
 	WIDENS_TO("\xc0\xaf\xc1\x81", 0xfffd, 0xfffd, 0xfffd, 0xfffd); /* overlong */
 	WIDENS_TO("\xe0\x80\xaf", 0xfffd, 0xfffd, 0xfffd);
-	WIDENS_TO("\xed\xa0\x80", 0xfffd, 0xfffd, 0xfffd);	       /* half a pair */
+	WIDENS_TO("\xed\xa0\x80", 0xfffd, 0xfffd, 0xfffd);             /* half a pair */
 	WIDENS_TO("\xf4\x90\x80\x80", 0xfffd, 0xfffd, 0xfffd, 0xfffd); /* beyond Unicode */
 	WIDENS_TO("\xf5\xff\xfe", 0xfffd, 0xfffd, 0xfffd);
 	/* the longest beginning of one is one, and what follows is not swallowed */
@@ -82,8 +82,8 @@ static void narrows_to(const WCHAR *text, size_t units, const char *expected)
 
 static void test_units_become_characters_of_every_length(void **state)
 {
-	const WCHAR short_ones[] = {'a', 0x7f, 0x80, 0x7ff};
-	const WCHAR long_ones[] = {0x800, 0xffff, 0xd800, 0xdc00, 0xdbff, 0xdfff};
+	const WCHAR short_ones[] = { 'a', 0x7f, 0x80, 0x7ff };
+	const WCHAR long_ones[] = { 0x800, 0xffff, 0xd800, 0xdc00, 0xdbff, 0xdfff };
 
 	(void)state;
 	narrows_to(NULL, 0, "");
@@ -93,9 +93,9 @@ static void test_units_become_characters_of_every_length(void **state)
 
 static void test_halves_of_pairs_are_replaced(void **state)
 {
-	const WCHAR high_last[] = {'a', 0xd83d};
-	const WCHAR wrong_way[] = {0xde00, 0xd83d, 'z'};
-	const WCHAR two_high[] = {0xd83d, 0xd83d, 0xde00};
+	const WCHAR high_last[] = { 'a', 0xd83d };
+	const WCHAR wrong_way[] = { 0xde00, 0xd83d, 'z' };
+	const WCHAR two_high[] = { 0xd83d, 0xd83d, 0xde00 };
 
 	(void)state;
 	narrows_to(high_last, 2, "a\xef\xbf\xbd");
@@ -107,8 +107,8 @@ static void test_halves_of_pairs_are_replaced(void **state)
 static void test_what_does_not_fit_is_cut_between_characters(void **state)
 {
 	static const char text[] = "a\xf0\x9f\x98\x80z";
-	static const WCHAR wide[] = {'a', 0xd83d, 0xde00, 'z'};
-	static const size_t units[] = {0, 0, 1, 1, 3, 4}, bytes[] = {0, 0, 1, 1, 1, 1, 5, 6};
+	static const WCHAR wide[] = { 'a', 0xd83d, 0xde00, 'z' };
+	static const size_t units[] = { 0, 0, 1, 1, 3, 4 }, bytes[] = { 0, 0, 1, 1, 1, 1, 5, 6 };
 
 	(void)state;
 	for (size_t room = 0; room < ARRAY_SIZE(units); room++) {
@@ -128,7 +128,7 @@ static void test_what_does_not_fit_is_cut_between_characters(void **state)
 		assert_true(room == 0 || (out[bytes[room]] == 0 && copy[bytes[room]] == 0));
 	}
 	/* What does not fit ends it, though something shorter behind it would. */
-	assert_int_equal(utf16_from_utf8("\xf0\x9f\x98\x80z", 5, (WCHAR[2]){7, 7}, 2), 3);
+	assert_int_equal(utf16_from_utf8("\xf0\x9f\x98\x80z", 5, (WCHAR[2]){ 7, 7 }, 2), 3);
 }
 
 static void test_bytes_that_are_no_characters_are_copied(void **state)
@@ -144,7 +144,7 @@ static void test_every_character_survives_there_and_back(void **state)
 {
 	(void)state;
 	for (uint32_t c = 1; c < 0x110000; c++) {
-		WCHAR wide[3] = {(WCHAR)c, 0}, again[4];
+		WCHAR wide[3] = { (WCHAR)c, 0 }, again[4];
 		size_t units = 1;
 		char text[8];
 		size_t bytes;
@@ -165,7 +165,7 @@ static void test_every_character_survives_there_and_back(void **state)
 
 static void test_length_is_bounded(void **state)
 {
-	const WCHAR text[] = {'a', 'b', 0, 'c'};
+	const WCHAR text[] = { 'a', 'b', 0, 'c' };
 
 	(void)state;
 	assert_int_equal(utf16_length(text, 4), 2);

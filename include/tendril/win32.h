@@ -542,6 +542,255 @@ WINBASEAPI BOOL WINAPI ReadProcessMemory(HANDLE hProcess, LPCVOID lpBaseAddress,
 WINBASEAPI BOOL WINAPI WriteProcessMemory(HANDLE hProcess, LPVOID lpBaseAddress, LPCVOID lpBuffer,
 					  SIZE_T nSize, SIZE_T *lpNumberOfBytesWritten);
 
+#define MAX_PATH          260 /* of names in structures; longer ones are cut */
+#define MAX_MODULE_NAME32 255
+
+#define TH32CS_SNAPHEAPLIST 0x00000001u /* accepted; there are no heaps to be listed */
+#define TH32CS_SNAPPROCESS  0x00000002u
+#define TH32CS_SNAPTHREAD   0x00000004u
+#define TH32CS_SNAPMODULE   0x00000008u
+#define TH32CS_SNAPMODULE32 0x00000010u
+#define TH32CS_SNAPALL                                                                             \
+	(TH32CS_SNAPHEAPLIST | TH32CS_SNAPPROCESS | TH32CS_SNAPTHREAD | TH32CS_SNAPMODULE)
+#define TH32CS_INHERIT 0x80000000u
+
+/*
+ * Names of files and processes are what their owners made them: bytes in the A
+ * forms, which need not be UTF-8 and can hold newlines and escape sequences; in
+ * the W forms U+FFFD stands for what is no character.
+ */
+typedef struct tagPROCESSENTRY32 {
+	DWORD dwSize;   /* set it before ...First and ...Next */
+	DWORD cntUsage; /* 0 */
+	DWORD th32ProcessID;
+	ULONG_PTR th32DefaultHeapID; /* 0 */
+	DWORD th32ModuleID;          /* 0 */
+	DWORD cntThreads;
+	DWORD th32ParentProcessID; /* 0: none in this PID namespace */
+	LONG pcPriClassBase;       /* from the nice value: 0 is 8, 19 is 1, -20 is 15 */
+	DWORD dwFlags;             /* 0 */
+	CHAR szExeFile[MAX_PATH];  /* without directory; up to 15 bytes if it may not be seen */
+} PROCESSENTRY32, *PPROCESSENTRY32, *LPPROCESSENTRY32;
+
+typedef struct tagPROCESSENTRY32W {
+	DWORD dwSize;
+	DWORD cntUsage;
+	DWORD th32ProcessID;
+	ULONG_PTR th32DefaultHeapID;
+	DWORD th32ModuleID;
+	DWORD cntThreads;
+	DWORD th32ParentProcessID;
+	LONG pcPriClassBase;
+	DWORD dwFlags;
+	WCHAR szExeFile[MAX_PATH];
+} PROCESSENTRY32W, *PPROCESSENTRY32W, *LPPROCESSENTRY32W;
+
+typedef struct tagTHREADENTRY32 {
+	DWORD dwSize;
+	DWORD cntUsage; /* 0 */
+	DWORD th32ThreadID;
+	DWORD th32OwnerProcessID;
+	LONG tpBasePri;  /* as pcPriClassBase, of the thread; 16 and above: real time */
+	LONG tpDeltaPri; /* 0 */
+	DWORD dwFlags;   /* 0 */
+} THREADENTRY32, *PTHREADENTRY32, *LPTHREADENTRY32;
+
+typedef struct tagMODULEENTRY32 {
+	DWORD dwSize;
+	DWORD th32ModuleID; /* 1 */
+	DWORD th32ProcessID;
+	DWORD GlblcntUsage; /* 0xffff: loads are not counted here */
+	DWORD ProccntUsage; /* the same */
+	BYTE *modBaseAddr;  /* in its process */
+	DWORD modBaseSize;  /* bytes, 0xffffffff if there are more */
+	HMODULE hModule;    /* modBaseAddr */
+	char szModule[MAX_MODULE_NAME32 + 1];
+	char szExePath[MAX_PATH];
+} MODULEENTRY32, *PMODULEENTRY32, *LPMODULEENTRY32;
+
+typedef struct tagMODULEENTRY32W {
+	DWORD dwSize;
+	DWORD th32ModuleID;
+	DWORD th32ProcessID;
+	DWORD GlblcntUsage;
+	DWORD ProccntUsage;
+	BYTE *modBaseAddr;
+	DWORD modBaseSize;
+	HMODULE hModule;
+	WCHAR szModule[MAX_MODULE_NAME32 + 1];
+	WCHAR szExePath[MAX_PATH];
+} MODULEENTRY32W, *PMODULEENTRY32W, *LPMODULEENTRY32W;
+
+/**
+ * CreateToolhelp32Snapshot() - a copy of what runs, or of what is loaded in a process
+ * @dwFlags:       TH32CS_SNAPPROCESS: every process; TH32CS_SNAPTHREAD: every
+ *                 thread of them all; TH32CS_SNAPMODULE: the modules of one
+ *                 process; any of them together.  TH32CS_SNAPMODULE32 alone: those
+ *                 of a 32-bit process, none of another; a process has one kind
+ *                 only.  TH32CS_INHERIT: programs that the caller executes get it
+ * @th32ProcessID: whose modules; 0: the caller's.  Without use for the others
+ *
+ * The copy does not change; what ends while it is made is left out, or in it as
+ * a whole.  What has ended and waits for its parent is not in it.  It is one
+ * handle, which is closed by CloseHandle() and has no rights.
+ *
+ * Modules are the executable, the libraries, the vDSO, and whatever else of a
+ * file is mapped to be executed: each address of such code lies in one of them.
+ *
+ * Return: a handle, or INVALID_HANDLE_VALUE (not NULL)
+ * Errors: ERROR_INVALID_PARAMETER: no such process, no flag or an unknown one;
+ * ERROR_ACCESS_DENIED: the kernel's access rules, or a process of the kernel;
+ * ERROR_TOO_MANY_OPEN_FILES; ERROR_NOT_ENOUGH_MEMORY.
+ */
+WINBASEAPI HANDLE WINAPI CreateToolhelp32Snapshot(DWORD dwFlags, DWORD th32ProcessID);
+
+/**
+ * Process32First() - the first process of a snapshot
+ * @lppe: dwSize is at least the structure's size
+ *
+ * Each snapshot has one place for each of its three lists; ...First begins anew.
+ * Several threads that call ...Next get each entry once.
+ *
+ * Errors: ERROR_INVALID_HANDLE: not a snapshot; ERROR_BAD_LENGTH: dwSize;
+ * ERROR_NO_MORE_FILES: there are none, or none were asked for; ERROR_NOACCESS.
+ */
+WINBASEAPI BOOL WINAPI Process32First(HANDLE hSnapshot, LPPROCESSENTRY32 lppe);
+/** Process32Next() - the next one; ERROR_NO_MORE_FILES: that was the last one; else as First */
+WINBASEAPI BOOL WINAPI Process32Next(HANDLE hSnapshot, LPPROCESSENTRY32 lppe);
+/** Process32FirstW() - the same with names in UTF-16 */
+WINBASEAPI BOOL WINAPI Process32FirstW(HANDLE hSnapshot, LPPROCESSENTRY32W lppe);
+WINBASEAPI BOOL WINAPI Process32NextW(HANDLE hSnapshot, LPPROCESSENTRY32W lppe);
+
+/** Thread32First() - the first thread of a snapshot, of whatever process; as Process32First() */
+WINBASEAPI BOOL WINAPI Thread32First(HANDLE hSnapshot, LPTHREADENTRY32 lpte);
+WINBASEAPI BOOL WINAPI Thread32Next(HANDLE hSnapshot, LPTHREADENTRY32 lpte);
+
+/** Module32First() - the first module, which is the executable; as Process32First() */
+WINBASEAPI BOOL WINAPI Module32First(HANDLE hSnapshot, LPMODULEENTRY32 lpme);
+WINBASEAPI BOOL WINAPI Module32Next(HANDLE hSnapshot, LPMODULEENTRY32 lpme);
+WINBASEAPI BOOL WINAPI Module32FirstW(HANDLE hSnapshot, LPMODULEENTRY32W lpme);
+WINBASEAPI BOOL WINAPI Module32NextW(HANDLE hSnapshot, LPMODULEENTRY32W lpme);
+
+#define LIST_MODULES_DEFAULT 0x0u
+#define LIST_MODULES_32BIT   0x1u
+#define LIST_MODULES_64BIT   0x2u
+#define LIST_MODULES_ALL     (LIST_MODULES_32BIT | LIST_MODULES_64BIT)
+
+#define PROCESS_NAME_NATIVE 0x1u
+
+typedef struct _MODULEINFO {
+	LPVOID lpBaseOfDll;
+	DWORD SizeOfImage; /* bytes, 0xffffffff if there are more */
+	LPVOID EntryPoint; /* NULL: it has none, as most libraries */
+} MODULEINFO, *LPMODULEINFO;
+
+/**
+ * EnumProcesses() - the ids of all processes that run
+ * @cb:          bytes of @lpidProcess
+ * @lpcbNeeded:  how many bytes were written; @cb if there may be more
+ *
+ * Errors: ERROR_NOACCESS: no place for them; ERROR_NOT_ENOUGH_MEMORY, ...
+ */
+WINBASEAPI BOOL WINAPI EnumProcesses(DWORD *lpidProcess, DWORD cb, LPDWORD lpcbNeeded);
+
+/**
+ * EnumProcessModules() - the modules of a process, the executable first
+ * @hProcess:   PROCESS_QUERY_INFORMATION | PROCESS_VM_READ, as for all that follow
+ *              where nothing else is said
+ * @lphModule:  an array of @cb bytes
+ * @lpcbNeeded: the bytes that all of them take, also when @cb is less
+ *
+ * Modules are those of CreateToolhelp32Snapshot().
+ *
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: the rights, the kernel's
+ * access rules, or a process that has ended; ERROR_NOACCESS.
+ */
+WINBASEAPI BOOL WINAPI EnumProcessModules(HANDLE hProcess, HMODULE *lphModule, DWORD cb,
+					  LPDWORD lpcbNeeded);
+/** EnumProcessModulesEx() - @dwFilterFlag: LIST_MODULES_...; of the other width there are none */
+WINBASEAPI BOOL WINAPI EnumProcessModulesEx(HANDLE hProcess, HMODULE *lphModule, DWORD cb,
+					    LPDWORD lpcbNeeded, DWORD dwFilterFlag);
+
+/**
+ * GetModuleInformation() - where a module begins, how long it is, where its code is entered
+ * @hModule: NULL: the executable, as for all that follow
+ * @cb:      the size of *@lpmodinfo
+ *
+ * Errors: as EnumProcessModules(); ERROR_INVALID_HANDLE: no such module there;
+ * ERROR_INSUFFICIENT_BUFFER: @cb.
+ */
+WINBASEAPI BOOL WINAPI GetModuleInformation(HANDLE hProcess, HMODULE hModule,
+					    LPMODULEINFO lpmodinfo, DWORD cb);
+
+/**
+ * GetModuleBaseNameA() - the name of a module, without directory
+ * @nSize: characters that @lpBaseName has room for, the terminator included
+ *
+ * Return: how many characters were written, without the terminator; @nSize: what
+ * was written was cut, between two characters, and is terminated; 0 on failure
+ * Errors: as GetModuleInformation(); ERROR_INSUFFICIENT_BUFFER: no room at all.
+ */
+WINBASEAPI DWORD WINAPI GetModuleBaseNameA(HANDLE hProcess, HMODULE hModule, LPSTR lpBaseName,
+					   DWORD nSize);
+WINBASEAPI DWORD WINAPI GetModuleBaseNameW(HANDLE hProcess, HMODULE hModule, LPWSTR lpBaseName,
+					   DWORD nSize);
+
+/** GetModuleFileNameExA() - the path of a module's file; as GetModuleBaseNameA() */
+WINBASEAPI DWORD WINAPI GetModuleFileNameExA(HANDLE hProcess, HMODULE hModule, LPSTR lpFilename,
+					     DWORD nSize);
+WINBASEAPI DWORD WINAPI GetModuleFileNameExW(HANDLE hProcess, HMODULE hModule, LPWSTR lpFilename,
+					     DWORD nSize);
+
+/**
+ * GetProcessImageFileNameA() - the path of a process's executable, also when it was deleted
+ * @hProcess: PROCESS_QUERY_INFORMATION or PROCESS_QUERY_LIMITED_INFORMATION
+ * @nSize:    characters, the terminator included
+ *
+ * Return: how many characters, without the terminator; 0 on failure
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED, as EnumProcessModules();
+ * ERROR_INSUFFICIENT_BUFFER; ERROR_NOACCESS; ERROR_GEN_FAILURE: a process of the
+ * kernel, which has none.
+ */
+WINBASEAPI DWORD WINAPI GetProcessImageFileNameA(HANDLE hProcess, LPSTR lpImageFileName,
+						 DWORD nSize);
+WINBASEAPI DWORD WINAPI GetProcessImageFileNameW(HANDLE hProcess, LPWSTR lpImageFileName,
+						 DWORD nSize);
+
+/**
+ * QueryFullProcessImageNameA() - the same
+ * @dwFlags:  0 or PROCESS_NAME_NATIVE: here there is one kind of paths
+ * @lpdwSize: in: characters, the terminator included; out: without it
+ *
+ * Errors: as GetProcessImageFileNameA(); ERROR_INVALID_PARAMETER: @dwFlags.
+ */
+WINBASEAPI BOOL WINAPI QueryFullProcessImageNameA(HANDLE hProcess, DWORD dwFlags, LPSTR lpExeName,
+						  PDWORD lpdwSize);
+WINBASEAPI BOOL WINAPI QueryFullProcessImageNameW(HANDLE hProcess, DWORD dwFlags, LPWSTR lpExeName,
+						  PDWORD lpdwSize);
+
+/* As on Windows, UNICODE says what the names without a letter mean. */
+#ifdef UNICODE
+#define PROCESSENTRY32            PROCESSENTRY32W
+#define PPROCESSENTRY32           PPROCESSENTRY32W
+#define LPPROCESSENTRY32          LPPROCESSENTRY32W
+#define Process32First            Process32FirstW
+#define Process32Next             Process32NextW
+#define MODULEENTRY32             MODULEENTRY32W
+#define PMODULEENTRY32            PMODULEENTRY32W
+#define LPMODULEENTRY32           LPMODULEENTRY32W
+#define Module32First             Module32FirstW
+#define Module32Next              Module32NextW
+#define GetModuleBaseName         GetModuleBaseNameW
+#define GetModuleFileNameEx       GetModuleFileNameExW
+#define GetProcessImageFileName   GetProcessImageFileNameW
+#define QueryFullProcessImageName QueryFullProcessImageNameW
+#else
+#define GetModuleBaseName         GetModuleBaseNameA
+#define GetModuleFileNameEx       GetModuleFileNameExA
+#define GetProcessImageFileName   GetProcessImageFileNameA
+#define QueryFullProcessImageName QueryFullProcessImageNameA
+#endif
+
 #ifdef __cplusplus
 }
 #endif

@@ -53,6 +53,7 @@ int object_copy(const struct object *from, DWORD access, struct object **ret_cop
 	copy->id = from->id;
 	copy->process = process_ref(from->process);
 	copy->thread = thread_ref(from->thread);
+	copy->snapshot = snapshot_ref(from->snapshot);
 	if (from->fd >= 0) {
 		copy->fd = fcntl(from->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 		if (copy->fd < 0)

@@ -37,6 +37,9 @@ static const struct {
 	{ -EIO, ERROR_PARTIAL_COPY },
 	{ -EFAULT, ERROR_NOACCESS },
 	{ -EADDRNOTAVAIL, ERROR_INVALID_ADDRESS },
+	{ -ENODATA, ERROR_NO_MORE_FILES },
+	{ -EMSGSIZE, ERROR_BAD_LENGTH },
+	{ -ENOBUFS, ERROR_INSUFFICIENT_BUFFER },
 };
 
 DWORD error_to_win32(int code, const struct tendril_error *error)

@@ -70,6 +70,8 @@ TENDRIL_API uint64_t tendril_far_adopt_here(uint64_t kind, uint64_t id, uint64_t
 	int r = object ? handle_room() : -ENOMEM;
 	HANDLE handle;
 
+	if (kind != OBJECT_PROCESS && kind != OBJECT_THREAD)
+		return (uint64_t)(int64_t)-EOPNOTSUPP;
 	if (r == 0) {
 		object->id = (pid_t)id;
 		r = open_by_id(object, identity);
@@ -106,7 +108,9 @@ int far_adopt(const struct object *to, const struct object *object, bool inherit
 {
 	uint64_t values[] = { object->kind, (uint64_t)object->id, 0, object->access, inherit };
 	uint64_t value = 0;
-	int r = pidfd_identity(object->fd, object->id, &values[2]);
+	int r = object->kind == OBJECT_SNAPSHOT
+			? -EOPNOTSUPP
+			: pidfd_identity(object->fd, object->id, &values[2]);
 
 	if (r == 0)
 		r = call_there(to, "tendril_far_adopt_here", values, ARRAY_SIZE(values), &value,
@@ -157,6 +161,8 @@ int far_fetch(const struct object *from, HANDLE handle, struct object **ret_obje
 
 	if (r < 0)
 		return r;
+	if (kind == OBJECT_SNAPSHOT)
+		return -EOPNOTSUPP;
 	if (kind != OBJECT_PROCESS && kind != OBJECT_THREAD)
 		return -EBADF;
 	object = object_new(kind, (DWORD)value & ((1u << ACCESS_BITS) - 1));

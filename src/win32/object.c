@@ -53,6 +53,7 @@ struct object *object_new(enum object_kind kind, DWORD access)
 	object->inode = 0;
 	object->thread = NULL;
 	object->process = NULL;
+	object->snapshot = NULL;
 	__atomic_store_n(&object->is_protected, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&object->is_displaced, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&object->n_refs, 1, __ATOMIC_RELEASE);
@@ -105,6 +106,7 @@ void object_put(struct object *object)
 	close_if_ours(object);
 	thread_put(object->thread);
 	process_put(object->process);
+	snapshot_put(object->snapshot);
 	lock_spare();
 	object->next_spare = spare.first;
 	spare.first = object;

@@ -34,6 +34,8 @@ DWORD rights_granted(enum object_kind kind, DWORD asked)
 	bool is_process = kind == OBJECT_PROCESS;
 	DWORD access = asked & (is_process ? PROCESS_ALL_ACCESS : THREAD_ALL_ACCESS);
 
+	if (kind == OBJECT_SNAPSHOT) /* what may be done with it needs none */
+		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(generic_rights); i++)
 		if (asked & generic_rights[i].generic)
 			access |= is_process ? generic_rights[i].process : generic_rights[i].thread;

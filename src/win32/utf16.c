@@ -10,11 +10,11 @@
 
 #include <string.h>
 
-#define NO_CHARACTER	0xfffdu
+#define NO_CHARACTER    0xfffdu
 #define FIRST_HIGH_HALF 0xd800u
-#define FIRST_LOW_HALF	0xdc00u
-#define BEHIND_HALVES	0xe000u
-#define FIRST_PAIR	0x10000u
+#define FIRST_LOW_HALF  0xdc00u
+#define BEHIND_HALVES   0xe000u
+#define FIRST_PAIR      0x10000u
 
 static size_t bytes_of_lead(unsigned char lead)
 {

@@ -61,6 +61,7 @@ enum object_kind {
 	OBJECT_ANY = 0,
 	OBJECT_PROCESS = 1,
 	OBJECT_THREAD = 2,
+	OBJECT_SNAPSHOT = 3,
 };
 
 /*
@@ -84,6 +85,7 @@ struct object {
 	bool is_displaced;         /* atomic: the program closed fd, and we got the number again */
 	struct thread *thread;     /* NULL: not a thread, or the calling one */
 	struct process *process;   /* NULL: pseudo */
+	struct snapshot *snapshot; /* what a snapshot's fd holds; NULL: another kind */
 };
 
 /* object.c: the life of objects */
@@ -206,6 +208,10 @@ int far_close(const struct object *from, HANDLE handle, struct tendril_error *er
 /* wait.c */
 /* Return: 0, or -ETIMEDOUT.  deadline_ns INT64_MAX: without limit. */
 int object_wait(struct object *object, int64_t deadline_ns);
+
+/* snapshot.c: what Toolhelp's handles stand for */
+struct snapshot *snapshot_ref(struct snapshot *snapshot); /* NULL is allowed */
+void snapshot_put(struct snapshot *snapshot);             /* NULL is allowed */
 
 /* place.c: what is mapped where in a process */
 #define PLACE_ALIGN 65536u /* the allocation granularity that Windows documents */
