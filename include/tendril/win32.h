@@ -790,6 +790,109 @@ WINBASEAPI BOOL WINAPI QueryFullProcessImageNameW(HANDLE hProcess, DWORD dwFlags
 #define GetProcessImageFileName   GetProcessImageFileNameA
 #define QueryFullProcessImageName QueryFullProcessImageNameA
 #endif
+/*
+ * Modules.  A handle is the address where the module's first segment begins, in its process.
+ *
+ * GetModuleHandle("kernel32.dll") (or "kernelbase", "ntdll", "psapi"; in any case, with or without
+ * extension or a directory of Windows) is where this library itself is, and GetProcAddress() finds
+ * all functions of this header there.
+ *
+ * The address of one of LoadLibraryA(), LoadLibraryW(), FreeLibrary(), GetModuleHandleA(),
+ * GetModuleHandleW(), ExitProcess(), ExitThread(), GetCurrentProcessId(), GetCurrentThreadId() and
+ * Sleep() in the caller, however it was found, means the function to CreateRemoteThread() in any
+ * other process, too, whatever that has at this address: what does the same there runs in its
+ * place, by the target's own libc.  So the target need not know this library.  What is different:
+ *   - A name (of LoadLibrary, GetModuleHandle) is read from the target when the thread is made, not
+ *     when it is resumed.  Memory that is not there is the name of no library: exit code 0.
+ *   - FreeLibrary() gives FALSE for a handle of no module, and TRUE for the program itself and for
+ *     what it was linked with, which stay.  musl's dlclose() never unloads.
+ *   - Without a libc that can be called: ERROR_NOT_SUPPORTED from CreateRemoteThread().
+ */
+
+/**
+ * LoadLibraryA() - load a library, or count that it is wanted once more
+ * @lpLibFileName: UTF-8.  With a directory: that file.  Without: searched for as dlopen(3) does;
+ *                 a name that has no extension either gets ".so"
+ *
+ * Its constructors have run when the call returns.  As a thread function: the thread's exit code
+ * is the low half of the handle, or 0.
+ *
+ * Return: the module, or NULL
+ * Errors: ERROR_MOD_NOT_FOUND: no such file, or none that the loader takes;
+ * ERROR_INVALID_PARAMETER: no name; ERROR_NOT_SUPPORTED: a program without a loader.
+ */
+WINBASEAPI HMODULE WINAPI LoadLibraryA(LPCSTR lpLibFileName);
+/** LoadLibraryW() - LoadLibraryA() with a name of UTF-16 */
+WINBASEAPI HMODULE WINAPI LoadLibraryW(LPCWSTR lpLibFileName);
+
+#define LOAD_WITH_ALTERED_SEARCH_PATH 0x00000008u /* accepted; changes nothing */
+
+/**
+ * LoadLibraryExA() - LoadLibraryA()
+ * @hFile:   NULL
+ * @dwFlags: 0 or LOAD_WITH_ALTERED_SEARCH_PATH; else, ERROR_INVALID_PARAMETER
+ */
+WINBASEAPI HMODULE WINAPI LoadLibraryExA(LPCSTR lpLibFileName, HANDLE hFile, DWORD dwFlags);
+/** LoadLibraryExW() - LoadLibraryExA() with a name of UTF-16 */
+WINBASEAPI HMODULE WINAPI LoadLibraryExW(LPCWSTR lpLibFileName, HANDLE hFile, DWORD dwFlags);
+
+/**
+ * FreeLibrary() - give back what LoadLibrary() has counted; with the last one the library goes
+ *
+ * What the program itself needs stays, and so does this library.
+ *
+ * Errors: ERROR_MOD_NOT_FOUND: not the handle of a module.
+ */
+WINBASEAPI BOOL WINAPI FreeLibrary(HMODULE hLibModule);
+
+/**
+ * GetModuleHandleA() - the handle of a module that is loaded already; it is not counted
+ * @lpModuleName: UTF-8: a path, or a file's name, with or without ".so" and a version behind that;
+ *                NULL: the program
+ *
+ * Return: the module, or NULL
+ * Errors: ERROR_MOD_NOT_FOUND.
+ */
+WINBASEAPI HMODULE WINAPI GetModuleHandleA(LPCSTR lpModuleName);
+/** GetModuleHandleW() - GetModuleHandleA() with a name of UTF-16 */
+WINBASEAPI HMODULE WINAPI GetModuleHandleW(LPCWSTR lpModuleName);
+
+/**
+ * GetModuleFileNameA() - the path of a module's file, in UTF-8
+ * @hModule: NULL: the program
+ * @nSize:   bytes
+ *
+ * Return: how many were written, without the terminator; @nSize if the path was cut, between
+ * characters, which sets ERROR_INSUFFICIENT_BUFFER; 0 on failure
+ * Errors: ERROR_MOD_NOT_FOUND; ERROR_INVALID_PARAMETER: no place for the path.
+ */
+WINBASEAPI DWORD WINAPI GetModuleFileNameA(HMODULE hModule, LPSTR lpFilename, DWORD nSize);
+/** GetModuleFileNameW() - the same in UTF-16; @nSize and the value in units of it */
+WINBASEAPI DWORD WINAPI GetModuleFileNameW(HMODULE hModule, LPWSTR lpFilename, DWORD nSize);
+
+/**
+ * GetProcAddress() - the address of a function or variable that a module exports
+ * @hModule:    NULL: the program
+ * @lpProcName: its name; an ordinal number: ERROR_PROC_NOT_FOUND
+ *
+ * Only what the module has itself, not what it has from the libraries that it needs.
+ *
+ * Return: the address in the calling process, or NULL
+ * Errors: ERROR_MOD_NOT_FOUND, ERROR_PROC_NOT_FOUND.
+ */
+WINBASEAPI FARPROC WINAPI GetProcAddress(HMODULE hModule, LPCSTR lpProcName);
+
+#ifdef UNICODE
+#define LoadLibrary       LoadLibraryW
+#define LoadLibraryEx     LoadLibraryExW
+#define GetModuleHandle   GetModuleHandleW
+#define GetModuleFileName GetModuleFileNameW
+#else
+#define LoadLibrary       LoadLibraryA
+#define LoadLibraryEx     LoadLibraryExA
+#define GetModuleHandle   GetModuleHandleA
+#define GetModuleFileName GetModuleFileNameA
+#endif
 
 #ifdef __cplusplus
 }

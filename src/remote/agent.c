@@ -226,13 +226,63 @@ IN_AGENT static void copy_text(struct mailbox *box, const char *text)
 		*(volatile char *)&box->text[i] = text[i];
 }
 
+/* What dlopen() gives begins with these, in glibc and in musl: struct link_map of <link.h>. */
+struct library {
+	uint64_t offset, name, dynamic;
+};
+
+/* The loader adds offset to the addresses in the file, which may begin at another one than 0. */
+IN_AGENT static uint64_t where_it_begins(const struct agent *agent, const struct library *library)
+{
+	struct {
+		uint64_t file, base, symbol, address;
+	} found;
+	uint64_t arguments[6];
+
+	if (!library)
+		return 0;
+	arguments[0] = library->dynamic;
+	arguments[1] = (uint64_t)&found;
+	return (int)agent_call(agent->follow, arguments) ? found.base : library->offset;
+}
+
+/* Opened once more, because another library may be at its address by now: closed twice. */
+IN_AGENT static uint64_t close_library(const struct agent *agent, const struct library *library)
+{
+	uint64_t arguments[6];
+	int is_the_one;
+
+	if (!library)
+		return 0;
+	is_the_one = library->offset == agent->arguments[2];
+	arguments[0] = (uint64_t)library;
+	(void)agent_call(agent->follow, arguments);
+	if (is_the_one) /* refused if the program itself needs it: then it is not counted */
+		(void)agent_call(agent->follow, arguments);
+	return (uint64_t)is_the_one;
+}
+
+IN_AGENT static uint64_t find_value(const struct agent *agent)
+{
+	uint64_t result;
+
+	if (agent->value == AGENT_VALUE_GIVEN)
+		return agent->arguments[0];
+	result = agent_call(agent->function, agent->arguments);
+	if (agent->value == AGENT_VALUE_MODULE)
+		return where_it_begins(agent, (const struct library *)result);
+	if (agent->value == AGENT_VALUE_CLOSED)
+		return close_library(agent, (const struct library *)result);
+	return result;
+}
+
 IN_AGENT static void run(struct agent *agent, struct mailbox *box)
 {
 	struct opaque cleanup;
 	uint64_t value;
 
 	((push_function *)agent->cleanup_push)(&cleanup, agent->exit_entry, agent);
-	value = agent_call(agent->function, agent->arguments);
+	value = find_value(agent);
 	if ((agent->follow_when == AGENT_FOLLOW_ON_NULL && value == 0) ||
 	    (agent->follow_when == AGENT_FOLLOW_ON_NONZERO && (int)value != 0))
 		copy_text(box, (const char *)agent_call(agent->follow, agent->arguments));

@@ -44,6 +44,14 @@ enum agent_follow { /* when is agent.follow called for a text? */
 	AGENT_FOLLOW_ON_NONZERO = 2,  /* dlclose() */
 };
 
+enum agent_value { /* what the thread's value is */
+	AGENT_VALUE_RESULT = 0, /* the function's */
+	AGENT_VALUE_GIVEN = 1,  /* the first argument; nothing is called */
+	AGENT_VALUE_MODULE = 2, /* of dlopen(): where the library begins, or 0; follow is dladdr() */
+	AGENT_VALUE_CLOSED = 3, /* dlopen() with RTLD_NOLOAD, then closed once more than opened: is
+				   it 1?  follow is dlclose(); argument 2 is the library's l_addr */
+};
+
 #define AGENT_TEXT_BYTES 1024
 
 struct mailbox {
@@ -87,7 +95,7 @@ struct agent {
 	int32_t caller_pid;      /* as the target sees it; 0: it does not */
 	char name[16];
 	uint32_t heard;          /* by the caller: why there is no thread, or that it is too late for one */
-	uint32_t reserved2;
+	uint32_t value;          /* enum agent_value */
 
 	uint64_t mailbox_inode;  /* by which the target knows that memfd still is the mailbox's */
 	uint64_t mark;           /* by which the caller knows that this is what it has written */

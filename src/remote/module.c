@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* module.c - symbols, and shared libraries that come and go */
-#include "remote/call.h"
+#include "remote/module.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "remote/call.h"
 
 #define NEAR_MISSES 3
 
@@ -97,14 +99,13 @@ static int find_symbol(const struct tendril_target *target, const struct elf_mod
 	return 0;
 }
 
-/* Read anew every time: libraries come and go. */
-static int read_link_map(struct tendril_target *target, struct elf_modules *modules,
-			 struct tendril_error *error)
+int link_map_read(struct tendril_target *target, struct elf_modules *ret_modules,
+		  struct tendril_error *error)
 {
 	int64_t deadline = now_ns() + target->timeout_ms * (int64_t)NS_PER_MS;
 	int r;
 
-	while ((r = elf_modules_read(target->pid, modules)) == -EAGAIN && now_ns() < deadline)
+	while ((r = elf_modules_read(target->pid, ret_modules)) == -EAGAIN && now_ns() < deadline)
 		nap_ns(NS_PER_MS / 10); /* the loader is changing it at the moment */
 	if (r == -ENOEXEC)
 		return fail(error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_ARCHITECTURE,
@@ -126,7 +127,7 @@ static int read_symbol(struct tendril_target *target, const char *text, struct s
 		return fail(error, -EINVAL, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NO_SYMBOL,
 			    "%.100s is not a symbol: want name, library!name, name+0x10 or an address",
 			    text);
-	r = read_link_map(target, &modules, error);
+	r = link_map_read(target, &modules, error);
 	if (r < 0)
 		return r;
 	r = find_symbol(target, &modules, &parsed, ret, error);
@@ -258,7 +259,7 @@ static int find_library(struct tendril_target *target, const char *name, char *r
 {
 	struct elf_modules modules;
 	struct elf_module *module;
-	int r = read_link_map(target, &modules, error);
+	int r = link_map_read(target, &modules, error);
 
 	if (r < 0)
 		return r;

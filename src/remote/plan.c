@@ -85,6 +85,7 @@ static void fill_constants(struct plan *plan, const struct tendril_target *targe
 	agent->function = request->function;
 	agent->follow = request->follow;
 	agent->follow_when = request->follow_when;
+	agent->value = request->value;
 	agent->caller_pid = target->caller_pid;
 	agent->memfd = -1;
 	agent->mark = (uint64_t)now_ns();

@@ -17,6 +17,7 @@ struct plan_request {
 	size_t n_copies;
 	raddr_t follow;
 	enum agent_follow follow_when;
+	enum agent_value value; /* in another process only */
 	uint64_t stack_bytes;
 	bool is_suspended;
 };

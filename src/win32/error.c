@@ -40,6 +40,8 @@ static const struct {
 	{ -ENODATA, ERROR_NO_MORE_FILES },
 	{ -EMSGSIZE, ERROR_BAD_LENGTH },
 	{ -ENOBUFS, ERROR_INSUFFICIENT_BUFFER },
+	{ -ELIBACC, ERROR_MOD_NOT_FOUND },
+	{ -ELIBBAD, ERROR_PROC_NOT_FOUND },
 };
 
 DWORD error_to_win32(int code, const struct tendril_error *error)

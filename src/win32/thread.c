@@ -4,7 +4,7 @@
 
 #include "proc/proc.h"
 #include "remote/thread.h"
-#include "win32/win32_internal.h"
+#include "win32/library.h"
 
 #define MIB (1u << 20)
 
@@ -38,7 +38,7 @@ static int create(const struct object *process, struct object *object, uint64_t 
 	if (r == 0)
 		r = handle_room();
 	if (r == 0)
-		r = tendril_create(target, start, param, options, &remote, error);
+		r = stand_in_create(target, start, param, options, &remote, error);
 	if (r < 0)
 		return r == -EINVAL ? -ENOMEM : r; /* a size that no address space has */
 	object->fd = take_fd(&remote->fd);

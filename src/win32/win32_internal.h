@@ -10,6 +10,8 @@
  *   -EIO            a part of the memory is not there
  *   -EFAULT         a local pointer, or memory that is there but may not be used so
  *   -EADDRNOTAVAIL  not reserved, or reserved already
+ *   -ELIBACC        no such library
+ *   -ELIBBAD        no such function in it
  */
 #ifndef WIN32_INTERNAL_H
 #define WIN32_INTERNAL_H
