@@ -21,6 +21,7 @@ MAY_INCLUDE = {
     'win32': ['base', 'proc', 'arch', 'elf', 'tracee', 'remote'],
     'symbolize': ['base', 'proc', 'elf'],
     'monitor': ['base', 'proc'],
+    'pdh': ['base', 'proc', 'monitor'],
     'leaks': ['base', 'proc', 'symbolize'],
     'faults': ['base', 'proc', 'arch', 'elf', 'tracee', 'symbolize'],
 }

@@ -70,6 +70,7 @@ extern "C" {
 typedef int BOOL;
 typedef char CHAR;
 typedef unsigned char BYTE;
+typedef BYTE BOOLEAN;
 typedef uint16_t WCHAR; /* UTF-16, as on Windows; wchar_t has 32 bits here */
 typedef uint16_t WORD;
 typedef uint32_t DWORD;
@@ -104,6 +105,12 @@ typedef HANDLE *PHANDLE;
 typedef HANDLE *LPHANDLE;
 
 #define INVALID_HANDLE_VALUE ((HANDLE)(intptr_t)-1)
+
+/** Units of 100 ns since 1601-01-01 UTC, in two halves. */
+typedef struct _FILETIME {
+	DWORD dwLowDateTime;
+	DWORD dwHighDateTime;
+} FILETIME, *PFILETIME, *LPFILETIME;
 
 /** A loaded module: the address where it begins in its process. */
 typedef struct HINSTANCE__ *HINSTANCE;

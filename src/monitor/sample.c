@@ -178,6 +178,7 @@ int monitor_sampler_new(const struct monitor_options *options, struct monitor_sa
 		return -ENOMEM;
 	sampler->options = *options;
 	sampler->request.wanted = options->wanted ? options->wanted : (1u << MONITOR_COUNTERS) - 1;
+	sampler->request.holds_nothing = options->holds_nothing;
 	r = note_pids(sampler);
 	if (r == 0)
 		r = options->source == MONITOR_SOURCE_BEST ? open_best(sampler) :

@@ -77,6 +77,9 @@ struct monitor_options {
 	size_t n_selectors;
 	uint32_t wanted; /* counters, as bits; 0: all. Others may be left out, to save their cost */
 	enum monitor_source source;
+	/* No descriptors are held between two samples, which makes them dearer without BPF: for a library,
+	 * in whose process they would be counted. */
+	bool holds_nothing;
 };
 
 /* Return: 0, -ENOMEM, -ENOTSUP (that source is not to be had here; never for BEST), ... */

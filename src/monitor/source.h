@@ -33,6 +33,7 @@ struct source_request {
 	uint32_t wanted;  /* counters, as bits */
 	const pid_t *pids; /* in rising order, each once; NULL: every process */
 	size_t n_pids;
+	bool holds_nothing;
 };
 
 struct source {

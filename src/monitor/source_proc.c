@@ -481,7 +481,7 @@ static int open_state(const struct source_request *request, bool by_entries, voi
 		return -ENOMEM;
 	state->request = request;
 	state->by_entries = by_entries;
-	state->held_max = held_max();
+	state->held_max = request->holds_nothing ? 0 : held_max();
 	*ret_state = state;
 	return 0;
 }

@@ -65,6 +65,8 @@ struct proc_process {
 	pid_t ns_pid[PROC_NS_PID_MAX]; /* outermost first, the process's own last */
 	uint64_t resident_pages;
 	uint64_t cpu_ticks;    /* user and system time since its start */
+	uint64_t user_ticks, system_ticks; /* its parts */
+	uint64_t page_faults;  /* since its start, with and without reading a disk */
 };
 
 /* Return: 0, -ESRCH, -EACCES, -ENOMEM, -EIO (a /proc that we do not understand). */

@@ -16,7 +16,8 @@
 #define IDS_MAX (8u << 20)
 
 /* Fields of /proc/PID/stat behind the name: the third in proc(5) is number 0 here. */
-enum { STAT_STATE, STAT_PPID, STAT_SESSION = 3, STAT_FLAGS = 6, STAT_USER_TIME = 11,
+enum { STAT_STATE, STAT_PPID, STAT_SESSION = 3, STAT_FLAGS = 6, STAT_MINOR_FAULTS = 7,
+       STAT_MAJOR_FAULTS = 9, STAT_USER_TIME = 11,
        STAT_SYSTEM_TIME = 12, STAT_THREADS = 17,
        STAT_START = 19, STAT_VM = 20, STAT_RESIDENT = 21, STAT_N };
 
@@ -58,7 +59,10 @@ int proc_parse_stat(const char *text, size_t bytes, struct proc_process *process
 	process->start_ticks = field[STAT_START];
 	process->vm_bytes = field[STAT_VM];
 	process->resident_pages = field[STAT_RESIDENT];
-	process->cpu_ticks = field[STAT_USER_TIME] + field[STAT_SYSTEM_TIME];
+	process->user_ticks = field[STAT_USER_TIME];
+	process->system_ticks = field[STAT_SYSTEM_TIME];
+	process->cpu_ticks = process->user_ticks + process->system_ticks;
+	process->page_faults = field[STAT_MINOR_FAULTS] + field[STAT_MAJOR_FAULTS];
 	return 0;
 }
 
