@@ -15,7 +15,7 @@ BENCHES ?= bench bench_monitor bench_store bench_serve bench_watch bench_functio
 # The packages that are not there.
 MISSING = sh scripts/need.sh --missing build check
 
-.PHONY: all check demo demo-wine bench torture install clean sanitize help
+.PHONY: all check check-wine demo demo-wine bench torture install clean sanitize help
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -25,6 +25,7 @@ help:
 
 ## make           build into build/
 ## make check     install what is missing, build, run the tests; last line: N passed, N failed, N skipped
+## make check-wine the Win32 tests on Linux and, compiled for Windows, in Wine; both must agree
 ## make demo      the article's story on real processes
 ## make demo-wine Wine's CreateRemoteThread() beside ours; installs wine64 and mingw-w64
 ## make bench     the benchmarks, each beside its peer
@@ -56,6 +57,13 @@ check:
 	@$(MAKE) --no-print-directory all
 	@ninja -C $(BUILD) meson-test-prereq
 	@sh scripts/check.sh $(BUILD) $(TEST_JOBS) $(TESTS)
+
+# SECTIONS="crt wt": some of them.
+check-wine:
+	@sh scripts/need.sh build wine
+	@$(MAKE) --no-print-directory all
+	@ninja -C $(BUILD) win32-programs
+	@scripts/check-wine $(BUILD) $(SECTIONS)
 
 demo:
 	@sh scripts/need.sh build

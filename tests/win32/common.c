@@ -61,15 +61,9 @@ unsigned int target_runs(struct target *t, unsigned int n_more)
 	return (unsigned int)target_call(t, wait_for_runs, n_more);
 }
 
-static DWORD WINAPI open_gate_here(LPVOID n)
-{
-	gate_open(gate, (unsigned int)(uintptr_t)n);
-	return 1;
-}
-
 void target_open_gate(struct target *t, unsigned int n)
 {
-	CHECK_EQ(target_call(t, open_gate_here, n), 1);
+	CHECK_EQ(target_call(t, open_gate, n), 1);
 }
 
 void target_set(struct target *t, volatile LONG *variable, LONG to)
@@ -122,6 +116,7 @@ DWORD WINAPI add(LPVOID argument)
 DWORD WINAPI report(LPVOID argument)
 {
 	volatile double third = 1.0;
+	volatile __attribute__((aligned(16))) char aligned[16]; /* if the stack is */
 	char *copy = malloc(1000);
 	char text[64];
 
@@ -133,7 +128,7 @@ DWORD WINAPI report(LPVOID argument)
 	cell.thread_id = system_thread_id();
 	cell.process_id = system_process_id();
 	cell.argument = (uint64_t)(uintptr_t)argument;
-	cell.frame = (uint64_t)(uintptr_t)__builtin_frame_address(0);
+	cell.frame = (uint64_t)(uintptr_t)aligned;
 	cell.own_errno = (uint64_t)errno;
 	cell.fraction = (uint64_t)atoi(copy);
 	cell.copy = (uint64_t)own;
@@ -158,6 +153,24 @@ DWORD WINAPI gated(LPVOID argument)
 	gate_pass(gate);
 	note_run();
 	return (DWORD)(uintptr_t)argument;
+}
+
+DWORD WINAPI pass_gate(LPVOID unused)
+{
+	(void)unused;
+	return gate_pass(gate);
+}
+
+DWORD WINAPI open_gate(LPVOID n)
+{
+	gate_open(gate, (unsigned int)(uintptr_t)n);
+	return 1;
+}
+
+DWORD WINAPI own_value(LPVOID unused)
+{
+	(void)unused;
+	return (DWORD)own;
 }
 
 DWORD WINAPI spin(LPVOID variable)

@@ -88,6 +88,11 @@ static void child_kill(struct target *t)
 	WaitForSingleObject(t->channel->child, INFINITE);
 }
 
+void target_reap(struct target *t)
+{
+	(void)t;
+}
+
 /* Return: the code it ended with. */
 static DWORD child_wait(struct target *t)
 {
@@ -122,6 +127,36 @@ static DWORD count_regions(struct target *t)
 		at = (char *)information.BaseAddress + information.RegionSize;
 	}
 	return n;
+}
+
+#define HIGHEST_HANDLE 0x2000
+
+static DWORD WINAPI try_each_handle(LPVOID unused)
+{
+	DWORD count = 0, flags;
+
+	(void)unused;
+	for (uintptr_t value = 4; value <= HIGHEST_HANDLE; value += 4)
+		if (GetHandleInformation((HANDLE)value, &flags))
+			count++;
+	return count;
+}
+
+/* Wine 8.0 has GetProcessHandleCount() as a stub that says 0: there each value is tried. */
+static DWORD count_caller_handles(void)
+{
+	DWORD count = 0;
+
+	GetProcessHandleCount(GetCurrentProcess(), &count);
+	return count ? count : try_each_handle(NULL);
+}
+
+static DWORD count_handles(struct target *t)
+{
+	DWORD count = 0;
+
+	GetProcessHandleCount(t->process, &count);
+	return count ? count : (DWORD)target_call(t, try_each_handle, 0);
 }
 
 unsigned int gate_pass(struct gate *gate)
@@ -214,7 +249,6 @@ typedef int pipe_end;
 
 struct channel {
 	pipe_end to, from;
-	bool is_reaped;
 };
 
 struct gate {
@@ -286,6 +320,11 @@ static void child_kill(struct target *t)
 	waitid(P_PID, t->id, &info, WEXITED | WNOWAIT);
 }
 
+void target_reap(struct target *t)
+{
+	waitpid((pid_t)t->id, NULL, 0);
+}
+
 static DWORD child_wait(struct target *t)
 {
 	int status = 0;
@@ -326,6 +365,22 @@ static DWORD count_regions(struct target *t)
 		n += c == '\n';
 	fclose(file);
 	return n;
+}
+
+static DWORD count_caller_handles(void)
+{
+	DWORD count = 0;
+
+	GetProcessHandleCount(GetCurrentProcess(), &count);
+	return count;
+}
+
+static DWORD count_handles(struct target *t)
+{
+	DWORD count = 0;
+
+	GetProcessHandleCount(t->process, &count);
+	return count;
 }
 
 unsigned int gate_pass(struct gate *gate)
@@ -533,8 +588,8 @@ struct counts target_counts(struct target *t, bool with_regions)
 	counts.threads = target_threads(t);
 	if (with_regions)
 		counts.regions = count_regions(t);
-	GetProcessHandleCount(GetCurrentProcess(), &counts.caller_handles);
-	GetProcessHandleCount(t->process, &counts.handles);
+	counts.caller_handles = count_caller_handles();
+	counts.handles = count_handles(t);
 	return counts;
 }
 

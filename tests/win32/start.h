@@ -30,6 +30,8 @@ struct target *target_start(void);
 void target_end(struct target *t);
 /* End it at once.  The handle stays open, and the target must still be freed. */
 void target_kill(struct target *t);
+/* Take away what the system keeps of one that was ended for whoever started it (Linux: its zombie). */
+void target_reap(struct target *t);
 /* Forget a target that has ended, or ends now; close the handle. */
 void target_free(struct target *t);
 
@@ -52,7 +54,10 @@ struct counts {
 	DWORD caller_handles, handles, threads, regions;
 };
 
-/* regions costs more than the others; 0 unless wanted. */
+/*
+ * regions costs more than the others; 0 unless wanted.  Not while the target's main thread is in a
+ * call: it may have to count.
+ */
 struct counts target_counts(struct target *t, bool with_regions);
 DWORD target_threads(struct target *t);
 

@@ -127,6 +127,9 @@ DWORD WINAPI add(LPVOID sum);             /* a struct sum there */
 DWORD WINAPI report(LPVOID argument);     /* does what a full thread can, into cell; 1 */
 DWORD WINAPI use_stack(LPVOID bytes);     /* touches so much of its stack */
 DWORD WINAPI gated(LPVOID argument);      /* blocks in a read until gate_open(); counts, returns it */
+DWORD WINAPI pass_gate(LPVOID unused);    /* the same without a count; how often interrupted */
+DWORD WINAPI open_gate(LPVOID n);         /* what target_open_gate() has done by the main thread */
+DWORD WINAPI own_value(LPVOID unused);    /* a variable of each thread that report() increments; 17 */
 DWORD WINAPI spin(LPVOID variable);       /* until the LONG there is not 0; returns it */
 DWORD WINAPI counting(LPVOID variable);   /* increments the LONG there until the next one is not 0 */
 DWORD WINAPI crash(LPVOID address);       /* writes there */
