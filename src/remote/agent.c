@@ -128,6 +128,7 @@ IN_AGENT static long open_mailbox(struct agent *agent)
 	}
 	agent->mailbox_inode = inode_of(fd);
 	((struct mailbox *)agent->mailbox)->mark = agent->mark;
+	((struct mailbox *)agent->mailbox)->home_ip = agent->return_entry;
 	__atomic_store_n(&agent->memfd, (int32_t)fd, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -204,18 +205,32 @@ IN_AGENT static uint32_t wait_for_verdict(struct agent *agent, struct mailbox *b
 	return change_verdict(box, AGENT_VERDICT_NONE, AGENT_VERDICT_TOO_LATE);
 }
 
+/* Those who look for a parked thread find the record by what it waits for. */
+IN_AGENT static void show_record(struct park_record *park)
+{
+	park->kind = PARK_MAILBOX;
+	park->mark = PARK_MARK ^ (uint64_t)park;
+	store_release(&park->waits, 1);
+	(void)call3(__NR_futex, &park->waits, FUTEX_SHARED(FUTEX_WAKE), 1);
+}
+
 IN_AGENT static uint32_t wait_for_resume(struct agent *agent, struct mailbox *box)
 {
-	uint32_t verdict;
+	const struct agent_time *slice = agent->stays ? 0 : &agent->suspend;
+	uint32_t word;
 
+	show_record(&box->park);
 	for (;;) {
-		verdict = load_acquire(&box->verdict);
+		uint32_t verdict = load_acquire(&box->verdict);
+
 		if (verdict != AGENT_VERDICT_SUSPEND)
 			return verdict;
-		(void)call4(__NR_futex, &box->verdict, FUTEX_SHARED(FUTEX_WAIT),
-			    AGENT_VERDICT_SUSPEND, &agent->suspend);
-		/* Nobody else has the means to resume it. */
-		if (caller_is_gone(agent))
+		word = load_acquire(&box->park.word);
+		if (park_count(word) <= 0)
+			return change_verdict(box, AGENT_VERDICT_SUSPEND, AGENT_VERDICT_RUN);
+		(void)call4(__NR_futex, &box->park.word, FUTEX_SHARED(FUTEX_WAIT), word, slice);
+		/* Only its creator has promised to resume it. */
+		if (!agent->stays && caller_is_gone(agent))
 			return change_verdict(box, AGENT_VERDICT_SUSPEND, AGENT_VERDICT_LEAVE);
 	}
 }
@@ -229,13 +244,13 @@ IN_AGENT static void copy_text(struct mailbox *box, const char *text)
 IN_AGENT static void run(struct agent *agent, struct mailbox *box)
 {
 	struct opaque cleanup;
-	uint64_t value;
+	uint64_t value, unused;
 
 	((push_function *)agent->cleanup_push)(&cleanup, agent->exit_entry, agent);
-	value = agent_call(agent->function, agent->arguments);
+	value = agent_call(agent->function, agent->arguments, &box->home_sp);
 	if ((agent->follow_when == AGENT_FOLLOW_ON_NULL && value == 0) ||
 	    (agent->follow_when == AGENT_FOLLOW_ON_NONZERO && (int)value != 0))
-		copy_text(box, (const char *)agent_call(agent->follow, agent->arguments));
+		copy_text(box, (const char *)agent_call(agent->follow, agent->arguments, &unused));
 	((pop_function *)agent->cleanup_pop)(&cleanup, 0);
 	box->value = value;
 	store_release(&box->end, AGENT_RETURNED);
@@ -282,6 +297,7 @@ IN_AGENT struct agent *agent_thread(struct agent *agent)
 	uint32_t verdict = load_acquire(&agent->heard) ? AGENT_VERDICT_LEAVE
 						       : wait_for_verdict(agent, box);
 
+	box->tid = (int32_t)call1(__NR_gettid, 0);
 	close_mailbox(agent);
 	show_names(agent);
 	if (verdict == AGENT_VERDICT_SUSPEND)

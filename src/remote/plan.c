@@ -85,6 +85,7 @@ static void fill_constants(struct plan *plan, const struct tendril_target *targe
 	agent->function = request->function;
 	agent->follow = request->follow;
 	agent->follow_when = request->follow_when;
+	agent->stays = request->stays;
 	agent->caller_pid = target->caller_pid;
 	agent->memfd = -1;
 	agent->mark = (uint64_t)now_ns();
@@ -196,6 +197,7 @@ int plan_place(struct plan *plan, const struct tendril_target *target,
 	agent->mailbox = plan->mailbox_at;
 	agent->thread_entry = in_arena(plan, agent_thread_entry);
 	agent->exit_entry = in_arena(plan, agent_exit_entry);
+	agent->return_entry = in_arena(plan, agent_call_return);
 	if (agent->stack)
 		agent->stack = plan->arena + plan->code_bytes;
 	place_arguments(plan, request);

@@ -19,6 +19,7 @@ struct plan_request {
 	enum agent_follow follow_when;
 	uint64_t stack_bytes;
 	bool is_suspended;
+	bool stays; /* suspended, whatever becomes of the caller */
 };
 
 struct plan {
