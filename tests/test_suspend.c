@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test_suspend.c - threads of live victims suspended, resumed and ended; nothing stays, nothing is
+ * lost */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include <tendril/tendril.h>
+
+#include "support.h"
+
+#define WAIT_MS 10000
+
+struct world {
+	struct target victim;
+	struct tendril_target *target;
+	struct tendril_error error;
+	unsigned int flags;
+	int own_handles;
+	int own_threads;
+};
+
+static struct snapshot *before, *after;
+static struct world w; /* of the running test */
+static char why[WHY_BYTES];
+
+static const struct tendril_options patient = {.size = sizeof(patient), .timeout_ms = 30000};
+
+static int setup_group(void **state)
+{
+	before = snapshot_new();
+	after = snapshot_new();
+	return before && after ? 0 : -1;
+}
+
+static int teardown_group(void **state)
+{
+	snapshot_free(before);
+	snapshot_free(after);
+	return 0;
+}
+
+static uint64_t address_of(const char *symbol)
+{
+	uint64_t address = 0;
+
+	if (tendril_resolve(w.target, symbol, &address, &w.error) < 0)
+		fail_msg("tendril_resolve(%s): %s", symbol, w.error.text);
+	return address;
+}
+
+/* What the victim's C library keeps after its first thread is its own. */
+static void begin(const char *mode, unsigned int threads)
+{
+	struct target_start how = {.mode = mode, .threads = threads};
+
+	assert_int_equal(target_start(&w.victim, &how), 0);
+	w.flags = snapshot_flags_of(mode);
+	w.own_handles = count_handles(getpid());
+	w.own_threads = count_threads(getpid());
+	assert_int_equal(tendril_open(w.victim.pid, &patient, &w.target, &w.error), 0);
+	assert_int_equal(tendril_call(w.target, address_of("victim_pthread_works"), NULL, 0,
+				      WAIT_MS, NULL, &w.error),
+			 0);
+	if (!target_is_well(&w.victim, why))
+		fail_msg("%s", why);
+	assert_int_equal(snapshot_settle(before, after, w.victim.pid, w.flags), 0);
+}
+
+static void end(void)
+{
+	tendril_close(w.target);
+	w.target = NULL;
+	if (!target_is_well(&w.victim, why))
+		fail_msg("the target complains: %s", why);
+	if (!becomes_same(before, after, w.victim.pid, w.flags, 3000, why))
+		fail_msg("left in the target: %s", why);
+	assert_int_equal(count_handles(getpid()), w.own_handles);
+	assert_int_equal(count_threads(getpid()), w.own_threads);
+	target_end(&w.victim);
+}
+
+static uint32_t suspend(pid_t tid)
+{
+	uint32_t previous = 999;
+	int r = tendril_suspend(w.target, tid, &previous, &w.error);
+
+	if (r < 0)
+		fail_msg("%s: tendril_suspend: %d: %s", w.victim.mode, r, w.error.text);
+	return previous;
+}
+
+static uint32_t resume(pid_t tid)
+{
+	uint32_t previous = 999;
+	int r = tendril_resume(w.target, tid, &previous, &w.error);
+
+	if (r < 0)
+		fail_msg("%s: tendril_resume: %d: %s", w.victim.mode, r, w.error.text);
+	return previous;
+}
+
+static struct tendril_thread *create(const char *function, uint64_t param, uint32_t flags)
+{
+	const struct tendril_thread_options options = {.size = sizeof(options), .flags = flags};
+	struct tendril_thread *thread = NULL;
+	int r = tendril_create(w.target, address_of(function), param, &options, &thread, &w.error);
+
+	if (r < 0)
+		fail_msg("tendril_create(%s): %d: %s", function, r, w.error.text);
+	return thread;
+}
+
+static uint64_t finish(struct tendril_thread *thread)
+{
+	uint64_t value = 0;
+
+	assert_int_equal(tendril_thread_wait(thread, WAIT_MS), 0);
+	assert_int_equal(tendril_thread_value(thread, &value), 0);
+	tendril_thread_close(thread);
+	return value;
+}
+
+/* "running", or the call that it sleeps in and its arguments. */
+static void read_call(pid_t tid, char text[256])
+{
+	char path[64];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", (int)w.victim.pid, (int)tid);
+	text[0] = '\0';
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	(void)!fgets(text, 256, file);
+	(void)fclose(file);
+}
+
+/* As soon as it has gone to sleep. */
+static void assert_waits_in_futex(pid_t tid)
+{
+	int64_t deadline_ns = deadline_in_ms(WAIT_MS);
+	char text[256];
+
+	do {
+		read_call(tid, text);
+		if (strncmp(text, "202 ", 4) == 0)
+			return;
+	} while (support_again(deadline_ns));
+	fail_msg("%s: thread %d does not wait, but: %s", w.victim.mode, (int)tid, text);
+}
+
+/* --- suspend and resume ------------------------------------------------------------------ */
+
+static const char *const modes[] = {
+	"idle-epoll",	 "idle-epoll-timeout",
+	"idle-pause",	 "idle-nanosleep",
+	"idle-poll",	 "idle-select",
+	"idle-read",	 "idle-accept",
+	"idle-cond",	 "malloc",
+	"dlopen",	 "pthread",
+	"stdio",	 "fork",
+	"signals",	 "alarm-pause",
+	"alarm-suspend", "spin",
+	"gap",		 "rseq",
+};
+
+static void test_a_thread_goes_on_as_if_nothing_had_been(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(modes); i++)
+		for (unsigned int threads = 1; threads <= 4; threads += 3) {
+			begin(modes[i], threads);
+			for (int n = 0; n < 20; n++) {
+				assert_int_equal(suspend(w.victim.pid), 0);
+				assert_waits_in_futex(w.victim.pid);
+				assert_int_equal(resume(w.victim.pid), 1);
+			}
+			end();
+		}
+}
+
+static void test_a_thousand_times_in_a_row(void **state)
+{
+	static const char *const some[] = {"idle-nanosleep", "idle-poll", "idle-epoll",
+					   "spin",	     "malloc",	  "rseq"};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(some); i++) {
+		begin(some[i], 1);
+		for (int n = 0; n < 1000; n++) {
+			assert_int_equal(suspend(w.victim.pid), 0);
+			assert_int_equal(resume(w.victim.pid), 1);
+		}
+		end();
+	}
+}
+
+static void test_suspensions_are_counted(void **state)
+{
+	begin("idle-nanosleep", 1);
+	for (uint32_t n = 0; n < 127; n++)
+		assert_int_equal(suspend(w.victim.pid), n);
+	assert_int_equal(tendril_suspend(w.target, w.victim.pid, NULL, &w.error), -EOVERFLOW);
+	for (uint32_t n = 127; n > 0; n--) {
+		assert_waits_in_futex(w.victim.pid);
+		assert_int_equal(resume(w.victim.pid), n);
+	}
+	assert_int_equal(resume(w.victim.pid), 0);
+	end();
+}
+
+/* --- created suspended ------------------------------------------------------------------- */
+
+static void test_created_suspended_is_the_same_count(void **state)
+{
+	struct tendril_thread *thread;
+	pid_t tid;
+
+	begin("idle-epoll", 1);
+	thread = create("victim_count", 0, TENDRIL_THREAD_SUSPENDED | TENDRIL_THREAD_STAY);
+	tid = tendril_thread_tid(thread);
+	assert_int_equal(suspend(tid), 1);
+	assert_int_equal(suspend(tid), 2);
+	assert_int_equal(tendril_thread_resume(thread), 2);
+	assert_int_equal(resume(tid), 2);
+	assert_int_equal(target_ask_number(&w.victim, "count"), 0);
+	assert_int_equal(resume(tid), 1);
+	assert_int_equal(finish(thread), 1);
+	thread = create("victim_count", 0, TENDRIL_THREAD_SUSPENDED | TENDRIL_THREAD_STAY);
+	assert_int_equal(suspend(tendril_thread_tid(thread)), 1);
+	assert_int_equal(tendril_thread_resume(thread), 1);
+	assert_int_equal(tendril_thread_resume(thread), 0);
+	assert_int_equal(tendril_thread_resume(thread), -EALREADY);
+	assert_int_equal(finish(thread), 2);
+	end();
+}
+
+static void test_it_stays_suspended_when_its_handle_is_closed(void **state)
+{
+	struct tendril_thread *thread;
+	pid_t tid;
+
+	begin("idle-epoll", 1);
+	thread = create("victim_count", 0, TENDRIL_THREAD_SUSPENDED | TENDRIL_THREAD_STAY);
+	tid = tendril_thread_tid(thread);
+	tendril_thread_close(thread);
+	assert_waits_in_futex(tid);
+	assert_int_equal(target_ask_number(&w.victim, "count"), 0);
+	assert_int_equal(resume(tid), 1);
+	end();
+}
+
+/* A new thread is made although all are suspended; and they stay so. */
+static void test_a_thread_is_made_while_all_are_suspended(void **state)
+{
+	begin("idle-nanosleep", 1);
+	assert_int_equal(suspend(w.victim.pid), 0);
+	assert_int_equal(suspend(w.victim.pid), 1);
+	for (uint64_t n = 1; n <= 20; n++)
+		assert_int_equal(finish(create("victim_count", 0, 0)), n);
+	assert_waits_in_futex(w.victim.pid);
+	assert_int_equal(resume(w.victim.pid), 2);
+	assert_int_equal(resume(w.victim.pid), 1);
+	end();
+}
+
+#define TEST(name) cmocka_unit_test(name)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_thread_goes_on_as_if_nothing_had_been),
+		TEST(test_a_thousand_times_in_a_row),
+		TEST(test_suspensions_are_counted),
+		TEST(test_created_suspended_is_the_same_count),
+		TEST(test_it_stays_suspended_when_its_handle_is_closed),
+		TEST(test_a_thread_is_made_while_all_are_suspended),
+	};
+
+	return cmocka_run_group_tests_name("suspend", tests, setup_group, teardown_group);
+}
