@@ -272,6 +272,115 @@ static void test_a_thread_is_made_while_all_are_suspended(void **state)
 	end();
 }
 
+/* --- terminate --------------------------------------------------------------------------- */
+
+static const char *const endless[] = {"victim_spin", "victim_sleep", "victim_allocate",
+				      "victim_block", "victim_wait_for_lock"};
+
+static void terminate(struct tendril_thread *thread, uint64_t value)
+{
+	int r = tendril_thread_terminate(w.target, thread, value, &w.error);
+
+	if (r < 0)
+		fail_msg("%s: tendril_thread_terminate: %d: %s", w.victim.mode, r, w.error.text);
+}
+
+static void test_a_terminated_thread_of_ours_has_the_value_and_is_gone(void **state)
+{
+	begin("idle-epoll", 2);
+	for (size_t i = 0; i < ARRAY_LENGTH(endless); i++)
+		for (int n = 0; n < 20; n++) {
+			struct tendril_thread *thread = create(endless[i], 1, 0);
+
+			terminate(thread, 0xfedcba9876543210);
+			assert_int_equal(finish(thread), 0xfedcba9876543210);
+		}
+	end();
+}
+
+/* By the id alone, as of one that was made by somebody else. */
+static void test_a_strangers_thread_has_the_value_for_its_creator(void **state)
+{
+	begin("idle-epoll", 2);
+	for (size_t i = 0; i < ARRAY_LENGTH(endless); i++) {
+		struct tendril_thread *thread = create(endless[i], 1, 0);
+
+		assert_int_equal(
+			tendril_terminate(w.target, tendril_thread_tid(thread), 77, &w.error), 0);
+		assert_int_equal(finish(thread), 77);
+	}
+	end();
+}
+
+static void test_a_suspended_thread_can_be_terminated(void **state)
+{
+	begin("idle-epoll", 2);
+	for (size_t i = 0; i < ARRAY_LENGTH(endless); i++) {
+		struct tendril_thread *thread = create(endless[i], 1, 0);
+
+		assert_int_equal(suspend(tendril_thread_tid(thread)), 0);
+		terminate(thread, 5);
+		assert_int_equal(finish(thread), 5);
+	}
+	end();
+}
+
+static void test_one_that_never_ran_never_runs(void **state)
+{
+	const uint32_t flags[] = {TENDRIL_THREAD_SUSPENDED,
+				  TENDRIL_THREAD_SUSPENDED | TENDRIL_THREAD_STAY};
+
+	begin("idle-epoll", 2);
+	for (size_t i = 0; i < ARRAY_LENGTH(flags); i++) {
+		struct tendril_thread *thread = create("victim_count", 0, flags[i]);
+
+		terminate(thread, 5);
+		assert_int_equal(finish(thread), 5);
+		thread = create("victim_count", 0, flags[i]);
+		assert_int_equal(suspend(tendril_thread_tid(thread)), 1);
+		assert_int_equal(
+			tendril_terminate(w.target, tendril_thread_tid(thread), 6, &w.error), 0);
+		assert_int_equal(finish(thread), 6);
+	}
+	assert_int_equal(target_ask_number(&w.victim, "count"), 0);
+	end();
+}
+
+static void wait_until_gone(pid_t tid)
+{
+	int64_t deadline_ns = deadline_in_ms(WAIT_MS);
+
+	while (syscall(SYS_tgkill, w.victim.pid, tid, 0) == 0)
+		assert_true(support_again(deadline_ns));
+}
+
+static void test_a_thread_of_the_programs_own_can_be_terminated(void **state)
+{
+	begin("idle-epoll", 2);
+	for (int suspended = 0; suspended < 2; suspended++)
+		for (size_t i = 0; i < ARRAY_LENGTH(endless); i++) {
+			const struct tendril_argument function = {TENDRIL_INTEGER,
+								  .value = address_of(endless[i])};
+			uint64_t tid = 0;
+
+			assert_int_equal(tendril_call(w.target, address_of("victim_start"),
+						      &function, 1, WAIT_MS, &tid, &w.error),
+					 0);
+			if (suspended)
+				assert_int_equal(suspend((pid_t)tid), 0);
+			if (tendril_terminate(w.target, (pid_t)tid, 1, &w.error) < 0)
+				fail_msg("%s: %s", endless[i], w.error.text);
+			wait_until_gone((pid_t)tid);
+			assert_int_equal(tendril_terminate(w.target, (pid_t)tid, 1, &w.error),
+					 -ESRCH);
+		}
+	if (!target_is_well(&w.victim, why))
+		fail_msg("%s", why);
+	assert_int_equal(count_threads(w.victim.pid), 2);
+	tendril_close(w.target);
+	target_end(&w.victim);
+}
+
 #define TEST(name) cmocka_unit_test(name)
 
 int main(void)
@@ -283,6 +392,11 @@ int main(void)
 		TEST(test_created_suspended_is_the_same_count),
 		TEST(test_it_stays_suspended_when_its_handle_is_closed),
 		TEST(test_a_thread_is_made_while_all_are_suspended),
+		TEST(test_a_terminated_thread_of_ours_has_the_value_and_is_gone),
+		TEST(test_a_strangers_thread_has_the_value_for_its_creator),
+		TEST(test_a_suspended_thread_can_be_terminated),
+		TEST(test_one_that_never_ran_never_runs),
+		TEST(test_a_thread_of_the_programs_own_can_be_terminated),
 	};
 
 	return cmocka_run_group_tests_name("suspend", tests, setup_group, teardown_group);

@@ -313,6 +313,35 @@ TENDRIL_API int tendril_resume(struct tendril_target *target, pid_t tid, uint32_
 			       struct tendril_error *error);
 
 /**
+ * tendril_terminate() - end a thread of the target, without its consent
+ * @tid:   any of its threads, suspended ones included; also the calling one
+ * @value: what it seems to have returned: to pthread_join(3), or to tendril_thread_value() of one
+ *         that was made by this library, by whomever
+ *
+ * The thread ends at a point where it holds no lock of its libc, allocator or loader; one that is not
+ * there is let run on until it is.  What it holds of the program's own stays as it is, and its stack is
+ * freed as at any other end.  One that is made by this library seems to return from its function; one that was
+ * created suspended never runs it.  Others call pthread_exit() where they are: clean-up handlers that
+ * were pushed in C++'s way, destructors among them, are passed over.  Ending a process's last thread
+ * ends it.
+ *
+ * It ends after the call, not in it: tendril_thread_wait().
+ *
+ * Return: 0, or
+ *   -ESRCH    there is no such thread in the target, or it has ended
+ *   -EBUSY    it came to no such point until the options' timeout; or as tendril_suspend()
+ *   -EACCES   the kernel's access rules refuse
+ *   -ENOEXEC  no libc there, or none that could end a thread (glibc needs libgcc_s for that)
+ */
+TENDRIL_API int tendril_terminate(struct tendril_target *target, pid_t tid, uint64_t value,
+				  struct tendril_error *error);
+
+/** tendril_thread_terminate() - the same of a thread that was made in @target */
+TENDRIL_API int tendril_thread_terminate(struct tendril_target *target,
+					 struct tendril_thread *thread, uint64_t value,
+					 struct tendril_error *error);
+
+/**
  * tendril_thread_close() - let go of a thread, which goes on; NULL is allowed
  *
  * One that is still suspended leaves without having run, unless it is to stay (TENDRIL_THREAD_STAY).

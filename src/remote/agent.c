@@ -129,6 +129,9 @@ IN_AGENT static long open_mailbox(struct agent *agent)
 	agent->mailbox_inode = inode_of(fd);
 	((struct mailbox *)agent->mailbox)->mark = agent->mark;
 	((struct mailbox *)agent->mailbox)->home_ip = agent->return_entry;
+	((struct mailbox *)agent->mailbox)->park.kind = PARK_MAILBOX;
+	((struct mailbox *)agent->mailbox)->park.mark =
+		PARK_MARK ^ (agent->mailbox + offsetof(struct mailbox, park));
 	__atomic_store_n(&agent->memfd, (int32_t)fd, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -205,11 +208,8 @@ IN_AGENT static uint32_t wait_for_verdict(struct agent *agent, struct mailbox *b
 	return change_verdict(box, AGENT_VERDICT_NONE, AGENT_VERDICT_TOO_LATE);
 }
 
-/* Those who look for a parked thread find the record by what it waits for. */
-IN_AGENT static void show_record(struct park_record *park)
+IN_AGENT static void show_waiting(struct park_record *park)
 {
-	park->kind = PARK_MAILBOX;
-	park->mark = PARK_MARK ^ (uint64_t)park;
 	store_release(&park->waits, 1);
 	(void)call3(__NR_futex, &park->waits, FUTEX_SHARED(FUTEX_WAKE), 1);
 }
@@ -219,7 +219,7 @@ IN_AGENT static uint32_t wait_for_resume(struct agent *agent, struct mailbox *bo
 	const struct agent_time *slice = agent->stays ? 0 : &agent->suspend;
 	uint32_t word;
 
-	show_record(&box->park);
+	show_waiting(&box->park);
 	for (;;) {
 		uint32_t verdict = load_acquire(&box->verdict);
 

@@ -47,8 +47,6 @@ static uint32_t wait_for_resume(struct mailbox *box)
 {
 	uint32_t word;
 
-	box->park.kind = PARK_MAILBOX;
-	box->park.mark = PARK_MARK ^ (uintptr_t)&box->park;
 	__atomic_store_n(&box->park.waits, 1, __ATOMIC_RELEASE);
 	(void)syscall(SYS_futex, &box->park.waits, FUTEX_WAKE, 1, NULL, NULL, 0);
 	for (;;) {
@@ -101,6 +99,8 @@ static void *park_local(void *data)
 
 	local->tid = (pid_t)syscall(SYS_gettid);
 	local->box.tid = local->tid;
+	local->box.park.kind = PARK_MAILBOX;
+	local->box.park.mark = PARK_MARK ^ (uintptr_t)&local->box.park;
 	local->box.home_ip = (uintptr_t)agent_call_return;
 	__atomic_store_n(&local->is_parked, 1, __ATOMIC_RELEASE);
 	(void)syscall(SYS_futex, &local->is_parked, FUTEX_WAKE, 1, NULL, NULL, 0);

@@ -8,11 +8,12 @@
 
 #include "remote/guard.h"
 
-#define RETRY_NS	 200000
-#define STOP_PATIENCE_NS (50 * NS_PER_MS)
-#define MOMENT_NS	 20000
-#define REFUSALS_MAX	 100 /* by the kernel, though nobody traces the thread */
-#define SCOPE_RELATIONS	 1   /* of Yama: who is no ancestor needs the traced one's leave */
+#define RETRY_NS	  200000
+#define STOP_PATIENCE_NS  (50 * NS_PER_MS)
+#define MOMENT_FIRST_NS	  20000
+#define MOMENT_LONGEST_NS 400000
+#define REFUSALS_MAX	  100 /* by the kernel, though nobody traces the thread */
+#define SCOPE_RELATIONS	  1   /* of Yama: who is no ancestor needs the traced one's leave */
 
 static bool is_there(const struct seizure *s)
 {
@@ -106,7 +107,8 @@ int seizure_run_a_moment(struct seizure *s)
 	int r = tracee_resume(&s->tracee, false);
 
 	if (r == 0) {
-		nap_ns(MOMENT_NS);
+		nap_ns(s->moment_ns);
+		s->moment_ns = (s->moment_ns * 7 + now_ns()) % MOMENT_LONGEST_NS;
 		r = tracee_interrupt(&s->tracee, s->deadline_ns);
 	}
 	if (r == 0)
@@ -118,6 +120,17 @@ int seizure_run_a_moment(struct seizure *s)
 	(void)tracee_detach(
 		&s->tracee); /* the process was stopped meanwhile: with its own registers */
 	return r == -EBUSY ? explain(s, r) : r;
+}
+
+int seizure_refresh_maps(struct seizure *s)
+{
+	int r = tracee_restore(&s->tracee);
+
+	if (r == -ESRCH)
+		return has_ended(s);
+	(void)target_refresh_maps(s->target);
+	s->has_fresh_maps = true;
+	return seizure_stop(s);
 }
 
 static int run_work(void *data)
@@ -176,6 +189,8 @@ int seizure_run(struct tendril_target *target, pid_t tid, int (*work)(struct sei
 	s->work = work;
 	s->data = data;
 	s->result = -ECANCELED;
+	s->moment_ns = MOMENT_FIRST_NS;
+	s->has_fresh_maps = false;
 	if (tid <= 0 || !is_there(s))
 		s->result = has_ended(s);
 	else if (target->is_self)

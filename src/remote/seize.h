@@ -11,10 +11,11 @@ struct seizure {
 	int64_t deadline_ns;
 	struct tendril_error *error;
 	struct tracee tracee;
-	int (*work)(
-		struct seizure *seizure); /* begins with nothing seized, and leaves nothing so */
+	int (*work)(struct seizure *seizure); /* begins, and ends, with nothing seized */
 	void *data;
 	int result;
+	int64_t moment_ns;
+	bool has_fresh_maps;
 };
 
 /*
@@ -32,8 +33,13 @@ int seizure_run(struct tendril_target *target, pid_t tid, int (*work)(struct sei
  */
 int seizure_stop(struct seizure *seizure);
 
-/* Let it run for a moment, and stop it again; 0, or negative errno as seizure_stop(), nothing
- * seized. */
+/*
+ * Let it run for a moment, and stop it again: another moment each time, so that they keep no step
+ * with what it does.  Return: 0, or negative errno as seizure_stop(), nothing seized.
+ */
 int seizure_run_a_moment(struct seizure *seizure);
+
+/* As that, with a look at the mappings meanwhile, for which it has to be let go. */
+int seizure_refresh_maps(struct seizure *seizure);
 
 #endif /* REMOTE_SEIZE_H */

@@ -106,7 +106,6 @@ static int suspend_stopped(struct seizure *s, struct suspension *suspension, int
 
 static int suspend(struct seizure *s)
 {
-	bool has_fresh_maps = false;
 	int r = seizure_stop(s);
 
 	for (int looks = 0; r == 0; looks++) {
@@ -115,16 +114,9 @@ static int suspend(struct seizure *s)
 			return 0;
 		if (r < 0 || looks > LOOKS_MAX || now_ns() > s->deadline_ns)
 			break;
-		if (r == LOOK_NO_ROOM && !has_fresh_maps) {
-			/* A stack that was not there when the mappings were read, or has grown
-			 * since. */
-			(void)tracee_restore(&s->tracee);
-			(void)target_refresh_maps(s->target);
-			has_fresh_maps = true;
-			r = seizure_stop(s);
-		} else {
-			r = seizure_run_a_moment(s);
-		}
+		/* A stack that was not there when the mappings were read, or has grown since. */
+		r = r == LOOK_NO_ROOM && !s->has_fresh_maps ? seizure_refresh_maps(s)
+							    : seizure_run_a_moment(s);
 	}
 	if (s->tracee.seized)
 		(void)tracee_restore(&s->tracee);

@@ -72,13 +72,18 @@ static void take_suspensions(struct mailbox *box, uint32_t word, int n)
 	(void)syscall(SYS_futex, &box->park.word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-uint32_t thread_dismiss_suspended(struct mailbox *box)
+uint32_t thread_dismiss_suspended(struct mailbox *box, const uint64_t *value)
 {
 	uint32_t now = thread_change_verdict(box, AGENT_VERDICT_SUSPEND, AGENT_VERDICT_LEAVE);
-	uint32_t word = __atomic_load_n(&box->park.word, __ATOMIC_ACQUIRE);
 
-	if (now == AGENT_VERDICT_LEAVE)
-		take_suspensions(box, word, 1);
+	if (now != AGENT_VERDICT_LEAVE)
+		return now;
+	if (value) {
+		box->value = *value;
+		__atomic_store_n(&box->end, AGENT_RETURNED, __ATOMIC_RELEASE);
+	}
+	/* It has waited for another word, and looks at the verdict. */
+	take_suspensions(box, __atomic_load_n(&box->park.word, __ATOMIC_ACQUIRE), 1);
 	return now;
 }
 
@@ -245,7 +250,7 @@ void tendril_thread_close(struct tendril_thread *thread)
 		return;
 	/* Its creator alone has promised to resume it: it would stay for as long as the target does. */
 	if (thread->box && !thread->stays)
-		(void)thread_dismiss_suspended(thread->box);
+		(void)thread_dismiss_suspended(thread->box, NULL);
 	close_keeping_errno(thread->fd);
 	if (thread->local)
 		local_release(thread->local);

@@ -56,7 +56,10 @@ uint32_t thread_decide(struct mailbox *box, uint32_t from, uint32_t to);
 
 /* The verdict of a thread that waits for one: run, or be suspended once. */
 bool thread_commit(struct mailbox *box, bool is_suspended);
-/* One that has not run its function so far never will.  Its value is that; what the verdict is now. */
-uint32_t thread_dismiss_suspended(struct mailbox *box);
+/*
+ * One that is suspended since its creation never runs its function.  It ends without a value, or with
+ * *value.  What the verdict is now.
+ */
+uint32_t thread_dismiss_suspended(struct mailbox *box, const uint64_t *value);
 
 #endif /* REMOTE_THREAD_H */

@@ -13,6 +13,8 @@
 #define STACK_CHUNK_BYTES 16384
 #define STACK_SCAN_BYTES  (256 * 1024) /* a stack in use deeper than this is not judged */
 #define ALLOCATOR_SCAN_BYTES 4096
+#define HEAP_BYTES	 (64ul << 20)
+#define HEAP_HEAD_BYTES	 4096
 
 void safe_rules_add(struct safe_rules *rules, raddr_t low, raddr_t high)
 {
@@ -361,6 +363,30 @@ bool safe_point_here(const struct safe_rules *rules, const struct tracee *tracee
 	/* Asleep in a file call: on a pipe, a socket or a terminal, which no loader reads. */
 	return ok && stack_is_safe(rules, tracee,
 				   in_call && !tracee->interrupted && is_file_call(number));
+}
+
+/*
+ * glibc's own locks are in libc, the loader, or, of a further heap, in its first page; a heap begins at a
+ * multiple of its greatest size.  All others are somebody else's: whoever waits for one holds none of libc's.
+ */
+static bool is_own_lock(const struct safe_rules *rules, raddr_t lock)
+{
+	return !is_critical(rules, lock) && lock % HEAP_BYTES >= HEAP_HEAD_BYTES &&
+	       (lock < rules->allocator_low || lock >= rules->allocator_high);
+}
+
+bool safe_to_end(const struct safe_rules *rules, const struct tracee *tracee)
+{
+	const struct arch_state *state = &tracee->original;
+
+	if (safe_point_here(rules, tracee))
+		return true;
+	return rules->libc == ELF_LIBC_GLIBC && tracee->interrupted &&
+	       arch_syscall_number(state) == __NR_futex &&
+	       (arch_syscall_argument(state, 1) & FUTEX_CMD_MASK) == FUTEX_WAIT &&
+	       (uint32_t)arch_syscall_argument(state, 2) == 2 &&
+	       is_own_lock(rules, arch_syscall_argument(state, 0)) &&
+	       stack_is_safe(rules, tracee, false);
 }
 
 bool safe_stack_room(const struct safe_rules *rules, const struct tracee *tracee, size_t bytes)

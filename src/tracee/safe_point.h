@@ -50,6 +50,12 @@ enum safe_guess safe_guess(const struct safe_rules *rules, pid_t pid, pid_t tid)
 /* With the thread stopped. */
 bool safe_point_here(const struct safe_rules *rules, const struct tracee *tracee);
 
+/*
+ * May it end here, never to come back?  As above, or where it waits for a lock of the program's own: it
+ * would not do to call anything there, since that may come to wait for the same lock.
+ */
+bool safe_to_end(const struct safe_rules *rules, const struct tracee *tracee);
+
 /* Is it suspended, so that what it was interrupted in is below our feet, and may keep time? */
 bool safe_is_parked(const struct tracee *tracee);
 
