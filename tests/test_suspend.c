@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -195,7 +196,7 @@ static void test_a_thousand_times_in_a_row(void **state)
 
 	for (size_t i = 0; i < ARRAY_LENGTH(some); i++) {
 		begin(some[i], 1);
-		for (int n = 0; n < 1000; n++) {
+		for (int n = 0; n < (i == 0 ? 1000 : 200); n++) {
 			assert_int_equal(suspend(w.victim.pid), 0);
 			assert_int_equal(resume(w.victim.pid), 1);
 		}
@@ -381,9 +382,188 @@ static void test_a_thread_of_the_programs_own_can_be_terminated(void **state)
 	target_end(&w.victim);
 }
 
+/* --- the own process --------------------------------------------------------------------- */
+
+struct self {
+	struct tendril_target *target;
+	int handles;
+	int threads;
+};
+
+static struct self begin_self(void)
+{
+	struct self self = { .handles = count_handles(getpid()), .threads = count_threads(getpid()) };
+
+	assert_int_equal(tendril_open(getpid(), &patient, &self.target, &w.error), 0);
+	return self;
+}
+
+static void end_self(struct self *self)
+{
+	int64_t deadline_ns = deadline_in_ms(WAIT_MS);
+
+	tendril_close(self->target);
+	while (count_threads(getpid()) != self->threads)
+		assert_true(support_again(deadline_ns));
+	assert_int_equal(count_handles(getpid()), self->handles);
+}
+
+static atomic_ulong rounds;
+
+static void *own_spin(void *param)
+{
+	for (;;)
+		atomic_fetch_add(&rounds, 1);
+	return param;
+}
+
+static void *own_allocate(void *param)
+{
+	for (;; atomic_fetch_add(&rounds, 1)) {
+		void *volatile block = malloc(10000);
+
+		free(block);
+	}
+	return param;
+}
+
+static void *own_sleep(void *param)
+{
+	for (;; atomic_fetch_add(&rounds, 1))
+		(void)usleep(1000);
+	return param;
+}
+
+static void await_rounds(unsigned long more)
+{
+	unsigned long now = atomic_load(&rounds);
+	int64_t deadline_ns = deadline_in_ms(WAIT_MS);
+
+	while (atomic_load(&rounds) < now + more)
+		assert_true(support_again(deadline_ns));
+}
+
+/* Stands still while another thread gets on. */
+static void assert_stands_still(void)
+{
+	unsigned long now = atomic_load(&rounds);
+
+	for (int i = 0; i < 200; i++)
+		(void)sched_yield();
+	(void)usleep(5000);
+	assert_int_equal(atomic_load(&rounds), now);
+}
+
+static void *(*const own_endless[])(void *) = { own_spin, own_allocate, own_sleep };
+
+static void test_threads_of_the_own_process_are_suspended_and_ended(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(own_endless); i++) {
+		struct self self = begin_self();
+		struct tendril_thread *thread = NULL;
+		uint32_t previous = 9;
+		uint64_t value = 0;
+		pid_t tid;
+
+		assert_int_equal(tendril_create(self.target, (uintptr_t)own_endless[i], 0, NULL, &thread,
+						&w.error),
+				 0);
+		tid = tendril_thread_tid(thread);
+		for (int n = 0; n < 50; n++) {
+			await_rounds(1);
+			if (tendril_suspend(self.target, tid, &previous, &w.error) < 0)
+				fail_msg("%s", w.error.text);
+			assert_int_equal(previous, 0);
+			if (n % 10 == 0)
+				assert_stands_still();
+			assert_int_equal(tendril_resume(self.target, tid, &previous, &w.error), 0);
+			assert_int_equal(previous, 1);
+		}
+		await_rounds(1);
+		if (tendril_thread_terminate(self.target, thread, 12345, &w.error) < 0)
+			fail_msg("%s", w.error.text);
+		assert_int_equal(tendril_thread_wait(thread, WAIT_MS), 0);
+		assert_int_equal(tendril_thread_value(thread, &value), 0);
+		assert_int_equal(value, 12345);
+		tendril_thread_close(thread);
+		end_self(&self);
+	}
+}
+
+static _Atomic pid_t pthread_tid;
+
+static void *tell_and_sleep(void *param)
+{
+	atomic_store(&pthread_tid, gettid());
+	return own_sleep(param);
+}
+
+static void test_a_pthread_of_the_own_process_can_be_joined_when_ended(void **state)
+{
+	struct self self = begin_self();
+	pthread_t thread;
+	void *value = NULL;
+
+	atomic_store(&pthread_tid, 0);
+	assert_int_equal(pthread_create(&thread, NULL, tell_and_sleep, NULL), 0);
+	while (atomic_load(&pthread_tid) == 0)
+		(void)sched_yield();
+	await_rounds(1);
+	assert_int_equal(tendril_suspend(self.target, pthread_tid, NULL, &w.error), 0);
+	assert_stands_still();
+	if (tendril_terminate(self.target, pthread_tid, 99, &w.error) < 0)
+		fail_msg("%s", w.error.text);
+	assert_int_equal(pthread_join(thread, &value), 0);
+	assert_ptr_equal(value, (void *)99);
+	end_self(&self);
+}
+
+struct sleeper {
+	struct tendril_target *target;
+	_Atomic pid_t tid;
+	atomic_bool is_awake;
+	uint32_t previous;
+};
+
+static void *suspend_myself(void *param)
+{
+	struct sleeper *sleeper = param;
+
+	atomic_store(&sleeper->tid, gettid());
+	assert_int_equal(tendril_suspend(sleeper->target, gettid(), &sleeper->previous, NULL), 0);
+	atomic_store(&sleeper->is_awake, true);
+	return NULL;
+}
+
+static void test_a_thread_suspends_itself(void **state)
+{
+	struct self self = begin_self();
+	struct sleeper sleeper = { .target = self.target, .previous = 9 };
+	int64_t deadline_ns = deadline_in_ms(WAIT_MS);
+	uint32_t previous = 0;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, suspend_myself, &sleeper), 0);
+	while (previous == 0) {
+		assert_true(support_again(deadline_ns));
+		if (atomic_load(&sleeper.tid) &&
+		    tendril_suspend(self.target, sleeper.tid, &previous, NULL) == 0) {
+			assert_false(atomic_load(&sleeper.is_awake));
+			assert_int_equal(tendril_resume(self.target, sleeper.tid, NULL, NULL), 0);
+		}
+	}
+	assert_int_equal(previous, 1);
+	assert_int_equal(tendril_resume(self.target, sleeper.tid, &previous, NULL), 0);
+	assert_int_equal(previous, 1);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(atomic_load(&sleeper.is_awake));
+	assert_int_equal(sleeper.previous, 0);
+	end_self(&self);
+}
+
 #define TEST(name) cmocka_unit_test(name)
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_thread_goes_on_as_if_nothing_had_been),
@@ -397,7 +577,12 @@ int main(void)
 		TEST(test_a_suspended_thread_can_be_terminated),
 		TEST(test_one_that_never_ran_never_runs),
 		TEST(test_a_thread_of_the_programs_own_can_be_terminated),
+		TEST(test_threads_of_the_own_process_are_suspended_and_ended),
+		TEST(test_a_pthread_of_the_own_process_can_be_joined_when_ended),
+		TEST(test_a_thread_suspends_itself),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests_name("suspend", tests, setup_group, teardown_group);
 }
