@@ -195,12 +195,15 @@ TENDRIL_API int tendril_write(struct tendril_target *target, uint64_t address, c
 			      struct tendril_error *error);
 
 #define TENDRIL_THREAD_SUSPENDED 1u
+#define TENDRIL_THREAD_STAY	 2u
 
 /**
  * struct tendril_thread_options - what kind of thread; zero means default
  * @size:        sizeof(struct tendril_thread_options)
  * @flags:       TENDRIL_THREAD_SUSPENDED: it exists but does not run its
  *               function until tendril_thread_resume()
+ *               TENDRIL_THREAD_STAY: one that is suspended stays so when its handle is
+ *               closed or its creator ends; whoever may trace it can tendril_resume() it
  * @stack_bytes: 0: as much as the target's own threads get
  */
 struct tendril_thread_options {
@@ -267,13 +270,81 @@ TENDRIL_API int tendril_thread_wait(struct tendril_thread *thread, int64_t timeo
  */
 TENDRIL_API int tendril_thread_value(struct tendril_thread *thread, uint64_t *ret_value);
 
-/** tendril_thread_resume() - let a suspended thread run; 0, -EALREADY (it was), -ESRCH (gone) */
+/**
+ * tendril_thread_resume() - take one suspension back of a thread that was created suspended
+ *
+ * By memory that is shared with it: it is not stopped for that.
+ * Return: 0: it runs; n > 0: it was suspended further by tendril_suspend(), and is still n times;
+ * -EALREADY: it does not wait for its first resumption; -ESRCH: gone
+ */
 TENDRIL_API int tendril_thread_resume(struct tendril_thread *thread);
+
+/**
+ * tendril_suspend() - keep a thread of the target from running
+ * @tid:          any of its threads, also one that nobody here has made; also the calling one
+ * @ret_previous: may be NULL; how often it was suspended before
+ * @error:        may be NULL
+ *
+ * The thread runs no more of its program until it has been resumed as often as it was suspended, by
+ * whomever.  It is not traced meanwhile, nothing is mapped, and no handle is open: the count is on
+ * the thread's own stack, and stays when the caller ends.  A system call that it was in goes on
+ * when it is resumed, without EINTR, and one with a time limit ends when it would have (but epoll_wait(2)
+ * and the few others that the kernel gives no such help begin their time anew).  Signals to the thread
+ * wait.  It is stopped at a safe point if it comes to one within a millisecond or so, or else wherever it is, in
+ * malloc() perhaps: then whoever needs what it holds waits for it.
+ *
+ * Return: 0, or
+ *   -EOVERFLOW  it was suspended 127 times
+ *   -ESRCH      there is no such thread in the target, or it has ended
+ *   -EBUSY      traced, stopped, or uninterruptible until the options' timeout; or without room on a
+ *               stack that is its own
+ *   -EACCES     the kernel's access rules refuse, or the target's seccomp filter does
+ *   -ENOEXEC    no libc there
+ */
+TENDRIL_API int tendril_suspend(struct tendril_target *target, pid_t tid, uint32_t *ret_previous,
+				struct tendril_error *error);
+
+/**
+ * tendril_resume() - take one suspension of a thread back, whoever made it
+ * @ret_previous: may be NULL; how often it was suspended before; 0: it was not, and nothing was done
+ * Return: as tendril_suspend()
+ */
+TENDRIL_API int tendril_resume(struct tendril_target *target, pid_t tid, uint32_t *ret_previous,
+			       struct tendril_error *error);
+
+/**
+ * tendril_terminate() - end a thread of the target, without its consent
+ * @tid:   any of its threads, suspended ones included; also the calling one
+ * @value: what it seems to have returned: to pthread_join(3), or to tendril_thread_value() of one
+ *         that was made by this library, by whomever
+ *
+ * The thread ends at a point where it holds no lock of its libc, allocator or loader; one that is not
+ * there is let run on until it is.  What it holds of the program's own stays as it is, and its stack is
+ * freed as at any other end.  One that is made by this library seems to return from its function; one that was
+ * created suspended never runs it.  Others call pthread_exit() where they are: clean-up handlers that
+ * were pushed in C++'s way, destructors among them, are passed over.  Ending a process's last thread
+ * ends it.
+ *
+ * It ends after the call, not in it: tendril_thread_wait().
+ *
+ * Return: 0, or
+ *   -ESRCH    there is no such thread in the target, or it has ended
+ *   -EBUSY    it came to no such point until the options' timeout; or as tendril_suspend()
+ *   -EACCES   the kernel's access rules refuse
+ *   -ENOEXEC  no libc there, or none that could end a thread (glibc needs libgcc_s for that)
+ */
+TENDRIL_API int tendril_terminate(struct tendril_target *target, pid_t tid, uint64_t value,
+				  struct tendril_error *error);
+
+/** tendril_thread_terminate() - the same of a thread that was made in @target */
+TENDRIL_API int tendril_thread_terminate(struct tendril_target *target,
+					 struct tendril_thread *thread, uint64_t value,
+					 struct tendril_error *error);
 
 /**
  * tendril_thread_close() - let go of a thread, which goes on; NULL is allowed
  *
- * One that is still suspended leaves without having run: nobody could resume it any more.
+ * One that is still suspended leaves without having run, unless it is to stay (TENDRIL_THREAD_STAY).
  */
 TENDRIL_API void tendril_thread_close(struct tendril_thread *thread);
 

@@ -161,6 +161,47 @@ void arch_set_signal_return(struct arch_state *state, const struct arch_gadgets 
 			    raddr_t frame);
 
 /*
+ * A parked thread: two frames and a record, written below its stack.  It waits in futex(2) while a
+ * word of the record has a value, and returns to where it was when it has not.
+ */
+#define ARCH_PARK_RECORD_BYTES_MAX 512
+#define ARCH_PARK_BYTES_MAX	   (ARCH_XSTATE_BYTES_MAX + ARCH_PARK_RECORD_BYTES_MAX + 2048)
+
+struct arch_waiting {
+	size_t record_bytes;
+	size_t word_offset; /* in the record */
+	uint32_t value;
+};
+
+struct arch_park {
+	raddr_t stay;   /* where bytes[] belongs in the target, and the stack pointer is to be */
+	raddr_t record; /* whose bytes the caller fills in */
+	size_t n_bytes;
+	_Alignas(64) uint8_t bytes[ARCH_PARK_BYTES_MAX];
+};
+
+void arch_build_park(struct arch_park *park, const struct arch_state *original,
+		     const uint8_t text[ARCH_CALL_TEXT_BYTES], const struct arch_gadgets *gadgets,
+		     const struct arch_waiting *waiting);
+/* Prepare registers for the wait. */
+void arch_set_parked(struct arch_state *state, const struct arch_park *park,
+		     const struct arch_gadgets *gadgets, const struct arch_waiting *waiting);
+
+/* Where the record is, if the thread is parked; the caller looks whether there is one. */
+struct arch_parked {
+	raddr_t record[2]; /* of a thread that waits by frames */
+	raddr_t word;      /* what it waits for by a call of its own; 0: nothing */
+};
+void arch_find_parked(const struct arch_state *state, struct arch_parked *ret_parked);
+/* What to write where, so that it no longer returns to the wait but home. */
+void arch_park_turn(raddr_t record, raddr_t *ret_at, raddr_t *ret_home);
+
+/* Prepare registers for a function's call that does not return, and for the return from one.  The word
+ * at the stack pointer, where the first would return to, is the caller's to write. */
+void arch_set_call(struct arch_state *state, raddr_t function, uint64_t argument);
+void arch_set_return(struct arch_state *state, raddr_t ip, raddr_t sp, uint64_t value);
+
+/*
  * Look for signal frames among n words of stack at address sp.  Calls visit() with the
  * interrupted instruction pointer of each one that looks real; stops and returns false when it
  * returns false.

@@ -128,6 +128,10 @@ IN_AGENT static long open_mailbox(struct agent *agent)
 	}
 	agent->mailbox_inode = inode_of(fd);
 	((struct mailbox *)agent->mailbox)->mark = agent->mark;
+	((struct mailbox *)agent->mailbox)->home_ip = agent->return_entry;
+	((struct mailbox *)agent->mailbox)->park.kind = PARK_MAILBOX;
+	((struct mailbox *)agent->mailbox)->park.mark =
+		PARK_MARK ^ (agent->mailbox + offsetof(struct mailbox, park));
 	__atomic_store_n(&agent->memfd, (int32_t)fd, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -204,18 +208,29 @@ IN_AGENT static uint32_t wait_for_verdict(struct agent *agent, struct mailbox *b
 	return change_verdict(box, AGENT_VERDICT_NONE, AGENT_VERDICT_TOO_LATE);
 }
 
+IN_AGENT static void show_waiting(struct park_record *park)
+{
+	store_release(&park->waits, 1);
+	(void)call3(__NR_futex, &park->waits, FUTEX_SHARED(FUTEX_WAKE), 1);
+}
+
 IN_AGENT static uint32_t wait_for_resume(struct agent *agent, struct mailbox *box)
 {
-	uint32_t verdict;
+	const struct agent_time *slice = agent->stays ? 0 : &agent->suspend;
+	uint32_t word;
 
+	show_waiting(&box->park);
 	for (;;) {
-		verdict = load_acquire(&box->verdict);
+		uint32_t verdict = load_acquire(&box->verdict);
+
 		if (verdict != AGENT_VERDICT_SUSPEND)
 			return verdict;
-		(void)call4(__NR_futex, &box->verdict, FUTEX_SHARED(FUTEX_WAIT),
-			    AGENT_VERDICT_SUSPEND, &agent->suspend);
-		/* Nobody else has the means to resume it. */
-		if (caller_is_gone(agent))
+		word = load_acquire(&box->park.word);
+		if (park_count(word) <= 0)
+			return change_verdict(box, AGENT_VERDICT_SUSPEND, AGENT_VERDICT_RUN);
+		(void)call4(__NR_futex, &box->park.word, FUTEX_SHARED(FUTEX_WAIT), word, slice);
+		/* Only its creator has promised to resume it. */
+		if (!agent->stays && caller_is_gone(agent))
 			return change_verdict(box, AGENT_VERDICT_SUSPEND, AGENT_VERDICT_LEAVE);
 	}
 }
@@ -237,38 +252,42 @@ IN_AGENT static uint64_t where_it_begins(const struct agent *agent, const struct
 	struct {
 		uint64_t file, base, symbol, address;
 	} found;
-	uint64_t arguments[6];
+	uint64_t arguments[6], unused;
 
 	if (!library)
 		return 0;
 	arguments[0] = library->dynamic;
 	arguments[1] = (uint64_t)&found;
-	return (int)agent_call(agent->follow, arguments) ? found.base : library->offset;
+	return (int)agent_call(agent->follow, arguments, &unused) ? found.base : library->offset;
 }
 
 /* Opened once more, because another library may be at its address by now: closed twice. */
 IN_AGENT static uint64_t close_library(const struct agent *agent, const struct library *library)
 {
-	uint64_t arguments[6];
+	uint64_t arguments[6], unused;
 	int is_the_one;
 
 	if (!library)
 		return 0;
 	is_the_one = library->offset == agent->arguments[2];
 	arguments[0] = (uint64_t)library;
-	(void)agent_call(agent->follow, arguments);
+	(void)agent_call(agent->follow, arguments, &unused);
 	if (is_the_one) /* refused if the program itself needs it: then it is not counted */
-		(void)agent_call(agent->follow, arguments);
+		(void)agent_call(agent->follow, arguments, &unused);
 	return (uint64_t)is_the_one;
 }
 
-IN_AGENT static uint64_t find_value(const struct agent *agent)
+IN_AGENT static uint64_t find_value(const struct agent *agent, struct mailbox *box)
 {
-	uint64_t result;
+	/* What is done with a result of the loader's own must not be done with a code that the thread
+	 * was ended with: there it cannot be ended half way. */
+	int may_be_left = agent->value == AGENT_VALUE_RESULT;
+	uint64_t result, unused;
 
 	if (agent->value == AGENT_VALUE_GIVEN)
 		return agent->arguments[0];
-	result = agent_call(agent->function, agent->arguments);
+	result = agent_call(agent->function, agent->arguments,
+			    may_be_left ? &box->home_sp : &unused);
 	if (agent->value == AGENT_VALUE_MODULE)
 		return where_it_begins(agent, (const struct library *)result);
 	if (agent->value == AGENT_VALUE_CLOSED)
@@ -279,13 +298,13 @@ IN_AGENT static uint64_t find_value(const struct agent *agent)
 IN_AGENT static void run(struct agent *agent, struct mailbox *box)
 {
 	struct opaque cleanup;
-	uint64_t value;
+	uint64_t value, unused;
 
 	((push_function *)agent->cleanup_push)(&cleanup, agent->exit_entry, agent);
-	value = find_value(agent);
+	value = find_value(agent, box);
 	if ((agent->follow_when == AGENT_FOLLOW_ON_NULL && value == 0) ||
 	    (agent->follow_when == AGENT_FOLLOW_ON_NONZERO && (int)value != 0))
-		copy_text(box, (const char *)agent_call(agent->follow, agent->arguments));
+		copy_text(box, (const char *)agent_call(agent->follow, agent->arguments, &unused));
 	((pop_function *)agent->cleanup_pop)(&cleanup, 0);
 	box->value = value;
 	store_release(&box->end, AGENT_RETURNED);
@@ -332,6 +351,7 @@ IN_AGENT struct agent *agent_thread(struct agent *agent)
 	uint32_t verdict = load_acquire(&agent->heard) ? AGENT_VERDICT_LEAVE
 						       : wait_for_verdict(agent, box);
 
+	box->tid = (int32_t)call1(__NR_gettid, 0);
 	close_mailbox(agent);
 	show_names(agent);
 	if (verdict == AGENT_VERDICT_SUSPEND)

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "arch/agent_layout.h"
+#include "remote/park.h"
 
 enum agent_create { /* agent.created, written by the borrowed thread */
 	AGENT_CREATE_PENDING = 0,
@@ -61,6 +62,10 @@ struct mailbox {
 	int32_t reaper_tid;
 	uint32_t reserved;
 	uint64_t mark; /* the agent's */
+	struct park_record park;
+	uint64_t home_sp, home_ip; /* where the function returns to; home_sp 0: it does not run */
+	int32_t tid;               /* as the thread sees itself */
+	uint32_t reserved2;
 	char text[AGENT_TEXT_BYTES];
 };
 
@@ -81,7 +86,7 @@ struct agent {
 	uint32_t park_spins;        /* after so many looks without sleeping */
 	struct agent_time suspend;  /* how often a suspended one looks for its creator */
 
-	uint64_t thread_entry, exit_entry;
+	uint64_t thread_entry, exit_entry, return_entry;
 	uint64_t attr_init, attr_setdetachstate, attr_setstack, attr_setstacksize;
 	uint64_t pthread_create, getcpuclockid, cleanup_push, cleanup_pop;
 	uint64_t stack, stack_bytes; /* stack 0: libc allocates; stack_bytes 0: its default */
@@ -96,6 +101,8 @@ struct agent {
 	char name[16];
 	uint32_t heard;          /* by the caller: why there is no thread, or that it is too late for one */
 	uint32_t value;          /* enum agent_value */
+	uint32_t stays;          /* suspended, whatever becomes of its creator */
+	uint32_t reserved2;
 
 	uint64_t mailbox_inode;  /* by which the target knows that memfd still is the mailbox's */
 	uint64_t mark;           /* by which the caller knows that this is what it has written */
@@ -119,7 +126,10 @@ void agent_exit_entry(void);
 struct agent_way agent_borrow(struct agent *agent);
 struct agent *agent_thread(struct agent *agent);
 struct agent *agent_thread_exit(struct agent *agent);
-uint64_t agent_call(uint64_t function, const uint64_t arguments[6]);
+/* While it runs *ret_home is a stack pointer.  Who sets a thread's to that, with the instruction
+ * pointer at agent_call_return, has it return from here, with the value that is in the register. */
+uint64_t agent_call(uint64_t function, const uint64_t arguments[6], uint64_t *ret_home);
+void agent_call_return(void);
 long agent_spawn_reaper(int *gone, uint64_t arena, uint64_t bytes, uint64_t exit_loop,
 			int *ret_tid);
 

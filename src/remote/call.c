@@ -6,13 +6,15 @@
 static int check_thread_options(const struct tendril_thread_options *options,
 				struct plan_request *request, struct tendril_error *error)
 {
+	const uint32_t known = TENDRIL_THREAD_SUSPENDED | TENDRIL_THREAD_STAY;
+
 	if (!options)
 		return 0;
-	if (options->size < sizeof(*options) || options->flags & ~TENDRIL_THREAD_SUSPENDED ||
-	    options->reserved)
+	if (options->size < sizeof(*options) || options->flags & ~known || options->reserved)
 		return fail(error, -EINVAL, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NONE,
 			    "unknown flag, or size not set, in the thread's options");
 	request->is_suspended = options->flags & TENDRIL_THREAD_SUSPENDED;
+	request->stays = request->is_suspended && options->flags & TENDRIL_THREAD_STAY;
 	request->stack_bytes = options->stack_bytes;
 	return 0;
 }

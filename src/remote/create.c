@@ -8,11 +8,16 @@
 #include "remote/operation.h"
 #include "remote/reach.h"
 
+#include <linux/futex.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "base/fault.h"
+
+#define SUSPENSION_NS	    (1 * NS_PER_S)
+#define SUSPENSION_SLICE_NS (5 * NS_PER_MS)
 
 int stage_fails(struct operation *op, int code, enum tendril_stage stage, enum tendril_rule rule,
 		struct tendril_error *error, const char *what)
@@ -29,21 +34,37 @@ int stage_fails(struct operation *op, int code, enum tendril_stage stage, enum t
 		    strerror(-code));
 }
 
+/*
+ * A thread that is to stay suspended is found, by others than us, by what it waits for: so it has to
+ * have come there.  It may take a while to get a processor; then it is found a little later.
+ */
+static void await_suspension(struct operation *op)
+{
+	uint32_t *waits = &op->thread->box->park.waits;
+	int64_t deadline_ns = now_ns() + SUSPENSION_NS;
+	const struct timespec slice = { 0, SUSPENSION_SLICE_NS };
+
+	while (!__atomic_load_n(waits, __ATOMIC_ACQUIRE) && now_ns() < deadline_ns &&
+	       !target_has_ended(op->target))
+		(void)syscall(SYS_futex, waits, FUTEX_WAIT, 0, &slice, NULL, 0);
+}
+
 static int commit(struct operation *op, struct tendril_error *error)
 {
-	uint32_t verdict = op->request->is_suspended ? AGENT_VERDICT_SUSPEND : AGENT_VERDICT_RUN;
+	struct tendril_thread *thread = op->thread;
 	int r = FAULT_POINT("commit");
 
 	if (r < 0)
 		return fail(error, r, TENDRIL_STAGE_COMMIT, TENDRIL_RULE_NONE, "fault point");
 	/* The point of no return: whoever changes the word first, this or the thread's own
 	 * impatience, decides. */
-	if (thread_change_verdict(op->thread->box, AGENT_VERDICT_NONE, verdict) != verdict)
+	if (!thread_commit(thread->box, op->request->is_suspended))
 		return fail(error, -ETIMEDOUT, TENDRIL_STAGE_COMMIT, TENDRIL_RULE_NONE,
 			    "the new thread had waited too long for its verdict, and left");
 	op->decided_ns = now_ns();
 	undo_forget(&op->undo);
-	thread_wake(op->thread->box);
+	thread_wake(thread->box);
+	thread->stays = op->request->stays;
 	return 0;
 }
 
@@ -148,6 +169,8 @@ static void run_stages(struct operation *op)
 	 * also find by itself. */
 	if (op->tracee.seized)
 		(void)operation_fetch(op);
+	if (op->request->stays)
+		await_suspension(op);
 }
 
 /* All that touches the target, with naps that are as short as they are meant to be. */

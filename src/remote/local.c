@@ -23,8 +23,6 @@ struct local_thread {
 	uint8_t data[];
 };
 
-typedef uint64_t local_function(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
-
 static __thread struct local_thread *own;
 
 struct mailbox *local_own_mailbox(void)
@@ -44,6 +42,25 @@ static void wait_while(uint32_t *word, uint32_t value)
 		(void)syscall(SYS_futex, word, FUTEX_WAIT, value, NULL, NULL, 0);
 }
 
+/* As the agent does it (agent.c). */
+static uint32_t wait_for_resume(struct mailbox *box)
+{
+	uint32_t word;
+
+	__atomic_store_n(&box->park.waits, 1, __ATOMIC_RELEASE);
+	(void)syscall(SYS_futex, &box->park.waits, FUTEX_WAKE, 1, NULL, NULL, 0);
+	for (;;) {
+		uint32_t verdict = __atomic_load_n(&box->verdict, __ATOMIC_ACQUIRE);
+
+		if (verdict != AGENT_VERDICT_SUSPEND)
+			return verdict;
+		word = __atomic_load_n(&box->park.word, __ATOMIC_ACQUIRE);
+		if (park_count(word) <= 0)
+			return thread_change_verdict(box, AGENT_VERDICT_SUSPEND, AGENT_VERDICT_RUN);
+		(void)syscall(SYS_futex, &box->park.word, FUTEX_WAIT, word, NULL, NULL, 0);
+	}
+}
+
 /* pthread_exit() from the function, or a cancellation. */
 static void end_without_value(void *data)
 {
@@ -57,12 +74,11 @@ static void end_without_value(void *data)
 static void *run_local(void *data)
 {
 	struct local_thread *local = data;
-	local_function *function = (local_function *)(uintptr_t)local->request.function;
-	const uint64_t *a = local->arguments;
 
 	own = local;
 	pthread_cleanup_push(end_without_value, local);
-	local->box.value = function(a[0], a[1], a[2], a[3], a[4], a[5]);
+	local->box.value = agent_call(local->request.function, local->arguments,
+				      &local->box.home_sp);
 	pthread_cleanup_pop(0);
 	if ((local->request.follow_when == AGENT_FOLLOW_ON_NULL && !local->box.value) ||
 	    (local->request.follow_when == AGENT_FOLLOW_ON_NONZERO && (int)local->box.value)) {
@@ -82,10 +98,15 @@ static void *park_local(void *data)
 	struct local_thread *local = data;
 
 	local->tid = (pid_t)syscall(SYS_gettid);
+	local->box.tid = local->tid;
+	local->box.park.kind = PARK_MAILBOX;
+	local->box.park.mark = PARK_MARK ^ (uintptr_t)&local->box.park;
+	local->box.home_ip = (uintptr_t)agent_call_return;
 	__atomic_store_n(&local->is_parked, 1, __ATOMIC_RELEASE);
 	(void)syscall(SYS_futex, &local->is_parked, FUTEX_WAKE, 1, NULL, NULL, 0);
 	wait_while(&local->box.verdict, AGENT_VERDICT_NONE);
-	wait_while(&local->box.verdict, AGENT_VERDICT_SUSPEND);
+	if (local->box.verdict == AGENT_VERDICT_SUSPEND)
+		(void)wait_for_resume(&local->box);
 	if (local->box.verdict == AGENT_VERDICT_RUN)
 		return run_local(data);
 	local_release(local);
@@ -152,7 +173,7 @@ static void dismiss(struct local_thread *local)
 		nap_ns(NS_PER_MS / 10);
 }
 
-static int attach_and_commit(struct tendril_thread *thread, bool is_suspended)
+static int attach_and_commit(struct tendril_thread *thread, const struct plan_request *request)
 {
 	int r = FAULT_POINT("local-handle");
 
@@ -164,8 +185,11 @@ static int attach_and_commit(struct tendril_thread *thread, bool is_suspended)
 		dismiss(thread->local);
 		return r;
 	}
-	(void)thread_decide(thread->box, AGENT_VERDICT_NONE,
-			    is_suspended ? AGENT_VERDICT_SUSPEND : AGENT_VERDICT_RUN);
+	(void)thread_commit(thread->box, request->is_suspended);
+	thread_wake(thread->box);
+	thread->stays = request->stays;
+	if (request->stays) /* where others find it */
+		wait_while(&thread->box->park.waits, 0);
 	return 0;
 }
 
@@ -186,7 +210,7 @@ static int start_local(struct tendril_thread *thread, const struct plan_request 
 	wait_while(&thread->local->is_parked, 0);
 	thread->tid = thread->local->tid;
 	*stage = TENDRIL_STAGE_ATTACH;
-	return attach_and_commit(thread, request->is_suspended);
+	return attach_and_commit(thread, request);
 }
 
 int local_create(struct tendril_target *target, const struct plan_request *request,

@@ -86,6 +86,7 @@ static void fill_constants(struct plan *plan, const struct tendril_target *targe
 	agent->follow = request->follow;
 	agent->follow_when = request->follow_when;
 	agent->value = request->value;
+	agent->stays = request->stays;
 	agent->caller_pid = target->caller_pid;
 	agent->memfd = -1;
 	agent->mark = (uint64_t)now_ns();
@@ -197,6 +198,7 @@ int plan_place(struct plan *plan, const struct tendril_target *target,
 	agent->mailbox = plan->mailbox_at;
 	agent->thread_entry = in_arena(plan, agent_thread_entry);
 	agent->exit_entry = in_arena(plan, agent_exit_entry);
+	agent->return_entry = in_arena(plan, agent_call_return);
 	if (agent->stack)
 		agent->stack = plan->arena + plan->code_bytes;
 	place_arguments(plan, request);

@@ -169,7 +169,8 @@ static bool can_go_alone(const struct operation *op)
 
 	return !op->must_be_led && target->gadgets.store.at && target->may_copy &&
 	       target->own_pid > 0 && op->plan.data_bytes <= ALONE_BYTES_MAX &&
-	       !arch_keeps_time(&op->tracee.original) && FAULT_POINT("alone") == 0;
+	       !arch_keeps_time(&op->tracee.original) && !safe_is_parked(&op->tracee) &&
+	       FAULT_POINT("alone") == 0;
 }
 
 static int lay_way_in(struct operation *op)

@@ -162,7 +162,7 @@ static int try_threads(struct search *s, const pid_t *tids, size_t n, enum safe_
 static int try_all(struct search *s)
 {
 	static const enum safe_guess order[] = { SAFE_ASLEEP, SAFE_ASLEEP_EINTR, SAFE_RUNNING,
-						 SAFE_ASLEEP_TIMED };
+						 SAFE_ASLEEP_TIMED, SAFE_PARKED };
 	AUTO_FREE pid_t *tids = NULL;
 	size_t n = 0;
 	int r;

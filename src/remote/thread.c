@@ -53,6 +53,40 @@ uint32_t thread_decide(struct mailbox *box, uint32_t from, uint32_t to)
 	return now;
 }
 
+bool thread_commit(struct mailbox *box, bool is_suspended)
+{
+	uint32_t verdict = is_suspended ? AGENT_VERDICT_SUSPEND : AGENT_VERDICT_RUN;
+
+	if (is_suspended)
+		box->park.word = PARK_SUSPENDED_ONCE;
+	return thread_change_verdict(box, AGENT_VERDICT_NONE, verdict) == verdict;
+}
+
+/* The word that a suspended thread waits on becomes another one, of that count less @n. */
+static void take_suspensions(struct mailbox *box, uint32_t word, int n)
+{
+	while (!__atomic_compare_exchange_n(&box->park.word, &word,
+					    word + (uint32_t)n * PARK_RESUMED_ONCE, 0,
+					    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		;
+	(void)syscall(SYS_futex, &box->park.word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+uint32_t thread_dismiss_suspended(struct mailbox *box, const uint64_t *value)
+{
+	uint32_t now = thread_change_verdict(box, AGENT_VERDICT_SUSPEND, AGENT_VERDICT_LEAVE);
+
+	if (now != AGENT_VERDICT_LEAVE)
+		return now;
+	if (value) {
+		box->value = *value;
+		__atomic_store_n(&box->end, AGENT_RETURNED, __ATOMIC_RELEASE);
+	}
+	/* It has waited for another word, and looks at the verdict. */
+	take_suspensions(box, __atomic_load_n(&box->park.word, __ATOMIC_ACQUIRE), 1);
+	return now;
+}
+
 pid_t tendril_thread_tid(const struct tendril_thread *thread)
 {
 	return thread->tid;
@@ -166,17 +200,28 @@ int tendril_thread_value(struct tendril_thread *thread, uint64_t *ret_value)
 
 int thread_resume_by(struct tendril_thread *thread, int fd)
 {
-	uint32_t verdict;
+	struct mailbox *box = thread->box;
+	uint32_t word;
+	int left;
 
-	if (!thread->box)
-		return -EALREADY;
-	verdict = __atomic_load_n(&thread->box->verdict, __ATOMIC_ACQUIRE);
-	if (verdict == AGENT_VERDICT_RUN)
+	if (!box || __atomic_load_n(&box->verdict, __ATOMIC_ACQUIRE) == AGENT_VERDICT_RUN)
 		return -EALREADY;
 	if (has_exited(thread, fd, 0))
 		return -ESRCH;
-	verdict = thread_decide(thread->box, AGENT_VERDICT_SUSPEND, AGENT_VERDICT_RUN);
-	return verdict == AGENT_VERDICT_RUN ? 0 : -ESRCH;
+	word = __atomic_load_n(&box->park.word, __ATOMIC_ACQUIRE);
+	do {
+		left = park_count(word) - 1;
+		if (left < 0)
+			return -EALREADY;
+	} while (!__atomic_compare_exchange_n(&box->park.word, &word, word + PARK_RESUMED_ONCE, 0,
+					      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+	(void)syscall(SYS_futex, &box->park.word, FUTEX_WAKE, 1, NULL, NULL, 0);
+	if (left > 0)
+		return left;
+	return thread_change_verdict(box, AGENT_VERDICT_SUSPEND, AGENT_VERDICT_RUN) ==
+			       AGENT_VERDICT_RUN
+		       ? 0
+		       : -ESRCH;
 }
 
 int tendril_thread_resume(struct tendril_thread *thread)
@@ -203,9 +248,9 @@ void tendril_thread_close(struct tendril_thread *thread)
 {
 	if (!thread)
 		return;
-	/* Nobody else could resume it: it would stay for as long as the target does. */
-	if (thread->box)
-		(void)thread_decide(thread->box, AGENT_VERDICT_SUSPEND, AGENT_VERDICT_LEAVE);
+	/* Its creator alone has promised to resume it: it would stay for as long as the target does. */
+	if (thread->box && !thread->stays)
+		(void)thread_dismiss_suspended(thread->box, NULL);
 	close_keeping_errno(thread->fd);
 	if (thread->local)
 		local_release(thread->local);

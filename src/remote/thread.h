@@ -12,6 +12,7 @@ struct tendril_thread {
 	bool fd_is_process;
 	pid_t pid, tid;
 	bool same_pid_namespace;
+	bool stays; /* suspended, when its handle is closed */
 	raddr_t arena;
 	struct mailbox *box; /* shared with the thread; for one of our own process, private */
 	struct local_thread *local;
@@ -51,5 +52,14 @@ uint32_t thread_change_verdict(struct mailbox *box, uint32_t from, uint32_t to);
 void thread_wake(struct mailbox *box);
 /* Both. */
 uint32_t thread_decide(struct mailbox *box, uint32_t from, uint32_t to);
+
+
+/* The verdict of a thread that waits for one: run, or be suspended once. */
+bool thread_commit(struct mailbox *box, bool is_suspended);
+/*
+ * One that is suspended since its creation never runs its function.  It ends without a value, or with
+ * *value.  What the verdict is now.
+ */
+uint32_t thread_dismiss_suspended(struct mailbox *box, const uint64_t *value);
 
 #endif /* REMOTE_THREAD_H */

@@ -13,6 +13,8 @@
 #define STACK_CHUNK_BYTES 16384
 #define STACK_SCAN_BYTES  (256 * 1024) /* a stack in use deeper than this is not judged */
 #define ALLOCATOR_SCAN_BYTES 4096
+#define HEAP_BYTES	 (64ul << 20)
+#define HEAP_HEAD_BYTES	 4096
 
 void safe_rules_add(struct safe_rules *rules, raddr_t low, raddr_t high)
 {
@@ -145,11 +147,20 @@ static bool is_waiting_futex(enum elf_libc libc, uint64_t operation, uint64_t va
 
 	if (op == FUTEX_WAIT_BITSET || op == FUTEX_WAIT_REQUEUE_PI)
 		return true;
-	if (op != FUTEX_WAIT)
+	if (op != FUTEX_WAIT || v == UNSAFE_PARKED_VALUE)
 		return false;
+	if (v == SAFE_PARKED_VALUE)
+		return true;
 	if (libc == ELF_LIBC_MUSL)
 		return v <= 3 || v == UINT32_MAX || v == 0x80000000u;
 	return v != 2;
+}
+
+/* What is below it on the stack are our own frames, and what is above was judged then. */
+static bool is_parked_wait(long number, uint64_t op, uint64_t value)
+{
+	return number == __NR_futex && (op & FUTEX_CMD_MASK) == FUTEX_WAIT &&
+	       (uint32_t)value == SAFE_PARKED_VALUE;
 }
 
 static bool is_safe_call(const struct safe_rules *rules, long number, uint64_t op, uint64_t value)
@@ -214,6 +225,8 @@ enum safe_guess safe_guess(const struct safe_rules *rules, pid_t pid, pid_t tid)
 		return SAFE_RUNNING; /* blocked outside a system call: a page fault, say */
 	if (!is_safe_call(rules, number, a[1], a[2]))
 		return SAFE_UNLIKELY;
+	if (is_parked_wait(number, a[1], a[2]))
+		return SAFE_PARKED;
 	/* Calls on files may wait for a device, or a server, and not stop for anybody. */
 	if (!is_waiting_call(number) && number != __NR_futex && is_uninterruptible(pid, tid))
 		return SAFE_UNLIKELY;
@@ -314,6 +327,20 @@ static bool is_restarting(const struct tracee *tracee)
 	       arch_is_syscall_instruction(text);
 }
 
+bool safe_is_parked(const struct tracee *tracee)
+{
+	const struct arch_state *state = &tracee->original;
+
+	return is_parked_wait(arch_syscall_number(state), arch_syscall_argument(state, 1),
+			      arch_syscall_argument(state, 2));
+}
+
+bool safe_to_divert(const struct tracee *tracee)
+{
+	return !tracee->at_entry && !is_restarting(tracee) &&
+	       (tracee->interrupted || !is_in_restartable_sequence(tracee));
+}
+
 bool safe_point_here(const struct safe_rules *rules, const struct tracee *tracee)
 {
 	const struct arch_state *state = &tracee->original;
@@ -331,9 +358,35 @@ bool safe_point_here(const struct safe_rules *rules, const struct tracee *tracee
 				  arch_syscall_argument(state, 2));
 	else
 		ok = !is_critical(rules, arch_ip(state)) && !is_in_restartable_sequence(tracee);
+	if (in_call && safe_is_parked(tracee))
+		return true;
 	/* Asleep in a file call: on a pipe, a socket or a terminal, which no loader reads. */
 	return ok && stack_is_safe(rules, tracee,
 				   in_call && !tracee->interrupted && is_file_call(number));
+}
+
+/*
+ * glibc's own locks are in libc, the loader, or, of a further heap, in its first page; a heap begins at a
+ * multiple of its greatest size.  All others are somebody else's: whoever waits for one holds none of libc's.
+ */
+static bool is_own_lock(const struct safe_rules *rules, raddr_t lock)
+{
+	return !is_critical(rules, lock) && lock % HEAP_BYTES >= HEAP_HEAD_BYTES &&
+	       (lock < rules->allocator_low || lock >= rules->allocator_high);
+}
+
+bool safe_to_end(const struct safe_rules *rules, const struct tracee *tracee)
+{
+	const struct arch_state *state = &tracee->original;
+
+	if (safe_point_here(rules, tracee))
+		return true;
+	return rules->libc == ELF_LIBC_GLIBC && tracee->interrupted &&
+	       arch_syscall_number(state) == __NR_futex &&
+	       (arch_syscall_argument(state, 1) & FUTEX_CMD_MASK) == FUTEX_WAIT &&
+	       (uint32_t)arch_syscall_argument(state, 2) == 2 &&
+	       is_own_lock(rules, arch_syscall_argument(state, 0)) &&
+	       stack_is_safe(rules, tracee, false);
 }
 
 bool safe_stack_room(const struct safe_rules *rules, const struct tracee *tracee, size_t bytes)

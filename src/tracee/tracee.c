@@ -241,13 +241,16 @@ int tracee_resume(struct tracee *tracee, bool to_syscall)
 	return 0;
 }
 
-int tracee_block_signals(struct tracee *tracee)
+int tracee_set_signals(struct tracee *tracee, uint64_t mask)
 {
-	uint64_t all = UINT64_MAX;
-
-	if (ptrace(PTRACE_SETSIGMASK, tracee->tid, (void *)sizeof(all), &all) < 0)
+	if (ptrace(PTRACE_SETSIGMASK, tracee->tid, (void *)sizeof(mask), &mask) < 0)
 		return gone(tracee);
 	return 0;
+}
+
+int tracee_block_signals(struct tracee *tracee)
+{
+	return tracee_set_signals(tracee, UINT64_MAX);
 }
 
 int tracee_keep_running(struct tracee *tracee)

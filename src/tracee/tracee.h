@@ -58,6 +58,7 @@ int tracee_wait(struct tracee *tracee, int64_t deadline_ns, enum tracee_event *r
 
 /* From here on signals wait: a handler must not run, or jump away, in the middle of ours. */
 int tracee_block_signals(struct tracee *tracee);
+int tracee_set_signals(struct tracee *tracee, uint64_t mask);
 
 /* Let go; the registers are those that were last written. */
 int tracee_detach(struct tracee *tracee);

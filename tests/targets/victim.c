@@ -7,6 +7,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,67 @@ void *victim_release(void *param)
 	pthread_cond_broadcast(&gate_open);
 	pthread_mutex_unlock(&gate_lock);
 	return NULL;
+}
+
+/* --- what never returns by itself --- */
+
+static pthread_mutex_t taken = PTHREAD_MUTEX_INITIALIZER;
+
+void *victim_spin(void *param)
+{
+	for (volatile unsigned long n = 0;; n++)
+		;
+	return param;
+}
+
+void *victim_sleep(void *param)
+{
+	for (;;)
+		(void)poll(NULL, 0, 60000);
+	return param;
+}
+
+void *victim_allocate(void *param)
+{
+	for (size_t n = 1;; n = n * 13 % 100003) {
+		char *volatile block = malloc(n);
+
+		free(block);
+	}
+	return param;
+}
+
+void *victim_wait_for_lock(void *param)
+{
+	(void)pthread_mutex_lock(&taken); /* by the first one, which keeps it */
+	(void)pthread_mutex_lock(&taken);
+	return param;
+}
+
+static void *tell_id(void *param)
+{
+	void *(*const *function)(void *) = param;
+	void *(*run)(void *) = function[0];
+
+	atomic_store((_Atomic pid_t *)&function[1], gettid());
+	return run(NULL);
+}
+
+/* A thread of the program's own that runs the function; its id. */
+void *victim_start(void *param)
+{
+	void *(*shared[2])(void *) = { (void *(*)(void *))param, NULL };
+	pthread_attr_t attr;
+	pthread_t thread;
+	pid_t tid;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (pthread_create(&thread, &attr, tell_id, shared) != 0)
+		return NULL;
+	while ((tid = atomic_load((_Atomic pid_t *)&shared[1])) == 0)
+		(void)sched_yield();
+	return (void *)(intptr_t)tid;
 }
 
 /* Uses as many bytes of the stack as asked, every page of them. */

@@ -93,12 +93,38 @@ leave_arena:
 2:	ret
 	.size agent_exit_entry, . - agent_exit_entry
 
-/* uint64_t agent_call(uint64_t function, const uint64_t arguments[6]) */
+/*
+ * uint64_t agent_call(uint64_t function, const uint64_t arguments[6], uint64_t *ret_home)
+ *
+ * All that its caller relies on is on the stack, at *ret_home, so that the function can also be
+ * left from wherever it is.
+ */
 	.globl agent_call
 	.hidden agent_call
 	.type agent_call, @function
 agent_call:
-	subq	$8, %rsp
+	.cfi_startproc
+	pushq	%rbx
+	.cfi_adjust_cfa_offset 8
+	pushq	%rbp
+	.cfi_adjust_cfa_offset 8
+	pushq	%r12
+	.cfi_adjust_cfa_offset 8
+	pushq	%r13
+	.cfi_adjust_cfa_offset 8
+	pushq	%r14
+	.cfi_adjust_cfa_offset 8
+	pushq	%r15
+	.cfi_adjust_cfa_offset 8
+	pushq	%rdx
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rbx, 48
+	.cfi_rel_offset rbp, 40
+	.cfi_rel_offset r12, 32
+	.cfi_rel_offset r13, 24
+	.cfi_rel_offset r14, 16
+	.cfi_rel_offset r15, 8
+	movq	%rsp, (%rdx)
 	movq	%rdi, %r11
 	movq	%rsi, %r10
 	movq	0(%r10), %rdi
@@ -109,8 +135,33 @@ agent_call:
 	movq	40(%r10), %r9
 	xorl	%eax, %eax
 	call	*%r11
+	.globl agent_call_return
+	.hidden agent_call_return
+agent_call_return:
+	movq	(%rsp), %rdx
+	movq	$0, (%rdx)
 	addq	$8, %rsp
+	.cfi_adjust_cfa_offset -8
+	popq	%r15
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r15
+	popq	%r14
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r14
+	popq	%r13
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r13
+	popq	%r12
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore r12
+	popq	%rbp
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore rbp
+	popq	%rbx
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore rbx
 	ret
+	.cfi_endproc
 	.size agent_call, . - agent_call
 
 /*

@@ -208,6 +208,20 @@ void arch_set_entry(struct arch_state *state, raddr_t ip, raddr_t sp, raddr_t ar
 	r->eflags = EFLAGS_AT_ENTRY;
 }
 
+void arch_set_call(struct arch_state *state, raddr_t function, uint64_t argument)
+{
+	raddr_t sp = ((state->regs.rsp - ARCH_RED_ZONE_BYTES) & ~15ul) - 8;
+
+	arch_set_entry(state, function, sp, argument);
+	state->regs.rbp = 0;
+}
+
+void arch_set_return(struct arch_state *state, raddr_t ip, raddr_t sp, uint64_t value)
+{
+	arch_set_entry(state, ip, sp, 0);
+	state->regs.rax = value;
+}
+
 void arch_set_signal_return(struct arch_state *state, const struct arch_gadgets *gadgets,
 			    raddr_t frame)
 {

@@ -63,8 +63,8 @@ static uint64_t call_number(const struct user_regs_struct *r,
 	return __NR_nanosleep;
 }
 
-static void set_home(struct signal_frame *frame, const struct arch_state *original,
-		     const uint8_t text[ARCH_CALL_TEXT_BYTES])
+void signal_frame_set_home(struct signal_frame *frame, const struct arch_state *original,
+			   const uint8_t text[ARCH_CALL_TEXT_BYTES])
 {
 	const struct user_regs_struct *r = &original->regs;
 
@@ -134,8 +134,14 @@ static uint32_t frame_xstate_bytes(const struct arch_state *original, uint64_t *
 	return bytes_without_tiles(*ret_features);
 }
 
-/* The extended state, with the marks that rt_sigreturn(2) looks for. */
-static size_t put_xstate(uint8_t *out, const struct arch_state *original)
+size_t signal_frame_xstate_bytes(const struct arch_state *original)
+{
+	uint64_t features;
+
+	return frame_xstate_bytes(original, &features) + 4;
+}
+
+void signal_frame_put_xstate(uint8_t *out, const struct arch_state *original)
 {
 	uint64_t features;
 	uint32_t size = frame_xstate_bytes(original, &features);
@@ -148,7 +154,6 @@ static size_t put_xstate(uint8_t *out, const struct arch_state *original)
 	memcpy(out + SW_RESERVED + 8, &features, 8);
 	memcpy(out + SW_RESERVED + 16, &size, 4);
 	memcpy(out + size, &magic2, 4);
-	return size + 4;
 }
 
 /*
@@ -164,8 +169,7 @@ void arch_build_way_home(struct arch_way_home *way, const struct arch_state *ori
 			 const struct arch_gadgets *gadgets, const struct arch_arena *arena)
 {
 	struct signal_frame frames[3]; /* unmap, leave, home: ascending addresses */
-	uint64_t features;
-	size_t xstate_room = (frame_xstate_bytes(original, &features) + 4 + 63) & ~63ul;
+	size_t xstate_room = (signal_frame_xstate_bytes(original) + 63) & ~63ul;
 	raddr_t xstate = (original->regs.rsp - ARCH_RED_ZONE_BYTES - xstate_room) & ~63ul;
 	raddr_t first = (xstate - sizeof(frames)) & ~15ul;
 	raddr_t home = first + 2 * sizeof(frames[0]);
@@ -188,13 +192,13 @@ void arch_build_way_home(struct arch_way_home *way, const struct arch_state *ori
 	frames[1].call.rsi = arena->left;
 	frames[1].call.rip = gadgets->syscall_ret;
 	frames[1].call.rsp = home;
-	set_home(&frames[2], original, text);
+	signal_frame_set_home(&frames[2], original, text);
 	frames[2].uc_flags |= UC_FP_XSTATE;
 	frames[2].fpstate = xstate;
 
 	memset(way->bytes, 0, way->n_bytes);
 	memcpy(way->bytes, frames, sizeof(frames));
-	(void)put_xstate(way->bytes + (xstate - first), original);
+	signal_frame_put_xstate(way->bytes + (xstate - first), original);
 }
 
 bool arch_visit_signal_frames(const uint64_t *words, size_t n,

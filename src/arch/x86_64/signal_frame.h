@@ -36,5 +36,11 @@ struct signal_frame {
 
 /* A frame that blocks all signals and changes nothing else outside the registers. */
 void signal_frame_init(struct signal_frame *frame, const struct arch_gadgets *gadgets);
+/* One that restores the general registers and the signal mask, and makes an interrupted call again. */
+void signal_frame_set_home(struct signal_frame *frame, const struct arch_state *original,
+			   const uint8_t text[ARCH_CALL_TEXT_BYTES]);
+/* The extended state, with the marks that rt_sigreturn(2) looks for; how many bytes it takes. */
+size_t signal_frame_xstate_bytes(const struct arch_state *original);
+void signal_frame_put_xstate(uint8_t *out, const struct arch_state *original);
 
 #endif /* ARCH_X86_64_SIGNAL_FRAME_H */

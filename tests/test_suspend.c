@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test_suspend.c - threads of live victims suspended, resumed and ended; nothing stays, nothing is
+ * lost */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include <tendril/tendril.h>
+
+#include "support.h"
+
+#define WAIT_MS 10000
+
+struct world {
+	struct target victim;
+	struct tendril_target *target;
+	struct tendril_error error;
+	unsigned int flags;
+	int own_handles;
+	int own_threads;
+};
+
+static struct snapshot *before, *after;
+static struct world w; /* of the running test */
+static char why[WHY_BYTES];
+
+static const struct tendril_options patient = {.size = sizeof(patient), .timeout_ms = 30000};
+
+static int setup_group(void **state)
+{
+	before = snapshot_new();
+	after = snapshot_new();
+	return before && after ? 0 : -1;
+}
+
+static int teardown_group(void **state)
+{
+	snapshot_free(before);
+	snapshot_free(after);
+	return 0;
+}
+
+static uint64_t address_of(const char *symbol)
+{
+	uint64_t address = 0;
+
+	if (tendril_resolve(w.target, symbol, &address, &w.error) < 0)
+		fail_msg("tendril_resolve(%s): %s", symbol, w.error.text);
+	return address;
+}
+
+/* What the victim's C library keeps after its first thread is its own. */
+static void begin(const char *mode, unsigned int threads)
+{
+	struct target_start how = {.mode = mode, .threads = threads};
+
+	assert_int_equal(target_start(&w.victim, &how), 0);
+	w.flags = snapshot_flags_of(mode);
+	w.own_handles = count_handles(getpid());
+	w.own_threads = count_threads(getpid());
+	assert_int_equal(tendril_open(w.victim.pid, &patient, &w.target, &w.error), 0);
+	assert_int_equal(tendril_call(w.target, address_of("victim_pthread_works"), NULL, 0,
+				      WAIT_MS, NULL, &w.error),
+			 0);
+	if (!target_is_well(&w.victim, why))
+		fail_msg("%s", why);
+	assert_int_equal(snapshot_settle(before, after, w.victim.pid, w.flags), 0);
+}
+
+static void end(void)
+{
+	tendril_close(w.target);
+	w.target = NULL;
+	if (!target_is_well(&w.victim, why))
+		fail_msg("the target complains: %s", why);
+	if (!becomes_same(before, after, w.victim.pid, w.flags, 3000, why))
+		fail_msg("left in the target: %s", why);
+	assert_int_equal(count_handles(getpid()), w.own_handles);
+	assert_int_equal(count_threads(getpid()), w.own_threads);
+	target_end(&w.victim);
+}
+
+static uint32_t suspend(pid_t tid)
+{
+	uint32_t previous = 999;
+	int r = tendril_suspend(w.target, tid, &previous, &w.error);
+
+	if (r < 0)
+		fail_msg("%s: tendril_suspend: %d: %s", w.victim.mode, r, w.error.text);
+	return previous;
+}
+
+static uint32_t resume(pid_t tid)
+{
+	uint32_t previous = 999;
+	int r = tendril_resume(w.target, tid, &previous, &w.error);
+
+	if (r < 0)
+		fail_msg("%s: tendril_resume: %d: %s", w.victim.mode, r, w.error.text);
+	return previous;
+}
+
+static struct tendril_thread *create(const char *function, uint64_t param, uint32_t flags)
+{
+	const struct tendril_thread_options options = {.size = sizeof(options), .flags = flags};
+	struct tendril_thread *thread = NULL;
+	int r = tendril_create(w.target, address_of(function), param, &options, &thread, &w.error);
+
+	if (r < 0)
+		fail_msg("tendril_create(%s): %d: %s", function, r, w.error.text);
+	return thread;
+}
+
+static uint64_t finish(struct tendril_thread *thread)
+{
+	uint64_t value = 0;
+
+	assert_int_equal(tendril_thread_wait(thread, WAIT_MS), 0);
+	assert_int_equal(tendril_thread_value(thread, &value), 0);
+	tendril_thread_close(thread);
+	return value;
+}
+
+/* "running", or the call that it sleeps in and its arguments. */
+static void read_call(pid_t tid, char text[256])
+{
+	char path[64];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", (int)w.victim.pid, (int)tid);
+	text[0] = '\0';
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	(void)!fgets(text, 256, file);
+	(void)fclose(file);
+}
+
+/* As soon as it has gone to sleep. */
+static void assert_waits_in_futex(pid_t tid)
+{
+	int64_t deadline_ns = deadline_in_ms(WAIT_MS);
+	char text[256];
+
+	do {
+		read_call(tid, text);
+		if (strncmp(text, "202 ", 4) == 0)
+			return;
+	} while (support_again(deadline_ns));
+	fail_msg("%s: thread %d does not wait, but: %s", w.victim.mode, (int)tid, text);
+}
+
+/* --- suspend and resume ------------------------------------------------------------------ */
+
+static const char *const modes[] = {
+	"idle-epoll",	 "idle-epoll-timeout",
+	"idle-pause",	 "idle-nanosleep",
+	"idle-poll",	 "idle-select",
+	"idle-read",	 "idle-accept",
+	"idle-cond",	 "malloc",
+	"dlopen",	 "pthread",
+	"stdio",	 "fork",
+	"signals",	 "alarm-pause",
+	"alarm-suspend", "spin",
+	"gap",		 "rseq",
+};
+
+static void test_a_thread_goes_on_as_if_nothing_had_been(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(modes); i++)
+		for (unsigned int threads = 1; threads <= 4; threads += 3) {
+			begin(modes[i], threads);
+			for (int n = 0; n < 20; n++) {
+				assert_int_equal(suspend(w.victim.pid), 0);
+				assert_waits_in_futex(w.victim.pid);
+				assert_int_equal(resume(w.victim.pid), 1);
+			}
+			end();
+		}
+}
+
+static void test_a_thousand_times_in_a_row(void **state)
+{
+	static const char *const some[] = {"idle-nanosleep", "idle-poll", "idle-epoll",
+					   "spin",	     "malloc",	  "rseq"};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(some); i++) {
+		begin(some[i], 1);
+		for (int n = 0; n < (i == 0 ? 1000 : 200); n++) {
+			assert_int_equal(suspend(w.victim.pid), 0);
+			assert_int_equal(resume(w.victim.pid), 1);
+		}
+		end();
+	}
+}
+
+static void test_suspensions_are_counted(void **state)
+{
+	begin("idle-nanosleep", 1);
+	for (uint32_t n = 0; n < 127; n++)
+		assert_int_equal(suspend(w.victim.pid), n);
+	assert_int_equal(tendril_suspend(w.target, w.victim.pid, NULL, &w.error), -EOVERFLOW);
+	for (uint32_t n = 127; n > 0; n--) {
+		assert_waits_in_futex(w.victim.pid);
+		assert_int_equal(resume(w.victim.pid), n);
+	}
+	assert_int_equal(resume(w.victim.pid), 0);
+	end();
+}
+
+/* --- created suspended ------------------------------------------------------------------- */
+
+static void test_created_suspended_is_the_same_count(void **state)
+{
+	struct tendril_thread *thread;
+	pid_t tid;
+
+	begin("idle-epoll", 1);
+	thread = create("victim_count", 0, TENDRIL_THREAD_SUSPENDED | TENDRIL_THREAD_STAY);
+	tid = tendril_thread_tid(thread);
+	assert_int_equal(suspend(tid), 1);
+	assert_int_equal(suspend(tid), 2);
+	assert_int_equal(tendril_thread_resume(thread), 2);
+	assert_int_equal(resume(tid), 2);
+	assert_int_equal(target_ask_number(&w.victim, "count"), 0);
+	assert_int_equal(resume(tid), 1);
+	assert_int_equal(finish(thread), 1);
+	thread = create("victim_count", 0, TENDRIL_THREAD_SUSPENDED | TENDRIL_THREAD_STAY);
+	assert_int_equal(suspend(tendril_thread_tid(thread)), 1);
+	assert_int_equal(tendril_thread_resume(thread), 1);
+	assert_int_equal(tendril_thread_resume(thread), 0);
+	assert_int_equal(tendril_thread_resume(thread), -EALREADY);
+	assert_int_equal(finish(thread), 2);
+	end();
+}
+
+static void test_it_stays_suspended_when_its_handle_is_closed(void **state)
+{
+	struct tendril_thread *thread;
+	pid_t tid;
+
+	begin("idle-epoll", 1);
+	thread = create("victim_count", 0, TENDRIL_THREAD_SUSPENDED | TENDRIL_THREAD_STAY);
+	tid = tendril_thread_tid(thread);
+	tendril_thread_close(thread);
+	assert_waits_in_futex(tid);
+	assert_int_equal(target_ask_number(&w.victim, "count"), 0);
+	assert_int_equal(resume(tid), 1);
+	end();
+}
+
+/* A new thread is made although all are suspended; and they stay so. */
+static void test_a_thread_is_made_while_all_are_suspended(void **state)
+{
+	begin("idle-nanosleep", 1);
+	assert_int_equal(suspend(w.victim.pid), 0);
+	assert_int_equal(suspend(w.victim.pid), 1);
+	for (uint64_t n = 1; n <= 20; n++)
+		assert_int_equal(finish(create("victim_count", 0, 0)), n);
+	assert_waits_in_futex(w.victim.pid);
+	assert_int_equal(resume(w.victim.pid), 2);
+	assert_int_equal(resume(w.victim.pid), 1);
+	end();
+}
+
+/* --- terminate --------------------------------------------------------------------------- */
+
+static const char *const endless[] = {"victim_spin", "victim_sleep", "victim_allocate",
+				      "victim_block", "victim_wait_for_lock"};
+
+static void terminate(struct tendril_thread *thread, uint64_t value)
+{
+	int r = tendril_thread_terminate(w.target, thread, value, &w.error);
+
+	if (r < 0)
+		fail_msg("%s: tendril_thread_terminate: %d: %s", w.victim.mode, r, w.error.text);
+}
+
+static void test_a_terminated_thread_of_ours_has_the_value_and_is_gone(void **state)
+{
+	begin("idle-epoll", 2);
+	for (size_t i = 0; i < ARRAY_LENGTH(endless); i++)
+		for (int n = 0; n < 20; n++) {
+			struct tendril_thread *thread = create(endless[i], 1, 0);
+
+			terminate(thread, 0xfedcba9876543210);
+			assert_int_equal(finish(thread), 0xfedcba9876543210);
+		}
+	end();
+}
+
+/* By the id alone, as of one that was made by somebody else. */
+static void test_a_strangers_thread_has_the_value_for_its_creator(void **state)
+{
+	begin("idle-epoll", 2);
+	for (size_t i = 0; i < ARRAY_LENGTH(endless); i++) {
+		struct tendril_thread *thread = create(endless[i], 1, 0);
+
+		assert_int_equal(
+			tendril_terminate(w.target, tendril_thread_tid(thread), 77, &w.error), 0);
+		assert_int_equal(finish(thread), 77);
+	}
+	end();
+}
+
+static void test_a_suspended_thread_can_be_terminated(void **state)
+{
+	begin("idle-epoll", 2);
+	for (size_t i = 0; i < ARRAY_LENGTH(endless); i++) {
+		struct tendril_thread *thread = create(endless[i], 1, 0);
+
+		assert_int_equal(suspend(tendril_thread_tid(thread)), 0);
+		terminate(thread, 5);
+		assert_int_equal(finish(thread), 5);
+	}
+	end();
+}
+
+static void test_one_that_never_ran_never_runs(void **state)
+{
+	const uint32_t flags[] = {TENDRIL_THREAD_SUSPENDED,
+				  TENDRIL_THREAD_SUSPENDED | TENDRIL_THREAD_STAY};
+
+	begin("idle-epoll", 2);
+	for (size_t i = 0; i < ARRAY_LENGTH(flags); i++) {
+		struct tendril_thread *thread = create("victim_count", 0, flags[i]);
+
+		terminate(thread, 5);
+		assert_int_equal(finish(thread), 5);
+		thread = create("victim_count", 0, flags[i]);
+		assert_int_equal(suspend(tendril_thread_tid(thread)), 1);
+		assert_int_equal(
+			tendril_terminate(w.target, tendril_thread_tid(thread), 6, &w.error), 0);
+		assert_int_equal(finish(thread), 6);
+	}
+	assert_int_equal(target_ask_number(&w.victim, "count"), 0);
+	end();
+}
+
+static void wait_until_gone(pid_t tid)
+{
+	int64_t deadline_ns = deadline_in_ms(WAIT_MS);
+
+	while (syscall(SYS_tgkill, w.victim.pid, tid, 0) == 0)
+		assert_true(support_again(deadline_ns));
+}
+
+static void test_a_thread_of_the_programs_own_can_be_terminated(void **state)
+{
+	begin("idle-epoll", 2);
+	for (int suspended = 0; suspended < 2; suspended++)
+		for (size_t i = 0; i < ARRAY_LENGTH(endless); i++) {
+			const struct tendril_argument function = {TENDRIL_INTEGER,
+								  .value = address_of(endless[i])};
+			uint64_t tid = 0;
+
+			assert_int_equal(tendril_call(w.target, address_of("victim_start"),
+						      &function, 1, WAIT_MS, &tid, &w.error),
+					 0);
+			if (suspended)
+				assert_int_equal(suspend((pid_t)tid), 0);
+			if (tendril_terminate(w.target, (pid_t)tid, 1, &w.error) < 0)
+				fail_msg("%s: %s", endless[i], w.error.text);
+			wait_until_gone((pid_t)tid);
+			assert_int_equal(tendril_terminate(w.target, (pid_t)tid, 1, &w.error),
+					 -ESRCH);
+		}
+	if (!target_is_well(&w.victim, why))
+		fail_msg("%s", why);
+	assert_int_equal(count_threads(w.victim.pid), 2);
+	tendril_close(w.target);
+	target_end(&w.victim);
+}
+
+/* --- the own process --------------------------------------------------------------------- */
+
+struct self {
+	struct tendril_target *target;
+	int handles;
+	int threads;
+};
+
+static struct self begin_self(void)
+{
+	struct self self = { .handles = count_handles(getpid()), .threads = count_threads(getpid()) };
+
+	assert_int_equal(tendril_open(getpid(), &patient, &self.target, &w.error), 0);
+	return self;
+}
+
+static void end_self(struct self *self)
+{
+	int64_t deadline_ns = deadline_in_ms(WAIT_MS);
+
+	tendril_close(self->target);
+	while (count_threads(getpid()) != self->threads)
+		assert_true(support_again(deadline_ns));
+	assert_int_equal(count_handles(getpid()), self->handles);
+}
+
+static atomic_ulong rounds;
+
+static void *own_spin(void *param)
+{
+	for (;;)
+		atomic_fetch_add(&rounds, 1);
+	return param;
+}
+
+static void *own_allocate(void *param)
+{
+	for (;; atomic_fetch_add(&rounds, 1)) {
+		void *volatile block = malloc(10000);
+
+		free(block);
+	}
+	return param;
+}
+
+static void *own_sleep(void *param)
+{
+	for (;; atomic_fetch_add(&rounds, 1))
+		(void)usleep(1000);
+	return param;
+}
+
+static void await_rounds(unsigned long more)
+{
+	unsigned long now = atomic_load(&rounds);
+	int64_t deadline_ns = deadline_in_ms(WAIT_MS);
+
+	while (atomic_load(&rounds) < now + more)
+		assert_true(support_again(deadline_ns));
+}
+
+/* Stands still while another thread gets on. */
+static void assert_stands_still(void)
+{
+	unsigned long now = atomic_load(&rounds);
+
+	for (int i = 0; i < 200; i++)
+		(void)sched_yield();
+	(void)usleep(5000);
+	assert_int_equal(atomic_load(&rounds), now);
+}
+
+static void *(*const own_endless[])(void *) = { own_spin, own_allocate, own_sleep };
+
+static void test_threads_of_the_own_process_are_suspended_and_ended(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(own_endless); i++) {
+		struct self self = begin_self();
+		struct tendril_thread *thread = NULL;
+		uint32_t previous = 9;
+		uint64_t value = 0;
+		pid_t tid;
+
+		assert_int_equal(tendril_create(self.target, (uintptr_t)own_endless[i], 0, NULL, &thread,
+						&w.error),
+				 0);
+		tid = tendril_thread_tid(thread);
+		for (int n = 0; n < 50; n++) {
+			await_rounds(1);
+			if (tendril_suspend(self.target, tid, &previous, &w.error) < 0)
+				fail_msg("%s", w.error.text);
+			assert_int_equal(previous, 0);
+			if (n % 10 == 0)
+				assert_stands_still();
+			assert_int_equal(tendril_resume(self.target, tid, &previous, &w.error), 0);
+			assert_int_equal(previous, 1);
+		}
+		await_rounds(1);
+		if (tendril_thread_terminate(self.target, thread, 12345, &w.error) < 0)
+			fail_msg("%s", w.error.text);
+		assert_int_equal(tendril_thread_wait(thread, WAIT_MS), 0);
+		assert_int_equal(tendril_thread_value(thread, &value), 0);
+		assert_int_equal(value, 12345);
+		tendril_thread_close(thread);
+		end_self(&self);
+	}
+}
+
+static _Atomic pid_t pthread_tid;
+
+static void *tell_and_sleep(void *param)
+{
+	atomic_store(&pthread_tid, gettid());
+	return own_sleep(param);
+}
+
+static void test_a_pthread_of_the_own_process_can_be_joined_when_ended(void **state)
+{
+	struct self self = begin_self();
+	pthread_t thread;
+	void *value = NULL;
+
+	atomic_store(&pthread_tid, 0);
+	assert_int_equal(pthread_create(&thread, NULL, tell_and_sleep, NULL), 0);
+	while (atomic_load(&pthread_tid) == 0)
+		(void)sched_yield();
+	await_rounds(1);
+	assert_int_equal(tendril_suspend(self.target, pthread_tid, NULL, &w.error), 0);
+	assert_stands_still();
+	if (tendril_terminate(self.target, pthread_tid, 99, &w.error) < 0)
+		fail_msg("%s", w.error.text);
+	assert_int_equal(pthread_join(thread, &value), 0);
+	assert_ptr_equal(value, (void *)99);
+	end_self(&self);
+}
+
+struct sleeper {
+	struct tendril_target *target;
+	_Atomic pid_t tid;
+	atomic_bool is_awake;
+	uint32_t previous;
+};
+
+static void *suspend_myself(void *param)
+{
+	struct sleeper *sleeper = param;
+
+	atomic_store(&sleeper->tid, gettid());
+	assert_int_equal(tendril_suspend(sleeper->target, gettid(), &sleeper->previous, NULL), 0);
+	atomic_store(&sleeper->is_awake, true);
+	return NULL;
+}
+
+static void test_a_thread_suspends_itself(void **state)
+{
+	struct self self = begin_self();
+	struct sleeper sleeper = { .target = self.target, .previous = 9 };
+	int64_t deadline_ns = deadline_in_ms(WAIT_MS);
+	uint32_t previous = 0;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, suspend_myself, &sleeper), 0);
+	while (previous == 0) {
+		assert_true(support_again(deadline_ns));
+		if (atomic_load(&sleeper.tid) &&
+		    tendril_suspend(self.target, sleeper.tid, &previous, NULL) == 0) {
+			assert_false(atomic_load(&sleeper.is_awake));
+			assert_int_equal(tendril_resume(self.target, sleeper.tid, NULL, NULL), 0);
+		}
+	}
+	assert_int_equal(previous, 1);
+	assert_int_equal(tendril_resume(self.target, sleeper.tid, &previous, NULL), 0);
+	assert_int_equal(previous, 1);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(atomic_load(&sleeper.is_awake));
+	assert_int_equal(sleeper.previous, 0);
+	end_self(&self);
+}
+
+#define TEST(name) cmocka_unit_test(name)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_thread_goes_on_as_if_nothing_had_been),
+		TEST(test_a_thousand_times_in_a_row),
+		TEST(test_suspensions_are_counted),
+		TEST(test_created_suspended_is_the_same_count),
+		TEST(test_it_stays_suspended_when_its_handle_is_closed),
+		TEST(test_a_thread_is_made_while_all_are_suspended),
+		TEST(test_a_terminated_thread_of_ours_has_the_value_and_is_gone),
+		TEST(test_a_strangers_thread_has_the_value_for_its_creator),
+		TEST(test_a_suspended_thread_can_be_terminated),
+		TEST(test_one_that_never_ran_never_runs),
+		TEST(test_a_thread_of_the_programs_own_can_be_terminated),
+		TEST(test_threads_of_the_own_process_are_suspended_and_ended),
+		TEST(test_a_pthread_of_the_own_process_can_be_joined_when_ended),
+		TEST(test_a_thread_suspends_itself),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests_name("suspend", tests, setup_group, teardown_group);
+}
