@@ -176,7 +176,7 @@ static bool loses_time(long number, const uint64_t arguments[6])
 	}
 }
 
-static bool is_uninterruptible(pid_t pid, pid_t tid)
+bool safe_is_uninterruptible(pid_t pid, pid_t tid)
 {
 	char path[64], text[512];
 	AUTO_CLOSE int fd = -1;
@@ -215,7 +215,7 @@ enum safe_guess safe_guess(const struct safe_rules *rules, pid_t pid, pid_t tid)
 	if (!is_safe_call(rules, number, a[1], a[2]))
 		return SAFE_UNLIKELY;
 	/* Calls on files may wait for a device, or a server, and not stop for anybody. */
-	if (!is_waiting_call(number) && number != __NR_futex && is_uninterruptible(pid, tid))
+	if (!is_waiting_call(number) && number != __NR_futex && safe_is_uninterruptible(pid, tid))
 		return SAFE_UNLIKELY;
 	if (loses_time(number, a))
 		return SAFE_ASLEEP_TIMED;
@@ -334,6 +334,11 @@ bool safe_point_here(const struct safe_rules *rules, const struct tracee *tracee
 	/* Asleep in a file call: on a pipe, a socket or a terminal, which no loader reads. */
 	return ok && stack_is_safe(rules, tracee,
 				   in_call && !tracee->interrupted && is_file_call(number));
+}
+
+bool safe_call_here(const struct tracee *tracee)
+{
+	return !tracee->at_entry && !is_restarting(tracee) && !is_in_restartable_sequence(tracee);
 }
 
 bool safe_stack_room(const struct safe_rules *rules, const struct tracee *tracee, size_t bytes)

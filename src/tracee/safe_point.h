@@ -39,8 +39,15 @@ enum safe_guess {
 };
 enum safe_guess safe_guess(const struct safe_rules *rules, pid_t pid, pid_t tid);
 
+/* May it be stopped at all?  One that waits for a device does not, for anybody. */
+bool safe_is_uninterruptible(pid_t pid, pid_t tid);
+
 /* With the thread stopped. */
 bool safe_point_here(const struct safe_rules *rules, const struct tracee *tracee);
+
+/* The same for a thread that shall only make system calls: it may hold any lock, but must be one
+ * that finds its way home by a signal return, should we die. */
+bool safe_call_here(const struct tracee *tracee);
 
 /* Is there room for bytes below its stack pointer, on what surely is its stack? */
 bool safe_stack_room(const struct safe_rules *rules, const struct tracee *tracee, size_t bytes);
