@@ -45,6 +45,7 @@ struct tendril_target {
 	uint64_t permitted[8];             /* one bit a system call that they are known to permit */
 	uint64_t default_stack_bytes;
 	void *guard_stack; /* guard.h; NULL until it is needed */
+	void *keeper;      /* of who keeps it between calls, and lends it a pidfd for each */
 	pid_t caller_tid;  /* the thread whose call this is: a guard works in its name */
 	struct target_tracer {
 		pid_t tid;
