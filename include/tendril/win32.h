@@ -216,6 +216,10 @@ typedef PPROC_THREAD_ATTRIBUTE_LIST LPPROC_THREAD_ATTRIBUTE_LIST;
 #define MEM_RESERVE  0x00002000u
 #define MEM_DECOMMIT 0x00004000u
 #define MEM_RELEASE  0x00008000u
+#define MEM_FREE     0x00010000u /* these in MEMORY_BASIC_INFORMATION only */
+#define MEM_PRIVATE  0x00020000u
+#define MEM_MAPPED   0x00040000u
+#define MEM_IMAGE    0x01000000u
 #define MEM_TOP_DOWN 0x00100000u /* accepted; the kernel's layout is top-down anyway */
 
 #define PAGE_NOACCESS          0x01u
@@ -224,6 +228,25 @@ typedef PPROC_THREAD_ATTRIBUTE_LIST LPPROC_THREAD_ATTRIBUTE_LIST;
 #define PAGE_EXECUTE           0x10u
 #define PAGE_EXECUTE_READ      0x20u
 #define PAGE_EXECUTE_READWRITE 0x40u
+/* Told of libraries, as they were mapped; to ask for one: ERROR_INVALID_PARAMETER. */
+#define PAGE_WRITECOPY         0x08u
+#define PAGE_EXECUTE_WRITECOPY 0x80u
+/* Modifiers, which Linux has no such thing for: ERROR_INVALID_PARAMETER. */
+#define PAGE_GUARD             0x100u
+#define PAGE_NOCACHE           0x200u
+#define PAGE_WRITECOMBINE      0x400u
+
+/** What VirtualQueryEx() tells of pages that are alike. */
+typedef struct _MEMORY_BASIC_INFORMATION {
+	PVOID BaseAddress;       /* of the page that was asked for */
+	PVOID AllocationBase;    /* of what it is a part of; NULL: free */
+	DWORD AllocationProtect; /* as it was allocated */
+	WORD PartitionId;        /* 0 */
+	SIZE_T RegionSize;       /* bytes from BaseAddress that are alike */
+	DWORD State;             /* MEM_COMMIT, MEM_RESERVE, MEM_FREE */
+	DWORD Protect;           /* PAGE_...; reserved: 0; free: PAGE_NOACCESS */
+	DWORD Type;              /* MEM_PRIVATE, MEM_MAPPED, MEM_IMAGE; free: 0 */
+} MEMORY_BASIC_INFORMATION, *PMEMORY_BASIC_INFORMATION;
 
 /** GetLastError() - why the calling thread's latest failing call failed */
 WINBASEAPI DWORD WINAPI GetLastError(VOID);
@@ -495,12 +518,17 @@ WINBASEAPI DWORD WINAPI WaitForMultipleObjects(DWORD nCount, CONST HANDLE *lpHan
  * @flAllocationType: MEM_RESERVE, MEM_COMMIT or both; MEM_COMMIT alone with
  *                    @lpAddress NULL reserves as well
  * @flProtect:        one of PAGE_NOACCESS, _READONLY, _READWRITE, _EXECUTE,
- *                    _EXECUTE_READ, _EXECUTE_READWRITE; the modifiers (PAGE_GUARD
- *                    and so on) are not known
+ *                    _EXECUTE_READ, _EXECUTE_READWRITE
  *
  * New pages are zero; pages that are committed already keep their contents.
- * Each call is one mmap() or mprotect() by the target itself, so a failing one
- * leaves nothing.  Reservations are known to the process that made them only.
+ * A thread of the process is borrowed for the system calls, and found as it was;
+ * a call that fails, or whose caller is killed, leaves nothing half.
+ *
+ * A reservation is written down in a page of the process itself, right below it,
+ * so every process that may work on this one knows of it, and so does a child of
+ * fork(2).  Where something else is mapped right below a wanted @lpAddress, only
+ * the caller's process knows.  Memory that was mapped in other ways, as guard
+ * pages are, is never taken for a reservation.
  *
  * Return: the base of the pages, or NULL
  * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: the right, or a process that
@@ -522,6 +550,69 @@ WINBASEAPI LPVOID WINAPI VirtualAllocEx(HANDLE hProcess, LPVOID lpAddress, SIZE_
  */
 WINBASEAPI BOOL WINAPI VirtualFreeEx(HANDLE hProcess, LPVOID lpAddress, SIZE_T dwSize,
 				     DWORD dwFreeType);
+
+/**
+ * VirtualProtectEx() - change the protection of committed pages
+ * @hProcess:       PROCESS_VM_OPERATION
+ * @dwSize:         bytes; all pages that have one of them are changed
+ * @flNewProtect:   as for VirtualAllocEx()
+ * @lpflOldProtect: what the first page had
+ *
+ * Works on all memory of the process, of libraries too, but not across the end
+ * of a reservation.
+ *
+ * Errors: as VirtualAllocEx(); ERROR_INVALID_ADDRESS: one of the pages is reserved
+ * or free, and none was changed; ERROR_NOACCESS: no place for the old protection;
+ * ERROR_ACCESS_DENIED also: a shared mapping of a file that may not be written.
+ */
+WINBASEAPI BOOL WINAPI VirtualProtectEx(HANDLE hProcess, LPVOID lpAddress, SIZE_T dwSize,
+					DWORD flNewProtect, PDWORD lpflOldProtect);
+
+/**
+ * VirtualQueryEx() - what is at an address of a process, and how far that goes
+ * @hProcess: either query right
+ * @dwLength: bytes of @lpBuffer, at least sizeof(MEMORY_BASIC_INFORMATION)
+ *
+ * From 0 on, adding RegionSize to BaseAddress, the whole address space is seen.
+ * What VirtualAllocEx() made is told as it was made.  For the rest: a file of
+ * which a part is executable is MEM_IMAGE, with its .bss, and its AllocationBase
+ * is where it begins; other files and shared memory are MEM_MAPPED; all else is
+ * MEM_PRIVATE, an allocation for each mapping, with the protection it has.  Pages
+ * without access that are not our reservations, as guards, are MEM_COMMIT with
+ * PAGE_NOACCESS.
+ *
+ * Return: how many bytes were written to @lpBuffer; 0 on failure
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: the right, the kernel's
+ * access rules, or a process that has ended; ERROR_INVALID_PARAMETER: above what
+ * a process can have; ERROR_BAD_LENGTH; ERROR_NOACCESS: no @lpBuffer.
+ */
+WINBASEAPI SIZE_T WINAPI VirtualQueryEx(HANDLE hProcess, LPCVOID lpAddress,
+					PMEMORY_BASIC_INFORMATION lpBuffer, SIZE_T dwLength);
+
+/** VirtualAlloc() - VirtualAllocEx() in GetCurrentProcess() */
+WINBASEAPI LPVOID WINAPI VirtualAlloc(LPVOID lpAddress, SIZE_T dwSize, DWORD flAllocationType,
+				      DWORD flProtect);
+/** VirtualFree() - VirtualFreeEx() in GetCurrentProcess() */
+WINBASEAPI BOOL WINAPI VirtualFree(LPVOID lpAddress, SIZE_T dwSize, DWORD dwFreeType);
+/** VirtualProtect() - VirtualProtectEx() in GetCurrentProcess() */
+WINBASEAPI BOOL WINAPI VirtualProtect(LPVOID lpAddress, SIZE_T dwSize, DWORD flNewProtect,
+				      PDWORD lpflOldProtect);
+/** VirtualQuery() - VirtualQueryEx() in GetCurrentProcess() */
+WINBASEAPI SIZE_T WINAPI VirtualQuery(LPCVOID lpAddress, PMEMORY_BASIC_INFORMATION lpBuffer,
+				      SIZE_T dwLength);
+
+/**
+ * FlushInstructionCache() - make code that was written be seen by whoever runs it
+ * @hProcess:      PROCESS_VM_OPERATION
+ * @lpBaseAddress: with @dwSize, which code; NULL: all
+ *
+ * The processors that we run on see to it by themselves; the call is there so that
+ * a source need not know that, and checks its handle.
+ *
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: the right, or a process that
+ * has ended.
+ */
+WINBASEAPI BOOL WINAPI FlushInstructionCache(HANDLE hProcess, LPCVOID lpBaseAddress, SIZE_T dwSize);
 
 /**
  * ReadProcessMemory() - copy memory out of a process

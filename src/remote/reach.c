@@ -19,6 +19,7 @@ struct search {
 	struct tendril_target *target;
 	struct tracee *tracee;
 	enum safe_guess first;
+	bool anywhere; /* no lock matters */
 	size_t stack_bytes;
 	int64_t started_ns, deadline_ns;
 	uint32_t attempts;
@@ -39,7 +40,9 @@ static bool has_room(struct search *s)
 
 static bool is_good(struct search *s)
 {
-	return safe_point_here(&s->target->rules, s->tracee) && has_room(s);
+	return (s->anywhere ? safe_to_divert(s->tracee)
+			    : safe_point_here(&s->target->rules, s->tracee)) &&
+	       has_room(s);
 }
 
 /*
@@ -100,7 +103,7 @@ static int watch(struct search *s)
 {
 	AUTO_CLOSE int schedstat = open_schedstat(s->tracee->tid);
 	int64_t moment_ns = MOMENT_FIRST_NS;
-	bool to_syscall = !s->target->refuses_skip;
+	bool to_syscall = !s->anywhere && !s->target->refuses_skip;
 
 	for (int i = 0; i < MOMENTS; i++) {
 		int r = run_a_moment(s, moment_ns, to_syscall, schedstat);
@@ -150,6 +153,8 @@ static int try_threads(struct search *s, const pid_t *tids, size_t n, enum safe_
 
 		if (safe_guess(&s->target->rules, s->target->pid, tids[i]) != wanted)
 			continue;
+		if (wanted == SAFE_UNLIKELY && safe_is_uninterruptible(s->target->pid, tids[i]))
+			continue;
 		r = try_thread(s, tids[i], wanted == SAFE_RUNNING);
 		if (r != 0)
 			return r;
@@ -163,6 +168,10 @@ static int try_all(struct search *s)
 {
 	static const enum safe_guess order[] = { SAFE_ASLEEP, SAFE_ASLEEP_EINTR, SAFE_RUNNING,
 						 SAFE_ASLEEP_TIMED, SAFE_PARKED };
+	static const enum safe_guess anywhere[] = { SAFE_ASLEEP, SAFE_UNLIKELY, SAFE_ASLEEP_EINTR,
+						    SAFE_RUNNING, SAFE_ASLEEP_TIMED, SAFE_PARKED };
+	const enum safe_guess *wanted = s->anywhere ? anywhere : order;
+	size_t n_wanted = s->anywhere ? ARRAY_SIZE(anywhere) : ARRAY_SIZE(order);
 	AUTO_FREE pid_t *tids = NULL;
 	size_t n = 0;
 	int r;
@@ -176,8 +185,8 @@ static int try_all(struct search *s)
 	r = proc_threads(s->target->pid, &tids, &n);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
-		r = try_threads(s, tids, n, order[i]);
+	for (size_t i = 0; i < n_wanted; i++) {
+		r = try_threads(s, tids, n, wanted[i]);
 		if (r != 0)
 			return r;
 	}
@@ -261,23 +270,21 @@ static int refuse_to_stop(struct search *s, struct tendril_error *error)
 	return r;
 }
 
-int reach(struct tendril_target *target, enum safe_guess first, size_t stack_bytes,
-	  int64_t deadline_ns, struct tracee *tracee, uint32_t *ret_attempts,
-	  struct tendril_error *error)
+static int search(struct search *s, struct tendril_error *error)
 {
-	struct search s = { .target = target, .tracee = tracee, .first = first,
-			    .stack_bytes = stack_bytes, .started_ns = now_ns(), .deadline_ns = deadline_ns };
+	struct tendril_target *target = s->target;
+	struct tracee *tracee = s->tracee;
 
+	s->started_ns = now_ns();
 	for (;;) {
-		int r = try_all(&s);
+		int r = try_all(s);
 
 		if (r == 1) {
-			tracee->stopped_ns += s.stopped_ns;
-			*ret_attempts = s.attempts;
+			tracee->stopped_ns += s->stopped_ns;
 			return 0;
 		}
 		if (r == -ETIMEDOUT && tracee->seized)
-			return refuse_to_stop(&s, error);
+			return refuse_to_stop(s, error);
 		if (r < 0 && r != -ESRCH)
 			return target_explain(target, r, TENDRIL_STAGE_REACH, error);
 		if (target_has_ended(target))
@@ -286,14 +293,36 @@ int reach(struct tendril_target *target, enum safe_guess first, size_t stack_byt
 			return fail(error, -ESRCH, TENDRIL_STAGE_REACH, TENDRIL_RULE_NO_PROCESS,
 				    "process %d executed another program during the call",
 				    target->pid);
-		r = give_up_early(&s, error);
+		r = give_up_early(s, error);
 		if (r < 0)
 			return r;
-		if (now_ns() > deadline_ns)
-			return refuse(&s, error);
-		s.maps_are_fresh = false;
+		if (now_ns() > s->deadline_ns)
+			return refuse(s, error);
+		s->maps_are_fresh = false;
 		nap_ns(BETWEEN_ROUNDS_NS);
 	}
+}
+
+int reach(struct tendril_target *target, enum safe_guess first, size_t stack_bytes,
+	  int64_t deadline_ns, struct tracee *tracee, uint32_t *ret_attempts,
+	  struct tendril_error *error)
+{
+	struct search s = { .target = target, .tracee = tracee, .first = first,
+			    .stack_bytes = stack_bytes, .deadline_ns = deadline_ns };
+	int r = search(&s, error);
+
+	if (r == 0)
+		*ret_attempts = s.attempts;
+	return r;
+}
+
+int reach_anywhere(struct tendril_target *target, enum safe_guess first, size_t stack_bytes,
+		   int64_t deadline_ns, struct tracee *tracee, struct tendril_error *error)
+{
+	struct search s = { .target = target, .tracee = tracee, .first = first, .anywhere = true,
+			    .stack_bytes = stack_bytes, .deadline_ns = deadline_ns };
+
+	return search(&s, error);
 }
 
 enum safe_guess reach_guess(const struct tendril_target *target)

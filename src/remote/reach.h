@@ -23,4 +23,11 @@ int reach(struct tendril_target *target, enum safe_guess first, size_t stack_byt
 	  int64_t deadline_ns, struct tracee *tracee, uint32_t *ret_attempts,
 	  struct tendril_error *error);
 
+/*
+ * The same for a thread that shall only make system calls, no call of a function: it is taken
+ * wherever it is, and be it inside a lock.
+ */
+int reach_anywhere(struct tendril_target *target, enum safe_guess first, size_t stack_bytes,
+		   int64_t deadline_ns, struct tracee *tracee, struct tendril_error *error);
+
 #endif /* REMOTE_REACH_H */

@@ -330,6 +330,7 @@ static void forget_image(struct tendril_target *target)
 	target->is_ready = false;
 	target->has_mark = false;
 	target->seccomp = (struct seccomp_state){ 0 };
+	target->permitted_by = (struct seccomp_state){ 0 };
 	target->refuses_skip = false;
 }
 

@@ -41,8 +41,11 @@ struct tendril_target {
 	bool refuses_skip;      /* a filter would kill a thread that is borrowed at the entry of a call */
 	bool may_copy;          /* it may use process_vm_writev(2) on itself */
 	struct seccomp_state seccomp;
+	struct seccomp_state permitted_by; /* whose filters were asked for the next */
+	uint64_t permitted[8];             /* one bit a system call that they are known to permit */
 	uint64_t default_stack_bytes;
 	void *guard_stack; /* guard.h; NULL until it is needed */
+	void *keeper;      /* of who keeps it between calls, and lends it a pidfd for each */
 	pid_t caller_tid;  /* the thread whose call this is: a guard works in its name */
 	struct target_tracer {
 		pid_t tid;

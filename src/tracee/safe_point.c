@@ -187,7 +187,7 @@ static bool loses_time(long number, const uint64_t arguments[6])
 	}
 }
 
-static bool is_uninterruptible(pid_t pid, pid_t tid)
+bool safe_is_uninterruptible(pid_t pid, pid_t tid)
 {
 	char path[64], text[512];
 	AUTO_CLOSE int fd = -1;
@@ -228,7 +228,7 @@ enum safe_guess safe_guess(const struct safe_rules *rules, pid_t pid, pid_t tid)
 	if (is_parked_wait(number, a[1], a[2]))
 		return SAFE_PARKED;
 	/* Calls on files may wait for a device, or a server, and not stop for anybody. */
-	if (!is_waiting_call(number) && number != __NR_futex && is_uninterruptible(pid, tid))
+	if (!is_waiting_call(number) && number != __NR_futex && safe_is_uninterruptible(pid, tid))
 		return SAFE_UNLIKELY;
 	if (loses_time(number, a))
 		return SAFE_ASLEEP_TIMED;

@@ -47,6 +47,9 @@ enum safe_guess {
 };
 enum safe_guess safe_guess(const struct safe_rules *rules, pid_t pid, pid_t tid);
 
+/* May it be stopped at all?  One that waits for a device does not, for anybody. */
+bool safe_is_uninterruptible(pid_t pid, pid_t tid);
+
 /* With the thread stopped. */
 bool safe_point_here(const struct safe_rules *rules, const struct tracee *tracee);
 

@@ -193,6 +193,30 @@ int seccomp_check(const struct tracee *tracee, struct seccomp_verdict *verdict)
 	return -EACCES;
 }
 
+int seccomp_permits(const struct tracee *tracee, int number)
+{
+	AUTO_FREE struct sock_filter *program = calloc(FILTER_LENGTH_MAX, sizeof(*program));
+	struct proc_process thread;
+	int r = proc_process_read(tracee->tid, &thread);
+
+	if (r < 0 || thread.seccomp == SECCOMP_MODE_DISABLED)
+		return r;
+	if (!program)
+		return -ENOMEM;
+	for (long i = 0; i < FILTERS_MAX; i++) {
+		long n = ptrace(PTRACE_SECCOMP_GET_FILTER, tracee->tid, (void *)i, NULL);
+
+		if (n < 0 && errno == ENOENT && i > 0)
+			return 0;
+		if (n < 0 || n > FILTER_LENGTH_MAX ||
+		    ptrace(PTRACE_SECCOMP_GET_FILTER, tracee->tid, (void *)i, program) != n)
+			return -EACCES;
+		if (!passes(program, (size_t)n, number, false))
+			return -EPERM;
+	}
+	return -EACCES;
+}
+
 bool seccomp_refuses(pid_t tid, int number)
 {
 	AUTO_FREE struct sock_filter *program = NULL;

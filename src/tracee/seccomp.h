@@ -23,6 +23,10 @@ struct seccomp_verdict {
  */
 int seccomp_check(const struct tracee *tracee, struct seccomp_verdict *verdict);
 
+/* With the thread stopped: do all of its filters let this call through?  0, -EPERM, -EACCES: nobody
+ * may know. */
+int seccomp_permits(const struct tracee *tracee, int number);
+
 /* Would a filter of the thread refuse this call?  False also where nobody may know. */
 bool seccomp_refuses(pid_t tid, int number);
 

@@ -1,89 +1,156 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* copy.c - ReadProcessMemory() and WriteProcessMemory() */
+/*
+ * copy.c - ReadProcessMemory() and WriteProcessMemory()
+ *
+ * By pid, which is looked up for each copy: what was copied counts if the process of the handle
+ * lives afterwards, since then the pid was not yet anybody else's.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/uio.h>
+
 #include "win32/win32_internal.h"
+
+struct copying {
+	const struct object *object;
+	raddr_t address;
+	char *buffer;
+	size_t bytes, done;
+};
+
+static ssize_t copy_once(const struct copying *copying, bool to_target, size_t bytes)
+{
+	struct iovec here = { copying->buffer + copying->done, bytes };
+	struct iovec there = { (void *)(uintptr_t)(copying->address + copying->done), bytes };
+
+	return to_target ? process_vm_writev(copying->object->id, &here, 1, &there, 1, 0)
+			 : process_vm_readv(copying->object->id, &here, 1, &there, 1, 0);
+}
+
+/* One call copies at most 2 GiB, and stops short of the first page that is not there. */
+static int copy(struct copying *copying, bool to_target)
+{
+	while (copying->done < copying->bytes) {
+		ssize_t n = copy_once(copying, to_target, copying->bytes - copying->done);
+
+		if (n <= 0)
+			return n < 0 ? -errno : -EFAULT;
+		copying->done += (size_t)n;
+	}
+	return 0;
+}
+
+/* What is copied from, or into, a process that has taken the pid since is nothing of the handle's. */
+static int check_alive(struct copying *copying, int r)
+{
+	if (copying->object->fd < 0 || !pidfd_is_ended(copying->object->fd))
+		return r == -EPERM ? -EACCES : r;
+	copying->done = 0;
+	return -ESRCH;
+}
 
 /*
  * EFAULT does not tell which side was wrong.  The other side's byte is read once more to a place
  * that is good: when that works, the caller's buffer was the bad one.
  */
-static int blame_read(struct tendril_target *target, raddr_t address)
+static int blame_read(const struct copying *copying)
 {
-	unsigned char byte;
+	char byte;
+	struct copying again = { copying->object, copying->address + copying->done, &byte, 1, 0 };
 
-	return tendril_read(target, address, &byte, 1, NULL, NULL) == 0 ? -EFAULT : -EIO;
-}
-
-static int copy_out(const struct object *object, raddr_t address, void *buffer, size_t bytes,
-		    size_t *ret_done, struct tendril_error *error)
-{
-	AUTO_TARGET struct tendril_target *target = NULL;
-	int r = object_target(object, &target, error);
-
-	if (r == 0)
-		r = tendril_read(target, address, buffer, bytes, ret_done, error);
-	return r == -EFAULT ? blame_read(target, address + *ret_done) : r;
+	return copy(&again, false) == 0 ? -EFAULT : -EIO;
 }
 
 WINBASEAPI BOOL WINAPI ReadProcessMemory(HANDLE hProcess, LPCVOID lpBaseAddress, LPVOID lpBuffer,
 					 SIZE_T nSize, SIZE_T *lpNumberOfBytesRead)
 {
 	AUTO_OBJECT struct object *object = NULL;
-	struct tendril_error error = { 0 };
-	size_t done = 0;
+	struct copying copying = { .address = (uintptr_t)lpBaseAddress, .buffer = lpBuffer,
+				   .bytes = nSize };
 	int r = object_get(hProcess, OBJECT_PROCESS, PROCESS_VM_READ, &object);
 
-	if (r == 0 && nSize > 0)
-		r = copy_out(object, (uintptr_t)lpBaseAddress, lpBuffer, nSize, &done, &error);
+	if (r == 0 && nSize > 0) {
+		copying.object = object;
+		r = copy(&copying, false);
+		if (r == -EFAULT)
+			r = blame_read(&copying);
+		r = check_alive(&copying, r);
+	}
 	if (lpNumberOfBytesRead)
-		*lpNumberOfBytesRead = done;
-	return error_report(r, &error);
+		*lpNumberOfBytesRead = copying.done;
+	return error_report(r, NULL);
 }
 
-/* Write on, as a debugger does, over code that is read-only; done is where the writing stopped. */
-static int write_code(const struct object *object, struct tendril_target *target, raddr_t address,
-		      const void *buffer, size_t bytes, size_t *done, struct tendril_error *error)
+static int open_memory(const struct object *object)
 {
-	size_t more = 0;
+	char path[32];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", object->id);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	return fd;
+}
+
+/* As a debugger does: to a private copy of what is read-only. */
+static int write_forced(struct copying *copying)
+{
+	AUTO_CLOSE int fd = open_memory(copying->object);
+
+	/* Before anything is written: this descriptor stays the process's that it was opened for. */
+	if (fd >= 0 && copying->object->fd >= 0 && pidfd_is_ended(copying->object->fd))
+		return -ESRCH;
+	if (fd < 0)
+		return fd;
+	while (copying->done < copying->bytes) {
+		ssize_t n = pwrite(fd, copying->buffer + copying->done,
+				   copying->bytes - copying->done,
+				   (off_t)(copying->address + copying->done));
+
+		if (n <= 0)
+			return n < 0 ? -errno : -ESRCH;
+		copying->done += (size_t)n;
+	}
+	return 0;
+}
+
+/* Write on over code that is read-only; done is where the writing stopped. */
+static int write_code(struct copying *copying)
+{
 	enum place place;
-	int r = place_look(object->id, address + *done, bytes - *done, &place);
+	int r = place_look(copying->object->id, copying->address + copying->done,
+			   copying->bytes - copying->done, &place);
 
 	if (r < 0)
 		return r;
 	if (place == PLACE_READONLY)
-		return *done > 0 ? -EIO : -EFAULT;
+		return copying->done > 0 ? -EIO : -EFAULT;
 	if (place != PLACE_CODE)
 		return -EIO;
-	r = tendril_write(target, address + *done, (const char *)buffer + *done, bytes - *done,
-			  TENDRIL_WRITE_FORCE, &more, error);
-	*done += more;
-	return r; /* all of it can be written so: EFAULT means the caller's buffer */
-}
-
-static int copy_in(const struct object *object, raddr_t address, const void *buffer, size_t bytes,
-		   size_t *ret_done, struct tendril_error *error)
-{
-	AUTO_TARGET struct tendril_target *target = NULL;
-	int r = object_target(object, &target, error);
-
-	if (r == 0)
-		r = tendril_write(target, address, buffer, bytes, 0, ret_done, error);
-	if (r == -EFAULT)
-		r = write_code(object, target, address, buffer, bytes, ret_done, error);
-	return r;
+	return write_forced(copying);
 }
 
 WINBASEAPI BOOL WINAPI WriteProcessMemory(HANDLE hProcess, LPVOID lpBaseAddress, LPCVOID lpBuffer,
 					  SIZE_T nSize, SIZE_T *lpNumberOfBytesWritten)
 {
 	AUTO_OBJECT struct object *object = NULL;
-	struct tendril_error error = { 0 };
-	size_t done = 0;
+	struct copying copying = { .address = (uintptr_t)lpBaseAddress,
+				   .buffer = (char *)(uintptr_t)lpBuffer, .bytes = nSize };
 	int r = object_get(hProcess, OBJECT_PROCESS, PROCESS_VM_WRITE | PROCESS_VM_OPERATION,
 			   &object);
 
-	if (r == 0 && nSize > 0)
-		r = copy_in(object, (uintptr_t)lpBaseAddress, lpBuffer, nSize, &done, &error);
+	if (r == 0 && nSize > 0) {
+		copying.object = object;
+		/* Looked at before as well, so that no stranger is written to. */
+		r = check_alive(&copying, 0);
+		if (r == 0)
+			r = copy(&copying, true);
+		if (r == -EFAULT)
+			r = write_code(&copying);
+		r = check_alive(&copying, r);
+	}
 	if (lpNumberOfBytesWritten)
-		*lpNumberOfBytesWritten = done;
-	return error_report(r, &error);
+		*lpNumberOfBytesWritten = copying.done;
+	return error_report(r, NULL);
 }

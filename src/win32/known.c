@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 
 #include "remote/thread.h"
-#include "win32/win32_internal.h"
+#include "win32/space.h"
 
 #define N_CHAINS 64
 
@@ -57,6 +57,14 @@ static void unlock_all(void)
 	}
 }
 
+/* What is known of the target was meant for the parent, and may be half written: it is given up. */
+static void process_after_fork(struct process *process)
+{
+	(void)pthread_mutex_init(&process->lock, NULL);
+	(void)pthread_mutex_init(&process->target_lock, NULL);
+	process->target = NULL;
+}
+
 /*
  * In the child of a fork(2): a call that another thread of the parent was in the middle of, and held
  * the process's lock for, goes on in the parent only.
@@ -65,7 +73,7 @@ static void after_fork(void)
 {
 	for (size_t i = 0; i < N_CHAINS; i++)
 		for (struct process *p = processes[i].process; p; p = p->next)
-			(void)pthread_mutex_init(&p->lock, NULL);
+			process_after_fork(p);
 	unlock_all();
 }
 
@@ -82,12 +90,9 @@ __attribute__((constructor)) static void init_chains(void)
 
 static void process_free(struct process *process)
 {
-	struct region *next;
-
-	for (struct region *region = process->regions; region; region = next) {
-		next = region->next;
-		free(region);
-	}
+	region_forget_all(process);
+	tendril_close(process->target);
+	(void)pthread_mutex_destroy(&process->target_lock);
 	(void)pthread_mutex_destroy(&process->lock);
 	free(process);
 }
@@ -146,6 +151,7 @@ static struct process *process_new(struct chain *chain, pid_t pid, uint64_t iden
 	process->pid = pid;
 	process->identity = identity;
 	(void)pthread_mutex_init(&process->lock, NULL);
+	(void)pthread_mutex_init(&process->target_lock, NULL);
 	process->next = chain->process;
 	chain->process = process;
 	return process;

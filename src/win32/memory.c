@@ -1,145 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * memory.c - VirtualAllocEx() and VirtualFreeEx()
+ * memory.c - VirtualAllocEx(), VirtualFreeEx() and VirtualProtectEx()
  *
- * Each does its work in one system call of the target, made on a thread of its own there, at an
- * address that we choose: two calls could fail between them and leave the first one's effect.
+ * What they do in the process is done by system calls of one of its threads, which is borrowed for
+ * that, at an address that we choose.  Should we die in the middle, the thread goes home by itself,
+ * and what is half there it unmaps on its way.
  */
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "win32/win32_internal.h"
+#include "win32/space.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-#define PAGE_BYTES 4096u
 /* Somebody may map at our place between the look and the call: then look again. */
-#define MAX_TRIES  8
-
-enum memory_call {
-	CALL_MMAP = 0,
-	CALL_MPROTECT = 1,
-	CALL_MUNMAP = 2,
-};
-
-static const struct {
-	const char *symbol, *plain;
-	long number;
-} calls[] = {
-	[CALL_MMAP] = { "libc!mmap", "mmap", SYS_mmap },
-	[CALL_MPROTECT] = { "libc!mprotect", "mprotect", SYS_mprotect },
-	[CALL_MUNMAP] = { "libc!munmap", "munmap", SYS_munmap },
-};
-
-/* The process that a call works on, for the duration of that call. */
-struct space {
-	struct tendril_target *target; /* NULL: the calling process */
-	struct process *process;       /* its lock is held */
-	struct tendril_error error;
-};
-
-static void forget_image(struct process *process)
-{
-	struct region *next;
-
-	for (struct region *region = process->regions; region; region = next) {
-		next = region->next;
-		free(region);
-	}
-	process->regions = NULL;
-	memset(process->memory_call, 0, sizeof(process->memory_call));
-}
-
-/* After an execve() nothing that we knew of the memory is true, and acting on it would do harm. */
-static int check_image(struct process *process)
-{
-	uint64_t image;
-	int r = process_image(process->pid, &image);
-
-	if (r < 0)
-		return r;
-	if (image != process->image)
-		forget_image(process);
-	process->image = image;
-	return 0;
-}
-
-static void space_done(struct space *space)
-{
-	tendril_close(space->target);
-	if (!space->process)
-		return;
-	pthread_mutex_unlock(&space->process->lock);
-	process_put(space->process);
-}
-
-#define AUTO_SPACE __attribute__((cleanup(space_done)))
-
-static int space_init(struct space *space, const struct object *object)
-{
-	struct process *process = process_ref(object->process);
-	int r = 0;
-
-	if (!process)
-		r = process_get(object->id, object->fd, &process);
-	if (r < 0)
-		return r;
-	pthread_mutex_lock(&process->lock);
-	space->process = process;
-	r = check_image(process);
-	if (r == 0 && object->id != getpid())
-		r = object_target(object, &space->target, &space->error);
-	return r;
-}
-
-static int find_call(struct space *space, enum memory_call call, raddr_t *ret_address)
-{
-	raddr_t *known = &space->process->memory_call[call];
-	int r = 0;
-
-	if (*known == 0)
-		r = tendril_resolve(space->target, calls[call].symbol, known, &space->error);
-	if (r == -ENOENT)
-		r = tendril_resolve(space->target, calls[call].plain, known, &space->error);
-	if (r == 0)
-		*ret_address = *known;
-	return r;
-}
-
-/* Make one of the system calls.  Return: 0, -ECANCELED: it was made and failed, or why not. */
-static int call_there(struct space *space, enum memory_call call, const uint64_t args[6])
-{
-	struct tendril_argument argument[6] = { 0 };
-	uint64_t value;
-	raddr_t function = 0;
-	int r;
-
-	if (!space->target)
-		return syscall(calls[call].number, args[0], args[1], args[2], args[3], args[4],
-			       args[5]) == -1 ? -ECANCELED : 0;
-	r = find_call(space, call, &function);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < ARRAY_SIZE(argument); i++)
-		argument[i].value = args[i];
-	r = tendril_call(space->target, function, argument, ARRAY_SIZE(argument), -1, &value,
-			 &space->error);
-	if (r < 0)
-		return r;
-	/* -1 of an int function has 32 bits; no mapping of ours ends in them. */
-	return (uint32_t)value == UINT32_MAX ? -ECANCELED : 0;
-}
-
-static int map_fixed(struct space *space, raddr_t base, uint64_t bytes, int protection, int flags)
-{
-	uint64_t args[6] = { base, bytes, (uint64_t)protection,
-			     (uint64_t)(MAP_PRIVATE | MAP_ANONYMOUS | flags), UINT64_MAX, 0 };
-
-	return call_there(space, CALL_MMAP, args);
-}
+#define MAX_TRIES 8
 
 static int linux_protection(DWORD protect, int *ret_protection)
 {
@@ -186,106 +64,235 @@ static int pages_of(raddr_t address, uint64_t bytes, raddr_t *ret_low, uint64_t 
 	return 0;
 }
 
-static struct region *region_with(const struct process *process, raddr_t low, uint64_t bytes)
+static bool is_within(const struct region_record *record, raddr_t low, uint64_t bytes)
 {
-	for (struct region *region = process->regions; region; region = region->next)
-		if (low >= region->base && low - region->base < region->bytes &&
-		    bytes <= region->bytes - (low - region->base))
-			return region;
-	return NULL;
+	return low >= record->base && low - record->base < record->bytes &&
+	       bytes <= record->bytes - (low - record->base);
 }
 
-/* Why could it not be mapped: because something is there, or because it may not have more? */
-static int blame(struct space *space, raddr_t base, uint64_t bytes)
+/* What the kernel says of a mapping or a change of one. */
+static int code_of(int64_t result)
 {
-	enum place place;
-	int r = place_look(space->process->pid, base, bytes, &place);
+	switch (result) {
+	case -EEXIST:
+	case -EPERM: /* below vm.mmap_min_addr */
+		return -EADDRNOTAVAIL;
+	case -EACCES: /* a file that may not be written */
+		return -EACCES;
+	default:
+		return result < 0 && result >= -4095 ? -ENOMEM : 0;
+	}
+}
+
+static int call(struct space *space, long number, raddr_t address, uint64_t bytes, int protection)
+{
+	const uint64_t arguments[6] = { address, bytes, (uint64_t)protection };
+	int64_t result = 0;
+	int r = space_call(space, number, arguments, &result);
+
+	return r < 0 ? r : code_of(result);
+}
+
+static int map(struct space *space, raddr_t address, uint64_t bytes, int protection, int flags)
+{
+	const uint64_t arguments[6] = { address, bytes, (uint64_t)protection,
+					(uint64_t)(MAP_PRIVATE | MAP_ANONYMOUS | flags),
+					UINT64_MAX, 0 };
+	int64_t result = 0;
+	int r = space_call(space, SYS_mmap, arguments, &result);
+
+	if (r == 0)
+		r = code_of(result);
+	if (r < 0 || (raddr_t)result == address)
+		return r;
+	/* A kernel that does not know MAP_FIXED_NOREPLACE has put it elsewhere. */
+	(void)call(space, SYS_munmap, (raddr_t)result, bytes, 0);
+	return -EADDRNOTAVAIL;
+}
+
+/* Reserving and committing */
+
+struct wish {
+	struct region_record record;
+	int protection, flags;
+};
+
+static int map_with_page(struct space *space, const struct wish *wish)
+{
+	const struct region_record *record = &wish->record;
+	raddr_t low = region_page(record->base);
+	uint64_t bytes = record->bytes + PAGE_BYTES;
+	int r = map(space, low, bytes, wish->protection, wish->flags | MAP_FIXED_NOREPLACE);
 
 	if (r < 0)
 		return r;
-	return place == PLACE_FREE ? -ENOMEM : -EADDRNOTAVAIL;
+	if (space->borrowed)
+		r = borrowed_unmap_if_we_die(space->borrowed, low, bytes, &space->error);
+	if (r == 0)
+		r = region_write(space, record);
+	if (r == 0)
+		r = call(space, SYS_mprotect, low, PAGE_BYTES, PROT_WRITE);
+	if (r < 0)
+		(void)call(space, SYS_munmap, low, bytes, 0);
+	return r;
 }
 
-static int reserve_at(struct space *space, raddr_t base, uint64_t bytes, int protection, int flags)
+static int map_without_page(struct space *space, const struct wish *wish)
 {
-	int r = blame(space, base, bytes);
+	const struct region_record *record = &wish->record;
+	uint64_t image = 0;
+	int r = process_image(space->object->id, &image);
 
-	if (r != -ENOMEM)
+	if (r == 0)
+		r = region_remember(space, record);
+	if (r < 0)
 		return r;
-	r = map_fixed(space, base, bytes, protection, flags | MAP_FIXED_NOREPLACE);
-	return r == -ECANCELED ? blame(space, base, bytes) : r;
+	r = map(space, record->base, record->bytes, wish->protection,
+		wish->flags | MAP_FIXED_NOREPLACE);
+	if (r < 0)
+		region_forget(space->process, record->base);
+	else
+		space->process->image = image;
+	return r;
 }
 
-static int reserve_anywhere(struct space *space, uint64_t bytes, int protection, int flags,
-			    raddr_t *ret_base)
+static int reserve_here(struct space *space, void *data)
 {
-	raddr_t base;
+	const struct wish *wish = data;
+	int r = wish->record.base > PAGE_BYTES ? map_with_page(space, wish) : -EADDRNOTAVAIL;
+
+	return r == -EADDRNOTAVAIL ? map_without_page(space, wish) : r;
+}
+
+/* Where we have just given back enough, there most likely is room; else look. */
+static int choose(struct space *space, uint64_t bytes, int n_tried, raddr_t *ret_base)
+{
+	struct process *process = space->process;
+
+	if (n_tried == 0 && process->spare && bytes <= process->spare_bytes) {
+		*ret_base = process->spare;
+		process->spare = 0;
+		return 0;
+	}
+	return place_choose(space->object->id, bytes, ret_base);
+}
+
+static int map_with_page_here(struct space *space, void *data)
+{
+	return map_with_page(space, data);
+}
+
+static int reserve_anywhere(struct space *space, struct wish *wish)
+{
 	int r = -EADDRNOTAVAIL;
 
 	for (int i = 0; i < MAX_TRIES && r == -EADDRNOTAVAIL; i++) {
-		r = place_choose(space->process, bytes, &base);
+		r = choose(space, wish->record.bytes, i, &wish->record.base);
+		for (uint32_t n = 0; n < wish->record.n_closed; n++) {
+			wish->record.closed[n].low = wish->record.base;
+			wish->record.closed[n].high = wish->record.base + wish->record.bytes;
+		}
 		if (r == 0)
-			r = reserve_at(space, base, bytes, protection, flags);
+			r = space_run(space, map_with_page_here, wish);
 	}
-	if (r < 0)
-		return r == -EADDRNOTAVAIL ? -ENOMEM : r;
-	*ret_base = base;
-	return 0;
+	return r == -EADDRNOTAVAIL ? -ENOMEM : r;
 }
 
 /* Reserve, and commit at once if asked to: then the pages are mapped as they shall be. */
-static int reserve(struct space *space, raddr_t address, uint64_t size, bool commit, int protection,
+static int reserve(struct space *space, raddr_t address, uint64_t size, DWORD protect, bool commit,
 		   raddr_t *ret_base)
 {
-	int flags = commit ? 0 : MAP_NORESERVE;
+	struct wish wish = { .flags = commit ? 0 : MAP_NORESERVE };
 	raddr_t base = round_down(address, PLACE_ALIGN), low;
-	AUTO_FREE struct region *region = malloc(sizeof(*region));
-	uint64_t bytes;
-	int r = pages_of(base, size + (address - base), &low, &bytes);
+	uint64_t bytes = 0;
+	int r = linux_protection(protect, &wish.protection);
 
-	if (!region)
-		return -ENOMEM;
-	if (r == 0 && address != 0 && base == 0)
+	if (r == 0)
+		r = pages_of(base, size + (address - base), &low, &bytes);
+	if (r == 0 && ((address != 0 && base == 0) || base >= USER_END))
 		r = -EINVAL;
+	if (r == 0 && bytes > USER_END - base)
+		r = -ENOMEM;
 	if (r < 0)
 		return r;
+	region_init(&wish.record, base, bytes, protect);
 	if (!commit)
-		protection = PROT_NONE;
-	if (base != 0)
-		r = reserve_at(space, base, bytes, protection, flags);
-	else
-		r = reserve_anywhere(space, bytes, protection, flags, &base);
-	if (r < 0)
-		return r;
-	*region = (struct region){ .next = space->process->regions, .base = base, .bytes = bytes };
-	space->process->regions = region;
-	region = NULL;
-	*ret_base = base;
-	return 0;
+		wish.protection = PROT_NONE;
+	else if (wish.protection == PROT_NONE)
+		(void)region_close(&wish.record, base, base + bytes);
+	r = base != 0 ? space_run(space, reserve_here, &wish) : reserve_anywhere(space, &wish);
+	if (r == 0)
+		*ret_base = wish.record.base;
+	return r;
 }
 
-static int commit(struct space *space, raddr_t address, uint64_t size, int protection,
+/* A part of a reservation, whose pages shall be otherwise. */
+struct change {
+	struct region_record *record; /* NULL: memory that is not ours */
+	raddr_t low;
+	uint64_t bytes;
+	int protection;
+	const struct proc_maps *maps; /* as it was before, to be put back */
+};
+
+/* First the note, since that says nothing of pages that can be accessed. */
+static int protect_here(struct space *space, void *data)
+{
+	const struct change *change = data;
+	int r = 0;
+
+	if (change->record && change->protection == PROT_NONE) {
+		r = region_close(change->record, change->low, change->low + change->bytes);
+		if (r == 0)
+			r = region_write(space, change->record);
+	}
+	return r < 0 ? r : call(space, SYS_mprotect, change->low, change->bytes,
+				change->protection);
+}
+
+static int find_region(struct space *space, raddr_t address, struct region_record *ret_record)
+{
+	struct proc_maps maps;
+	int r = region_at(space, round_down(address, PLACE_ALIGN), ret_record);
+
+	if (r != -ENOENT)
+		return r;
+	r = space_read_maps(space, &maps);
+	if (r < 0)
+		return r;
+	r = region_around(space, &maps, address, ret_record);
+	proc_maps_done(&maps);
+	return r == -ENOENT ? -EADDRNOTAVAIL : r;
+}
+
+static int commit(struct space *space, raddr_t address, uint64_t size, DWORD protect,
 		  raddr_t *ret_base)
 {
-	uint64_t args[6] = { 0, 0, (uint64_t)protection };
-	int r = pages_of(address, size, &args[0], &args[1]);
+	struct region_record record;
+	struct change change = { .record = &record };
+	int r = linux_protection(protect, &change.protection);
 
-	if (r == 0 && !region_with(space->process, args[0], args[1]))
+	if (r == 0)
+		r = pages_of(address, size, &change.low, &change.bytes);
+	if (r == 0)
+		r = find_region(space, change.low, &record);
+	if (r == 0 && !is_within(&record, change.low, change.bytes))
 		r = -EADDRNOTAVAIL;
 	if (r == 0)
-		r = call_there(space, CALL_MPROTECT, args);
-	if (r < 0)
-		return r == -ECANCELED ? -ENOMEM : r;
-	*ret_base = args[0];
-	return 0;
+		r = space_run(space, protect_here, &change);
+	if (r == 0)
+		*ret_base = change.low;
+	return r;
 }
 
-static int check_alloc(SIZE_T size, DWORD type, DWORD protect, int *ret_protection)
+static int check_alloc(SIZE_T size, DWORD type, DWORD protect)
 {
+	int protection;
+
 	if (size == 0 || size > SIZE_MAX - 2 * PLACE_ALIGN || !(type & (MEM_RESERVE | MEM_COMMIT)) ||
 	    type & ~(MEM_RESERVE | MEM_COMMIT | MEM_TOP_DOWN))
 		return -EINVAL;
-	return linux_protection(protect, ret_protection);
+	return linux_protection(protect, &protection);
 }
 
 WINBASEAPI LPVOID WINAPI VirtualAllocEx(HANDLE hProcess, LPVOID lpAddress, SIZE_T dwSize,
@@ -294,60 +301,87 @@ WINBASEAPI LPVOID WINAPI VirtualAllocEx(HANDLE hProcess, LPVOID lpAddress, SIZE_
 	AUTO_OBJECT struct object *object = NULL;
 	AUTO_SPACE struct space space = { 0 };
 	raddr_t address = (uintptr_t)lpAddress, base = 0;
-	int protection = PROT_NONE;
 	int r = object_get(hProcess, OBJECT_PROCESS, PROCESS_VM_OPERATION, &object);
 
 	if (r == 0)
-		r = check_alloc(dwSize, flAllocationType, flProtect, &protection);
+		r = check_alloc(dwSize, flAllocationType, flProtect);
 	if (r == 0)
 		r = space_init(&space, object);
 	if (r == 0 && (flAllocationType & MEM_RESERVE || address == 0))
-		r = reserve(&space, address, dwSize, flAllocationType & MEM_COMMIT, protection,
+		r = reserve(&space, address, dwSize, flProtect, flAllocationType & MEM_COMMIT,
 			    &base);
 	else if (r == 0)
-		r = commit(&space, address, dwSize, protection, &base);
+		r = commit(&space, address, dwSize, flProtect, &base);
 	return error_report(r, &space.error) ? (LPVOID)(uintptr_t)base : NULL;
+}
+
+/* Giving back */
+
+static int unmap_here(struct space *space, void *data)
+{
+	const struct change *change = data;
+
+	return call(space, SYS_munmap, change->low, change->bytes, 0);
+}
+
+static bool has_page(const struct space *space, raddr_t base)
+{
+	for (const struct region *region = space->process->regions; region; region = region->next)
+		if (region->record.base == base)
+			return false;
+	return true;
 }
 
 static int release(struct space *space, raddr_t address, uint64_t size)
 {
-	struct region **link = &space->process->regions;
-	struct region *region;
-	uint64_t args[6] = { address };
-	int r;
+	struct region_record record;
+	struct change change = { 0 };
+	int r = size != 0 ? -EINVAL : region_at(space, address, &record);
 
-	if (size != 0)
-		return -EINVAL;
-	while (*link && (*link)->base != address)
-		link = &(*link)->next;
-	region = *link;
-	if (!region)
-		return -EADDRNOTAVAIL;
-	args[1] = region->bytes;
-	r = call_there(space, CALL_MUNMAP, args);
 	if (r < 0)
-		return r == -ECANCELED ? -ENOMEM : r; /* more mappings than it may have */
-	*link = region->next;
-	free(region);
+		return r == -ENOENT ? -EADDRNOTAVAIL : r;
+	change.low = record.base;
+	change.bytes = record.bytes;
+	if (has_page(space, address)) {
+		change.low -= PAGE_BYTES;
+		change.bytes += PAGE_BYTES;
+	}
+	r = space_run(space, unmap_here, &change);
+	if (r < 0)
+		return r; /* more mappings than it may have */
+	region_forget(space->process, address);
+	space->process->spare = address;
+	space->process->spare_bytes = record.bytes;
 	return 0;
 }
 
 /* Mapping anew forgets the contents and makes the pages reserved in one step. */
+static int decommit_here(struct space *space, void *data)
+{
+	const struct change *change = data;
+
+	if (region_open(change->record, change->low, change->low + change->bytes)) {
+		int r = region_write(space, change->record);
+
+		if (r < 0)
+			return r;
+	}
+	return map(space, change->low, change->bytes, PROT_NONE, MAP_NORESERVE | MAP_FIXED);
+}
+
 static int decommit(struct space *space, raddr_t address, uint64_t size)
 {
-	struct region *region = region_with(space->process, address, 1);
-	raddr_t low;
-	uint64_t bytes;
-	int r;
+	struct region_record record;
+	struct change change = { .record = &record };
+	int r = find_region(space, address, &record);
 
-	if (!region || (size == 0 && region->base != address))
-		return -EADDRNOTAVAIL;
-	r = pages_of(address, size != 0 ? size : region->bytes, &low, &bytes);
-	if (r == 0 && !region_with(space->process, low, bytes))
+	if (r == 0 && size == 0 && record.base != address)
 		r = -EADDRNOTAVAIL;
 	if (r == 0)
-		r = map_fixed(space, low, bytes, PROT_NONE, MAP_NORESERVE | MAP_FIXED);
-	return r == -ECANCELED ? -ENOMEM : r;
+		r = pages_of(address, size != 0 ? size : record.bytes, &change.low, &change.bytes);
+	if (r == 0 && !is_within(&record, change.low, change.bytes))
+		r = -EADDRNOTAVAIL;
+	return r < 0 ? r : space_run(space, decommit_here, &change);
 }
 
 WINBASEAPI BOOL WINAPI VirtualFreeEx(HANDLE hProcess, LPVOID lpAddress, SIZE_T dwSize,
@@ -366,4 +400,135 @@ WINBASEAPI BOOL WINAPI VirtualFreeEx(HANDLE hProcess, LPVOID lpAddress, SIZE_T d
 	else if (r == 0)
 		r = decommit(&space, (uintptr_t)lpAddress, dwSize);
 	return error_report(r, &space.error);
+}
+
+/* Protection */
+
+DWORD memory_protect_of(const struct proc_map *map)
+{
+	static const DWORD plain[] = { PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE, PAGE_READWRITE };
+	static const DWORD execute[] = { PAGE_EXECUTE, PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE,
+					 PAGE_EXECUTE_READWRITE };
+	unsigned int index = (map->write ? 2u : 0u) | (map->read ? 1u : 0u);
+
+	return map->execute ? execute[index] : plain[index];
+}
+
+static bool has_access(const struct proc_map *map)
+{
+	return map->read || map->write || map->execute;
+}
+
+/* All of the pages have to be there and committed, and none of them a page of ours. */
+static int check_committed(struct space *space, const struct change *change)
+{
+	raddr_t at = change->low, high = change->low + change->bytes, end;
+
+	for (size_t i = 0; i < change->maps->n_maps && at < high; i++) {
+		const struct proc_map *map = &change->maps->map[i];
+		struct region_record record;
+
+		if (map->high <= at)
+			continue;
+		if (map->low > at || region_is_page(map))
+			return -EADDRNOTAVAIL;
+		end = map->high < high ? map->high : high;
+		while (!has_access(map) && at < end &&
+		       region_around(space, change->maps, at, &record) == 0) {
+			if (!region_is_closed(&record, at, end, &at))
+				return -EADDRNOTAVAIL;
+		}
+		at = end;
+	}
+	return at < high ? -EADDRNOTAVAIL : 0;
+}
+
+/* The kernel has changed a part of it and then come to a limit: put that back. */
+static int protect_or_put_back(struct space *space, void *data)
+{
+	const struct change *change = data;
+	int r = protect_here(space, data);
+
+	for (size_t i = 0; r < 0 && i < change->maps->n_maps; i++) {
+		const struct proc_map *map = &change->maps->map[i];
+		raddr_t low = map->low > change->low ? map->low : change->low;
+		raddr_t end = change->low + change->bytes;
+		raddr_t high = map->high < end ? map->high : end;
+
+		if (low < high)
+			(void)call(space, SYS_mprotect, low, high - low,
+				   (map->read ? PROT_READ : 0) | (map->write ? PROT_WRITE : 0) |
+					   (map->execute ? PROT_EXEC : 0));
+	}
+	return r;
+}
+
+static int protect(struct space *space, struct change *change, DWORD *ret_old)
+{
+	const struct proc_map *first = proc_maps_find(change->maps, change->low);
+	struct region_record record;
+	int r = check_committed(space, change);
+
+	if (r < 0)
+		return r;
+	r = region_around(space, change->maps, change->low, &record);
+	if (r == 0 && is_within(&record, change->low, change->bytes))
+		change->record = &record;
+	else if (r == 0)
+		return -EADDRNOTAVAIL; /* beyond the end of the reservation */
+	r = space_run(space, protect_or_put_back, change);
+	if (r == 0)
+		*ret_old = memory_protect_of(first);
+	return r;
+}
+
+WINBASEAPI BOOL WINAPI VirtualProtectEx(HANDLE hProcess, LPVOID lpAddress, SIZE_T dwSize,
+					DWORD flNewProtect, PDWORD lpflOldProtect)
+{
+	AUTO_OBJECT struct object *object = NULL;
+	AUTO_SPACE struct space space = { 0 };
+	struct change change = { 0 };
+	struct proc_maps maps = { 0 };
+	DWORD old = 0;
+	int r = object_get(hProcess, OBJECT_PROCESS, PROCESS_VM_OPERATION, &object);
+
+	if (r == 0)
+		r = linux_protection(flNewProtect, &change.protection);
+	if (r == 0)
+		r = pages_of((uintptr_t)lpAddress, dwSize, &change.low, &change.bytes);
+	if (r == 0 && !lpflOldProtect)
+		r = -EFAULT;
+	if (r == 0)
+		r = space_init(&space, object);
+	if (r == 0)
+		r = space_read_maps(&space, &maps);
+	if (r == 0) {
+		change.maps = &maps;
+		r = protect(&space, &change, &old);
+	}
+	proc_maps_done(&maps);
+	if (!error_report(r, &space.error))
+		return FALSE;
+	*lpflOldProtect = old;
+	return TRUE;
+}
+
+/* The same in the calling process */
+
+WINBASEAPI LPVOID WINAPI VirtualAlloc(LPVOID lpAddress, SIZE_T dwSize, DWORD flAllocationType,
+				      DWORD flProtect)
+{
+	return VirtualAllocEx(GetCurrentProcess(), lpAddress, dwSize, flAllocationType, flProtect);
+}
+
+WINBASEAPI BOOL WINAPI VirtualFree(LPVOID lpAddress, SIZE_T dwSize, DWORD dwFreeType)
+{
+	return VirtualFreeEx(GetCurrentProcess(), lpAddress, dwSize, dwFreeType);
+}
+
+WINBASEAPI BOOL WINAPI VirtualProtect(LPVOID lpAddress, SIZE_T dwSize, DWORD flNewProtect,
+				      PDWORD lpflOldProtect)
+{
+	return VirtualProtectEx(GetCurrentProcess(), lpAddress, dwSize, flNewProtect,
+				lpflOldProtect);
 }

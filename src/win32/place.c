@@ -2,8 +2,7 @@
 /* place.c - finding room in the address space of a process */
 #include <string.h>
 
-#include "proc/proc.h"
-#include "win32/win32_internal.h"
+#include "win32/space.h"
 
 /*
  * The kernel maps new things (a thread's stack, to begin with) right below the lowest library.
@@ -40,28 +39,19 @@ int place_look(pid_t pid, raddr_t address, uint64_t bytes, enum place *ret_place
 	return 0;
 }
 
-static bool is_reservation(const struct process *process, raddr_t base)
-{
-	for (const struct region *region = process->regions; region; region = region->next)
-		if (region->base == base)
-			return true;
-	return false;
-}
-
 /* The highest place in [low, high) that keeps the margin, or 0. */
 static raddr_t place_in(raddr_t low, raddr_t high, uint64_t bytes, uint64_t margin)
 {
 	raddr_t at;
 
-	if (high - low < margin || high - low - margin < bytes)
+	if (high - low < margin + PAGE_BYTES || high - low - margin < bytes)
 		return 0;
 	at = (high - margin - bytes) / PLACE_ALIGN * PLACE_ALIGN;
-	return at >= low ? at : 0;
+	return at >= low + PAGE_BYTES ? at : 0;
 }
 
 /* From the top, below the main thread's stack: that gap is its room to grow. */
-static raddr_t search(const struct process *process, const struct proc_maps *maps, uint64_t bytes,
-		      uint64_t margin)
+static raddr_t search(const struct proc_maps *maps, uint64_t bytes, uint64_t margin)
 {
 	size_t top = maps->n_maps;
 
@@ -71,7 +61,7 @@ static raddr_t search(const struct process *process, const struct proc_maps *map
 	for (size_t i = top; i-- > 1;) {
 		raddr_t high = maps->map[i].low;
 		/* Our own reservations may touch: the kernel has no business there. */
-		uint64_t keep = is_reservation(process, high) ? 0 : margin;
+		uint64_t keep = region_is_page(&maps->map[i]) ? 0 : margin;
 		raddr_t at = place_in(maps->map[i - 1].high, high, bytes, keep);
 
 		if (at != 0)
@@ -80,17 +70,17 @@ static raddr_t search(const struct process *process, const struct proc_maps *map
 	return 0;
 }
 
-int place_choose(const struct process *process, uint64_t bytes, raddr_t *ret_address)
+int place_choose(pid_t pid, uint64_t bytes, raddr_t *ret_address)
 {
 	struct proc_maps maps;
 	raddr_t at;
-	int r = proc_maps_read(process->pid, &maps);
+	int r = proc_maps_read(pid, &maps);
 
 	if (r < 0)
 		return r;
-	at = search(process, &maps, bytes, MARGIN_BYTES);
+	at = search(&maps, bytes, MARGIN_BYTES);
 	if (at == 0)
-		at = search(process, &maps, bytes, 0);
+		at = search(&maps, bytes, 0);
 	proc_maps_done(&maps);
 	if (at == 0)
 		return -ENOMEM;

@@ -11,12 +11,48 @@
 #include "remote/target.h"
 #include "win32/win32_internal.h"
 
+/* The one that the process keeps, if no other thread is using it. */
+static int kept_target(const struct object *object, struct tendril_target **ret_target,
+		       struct tendril_error *error)
+{
+	struct process *process = object->process;
+	int r = 0;
+
+	if (!process || pthread_mutex_trylock(&process->target_lock) != 0)
+		return tendril_open(object->id, NULL, ret_target, error);
+	if (!process->target)
+		r = tendril_open(object->id, NULL, &process->target, error);
+	if (r < 0) {
+		(void)pthread_mutex_unlock(&process->target_lock);
+		return r;
+	}
+	close_keeping_errno(process->target->pidfd); /* of one that was just opened */
+	process->target->pidfd = object->fd;
+	process->target->keeper = process;
+	*ret_target = process->target;
+	return 0;
+}
+
+void object_target_done(struct tendril_target *target)
+{
+	struct process *process = target ? target->keeper : NULL;
+
+	if (!process) {
+		tendril_close(target);
+		return;
+	}
+	target->pidfd = -1;
+	(void)pthread_mutex_unlock(&process->target_lock);
+}
+
 int object_target(const struct object *object, struct tendril_target **ret_target,
 		  struct tendril_error *error)
 {
 	AUTO_TARGET struct tendril_target *target = NULL;
-	int r = tendril_open(object->id, NULL, &target, error);
+	int r = object->fd >= 0 && pidfd_is_ended(object->fd) ? -ESRCH : 0;
 
+	if (r == 0)
+		r = kept_target(object, &target, error);
 	/* Alive after the pid was looked up: it was not yet anybody else's. */
 	if (object->fd >= 0 && pidfd_is_ended(object->fd))
 		return -ESRCH;

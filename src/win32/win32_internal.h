@@ -9,6 +9,7 @@
  *   -ESRCH          the handle is fine, its process or thread has ended
  *   -EIO            a part of the memory is not there
  *   -EFAULT         a local pointer, or memory that is there but may not be used so
+ *   -EMSGSIZE       a structure that is too small
  *   -EADDRNOTAVAIL  not reserved, or reserved already
  *   -ELIBACC        no such library
  *   -ELIBBAD        no such function in it
@@ -34,19 +35,15 @@ struct process {
 	uint64_t exited;         /* atomic: CODE_KNOWN and the code that it has ended with, or 0 */
 	uint64_t terminated;     /* the same of the first TerminateProcess() here */
 	pthread_mutex_t lock;    /* guards what follows; held during calls into the target */
-	uint64_t image;          /* which executable the memory below belongs to */
-	struct region *regions;
-	raddr_t memory_call[3];  /* mmap, mprotect, munmap there; 0: not looked up yet */
+	uint64_t image;          /* which executable the reservations below belong to */
+	struct region *regions;  /* space.h */
+	raddr_t spare;           /* the last reservation that was given back; 0: none */
+	uint64_t spare_bytes;
+	pthread_mutex_t target_lock; /* guards what follows, while somebody uses it */
+	struct tendril_target *target; /* what is known of the process; without a descriptor */
 };
 
 #define CODE_KNOWN (1ull << 32)
-
-/* A reservation that VirtualAllocEx() made. */
-struct region {
-	struct region *next;
-	raddr_t base;
-	uint64_t bytes;
-};
 
 /* A thread that handles refer to, one for all of them.  Key: tid and identity. */
 struct thread {
@@ -174,8 +171,8 @@ static inline bool code_get(const uint64_t *word, DWORD *ret_code)
 
 /* process.c */
 /*
- * The target behind a process object, for one call.  It is not kept with the handle, because it
- * has descriptors of its own, and a handle is one.
+ * The target behind a process object, for one call.  What was found out of it stays with the
+ * process; its descriptor is that of the handle, so a handle stays one descriptor.
  */
 int object_target(const struct object *object, struct tendril_target **ret_target,
 		  struct tendril_error *error);
@@ -187,12 +184,14 @@ int open_pidfd(pid_t pid); /* above the standard ones; negative errno */
 /* A new pidfd of one that handles refer to.  -ESRCH: it has ended and been reaped. */
 int process_open_again(const struct process *process);
 
-static inline void auto_target_close(struct tendril_target **target)
+void object_target_done(struct tendril_target *target); /* NULL is allowed */
+
+static inline void auto_target_done(struct tendril_target **target)
 {
-	tendril_close(*target);
+	object_target_done(*target);
 }
 
-#define AUTO_TARGET __attribute__((cleanup(auto_target_close)))
+#define AUTO_TARGET __attribute__((cleanup(auto_target_done)))
 
 /* thread.c */
 int open_thread_by_id(pid_t tid, bool *ret_is_process); /* a descriptor, or negative errno */
@@ -227,7 +226,7 @@ enum place {
 
 /* Return: 0, -ESRCH, -EACCES, ... */
 int place_look(pid_t pid, raddr_t address, uint64_t bytes, enum place *ret_place);
-/* An address, a multiple of 64 KiB, with room for bytes.  Return: 0, -ENOMEM (no room), ... */
-int place_choose(const struct process *process, uint64_t bytes, raddr_t *ret_address);
+/* An address, a multiple of 64 KiB, with room for bytes and a page before them.  Return: 0, -ENOMEM (no room), ... */
+int place_choose(pid_t pid, uint64_t bytes, raddr_t *ret_address);
 
 #endif /* WIN32_INTERNAL_H */
