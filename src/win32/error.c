@@ -37,6 +37,7 @@ static const struct {
 	{ -EIO, ERROR_PARTIAL_COPY },
 	{ -EFAULT, ERROR_NOACCESS },
 	{ -EADDRNOTAVAIL, ERROR_INVALID_ADDRESS },
+	{ -EOVERFLOW, ERROR_SIGNAL_REFUSED },
 };
 
 DWORD error_to_win32(int code, const struct tendril_error *error)
