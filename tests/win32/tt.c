@@ -157,3 +157,48 @@ TEST(TT_07_other)
 	CHECK_EQ(thread_finish(thread), 22);
 	CHECK_EQ(target_runs(shared, 0), before);
 }
+
+/* The stack and all else that the thread had goes with it. */
+TEST(LK_04_terminated)
+{
+	struct counts before, after;
+
+	for (int round = 0; round < 2; round++) { /* what libc keeps, it has after the first ones */
+		before = target_counts(shared, true);
+		for (int i = 0; i < 60; i++) {
+			HANDLE thread = start_spinning(shared);
+
+			REQUIRE(thread != NULL);
+			CHECK(TerminateThread(thread, 5));
+			CHECK_EQ(thread_finish(thread), 5);
+		}
+		after = target_counts(shared, true);
+	}
+	CHECK_EQ(after.regions, before.regions);
+	CHECK_EQ(after.threads, before.threads);
+	CHECK_EQ(after.handles, before.handles);
+	CHECK_EQ(after.caller_handles, before.caller_handles);
+}
+
+TEST(LK_07)
+{
+	unsigned int runs = target_runs(shared, 0);
+	struct counts before, after;
+
+	for (int round = 0; round < 2; round++) {
+		before = target_counts(shared, true);
+		for (int i = 0; i < 120; i++) {
+			HANDLE thread = thread_create(shared, value, 1, CREATE_SUSPENDED);
+
+			REQUIRE(thread != NULL);
+			CHECK(TerminateThread(thread, 5));
+			CHECK_EQ(thread_finish(thread), 5);
+		}
+		after = target_counts(shared, true);
+	}
+	CHECK_EQ(after.regions, before.regions);
+	CHECK_EQ(after.threads, before.threads);
+	CHECK_EQ(after.handles, before.handles);
+	CHECK_EQ(after.caller_handles, before.caller_handles);
+	CHECK_EQ(target_runs(shared, 0), runs);
+}
