@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 
 #include <tendril/tendril.h>
 
+#include "inject.h"
 #include "support.h"
 
 #define WAIT_MS 10000
@@ -216,6 +218,132 @@ static void test_suspensions_are_counted(void **state)
 	}
 	assert_int_equal(resume(w.victim.pid), 0);
 	end();
+}
+
+/* Suspend and resume it for ever. */
+static void torment(pid_t pid, int mode)
+{
+	struct tendril_target *target = NULL;
+
+	if (tendril_open(pid, NULL, &target, NULL) < 0)
+		_exit(1);
+	for (;;) {
+		(void)tendril_suspend(target, pid, NULL, NULL);
+		if (mode)
+			(void)tendril_suspend(target, pid, NULL, NULL);
+		(void)tendril_resume(target, pid, NULL, NULL);
+		if (mode)
+			(void)tendril_resume(target, pid, NULL, NULL);
+	}
+}
+
+/* What is left is a thread that runs, or that is suspended so often as it says. */
+static void resume_all(pid_t tid)
+{
+	uint32_t previous = 1, n = 0;
+
+	for (uint32_t expected = 0; previous > 1 || n == 0; n++, expected = previous - 1) {
+		previous = resume(tid);
+		if (n > 0)
+			assert_int_equal(previous, expected);
+		assert_in_range(previous, 0, 3);
+	}
+	assert_int_equal(resume(tid), 0);
+}
+
+static void test_whoever_suspends_may_be_killed_at_any_time(void **state)
+{
+	static const char *const some[] = { "idle-nanosleep", "idle-epoll", "spin",
+					    "malloc",	      "rseq",	    "signals" };
+	unsigned int seed = 7, n_left = 0;
+
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+	for (size_t i = 0; i < ARRAY_LENGTH(some); i++) {
+		begin(some[i], 1);
+		for (int n = 0; n < 50; n++) {
+			uint32_t previous;
+			pid_t child = fork();
+
+			assert_true(child >= 0);
+			(void)setpgid(child, child == 0 ? 0 : child);
+			if (child == 0)
+				torment(w.victim.pid, n % 2);
+			(void)usleep((useconds_t)(rand_r(&seed) % 4000));
+			(void)kill(child, SIGKILL);
+			/* It, and who did it on its behalf. */
+			while (waitpid(-child, NULL, __WALL) > 0)
+				;
+			assert_int_equal(errno, ECHILD);
+			previous = suspend(w.victim.pid);
+			n_left += previous > 0;
+			resume_all(w.victim.pid);
+			assert_int_equal(status_number(w.victim.pid, "TracerPid"), 0);
+		}
+		end();
+	}
+	assert_in_range(n_left, 1, 299); /* or the killing came always too late, or too soon */
+}
+
+/* 0: as it should be; 1: refused on the way; else wrong. */
+static int suspend_and_resume(void *param)
+{
+	int handles = count_handles(getpid());
+	struct tendril_target *target = NULL;
+	pid_t pid = *(const pid_t *)param;
+	int r;
+
+	inject_mark(true);
+	r = tendril_open(pid, NULL, &target, NULL);
+	for (int i = 0; r == 0 && i < 2; i++)
+		r = tendril_suspend(target, pid, NULL, NULL);
+	for (int i = 0; r == 0 && i < 2; i++)
+		r = tendril_resume(target, pid, NULL, NULL);
+	tendril_close(target);
+	inject_mark(false);
+	if (count_handles(getpid()) != handles)
+		return 3;
+	return r < 0;
+}
+
+static void inject_everywhere(const char *mode, enum inject_how how)
+{
+	struct inject_result result;
+	unsigned int n_injected = 0, k = 0;
+
+	begin(mode, 1);
+	do {
+		k++;
+		inject_run(suspend_and_resume, &w.victim.pid, how, k, &result);
+		n_injected += result.was_injected;
+		if (result.hung)
+			fail_msg("%s: hung at call %u (%ld)", mode, k, result.number);
+		if (how == INJECT_ERROR && !(WIFEXITED(result.status) && WEXITSTATUS(result.status) < 2))
+			fail_msg("%s: call %u (%ld): status %x", mode, k, result.number,
+				 (unsigned int)result.status);
+		resume_all(w.victim.pid);
+		if (!target_is_well(&w.victim, why))
+			fail_msg("%s: call %u (%ld): %s", mode, k, result.number, why);
+	} while (result.n_calls >= k);
+	assert_in_range(n_injected, 50, 100000);
+	end();
+}
+
+static void test_whoever_suspends_is_killed_before_every_system_call(void **state)
+{
+	inject_everywhere("idle-nanosleep", INJECT_KILL_BEFORE);
+	inject_everywhere("spin", INJECT_KILL_BEFORE);
+}
+
+static void test_whoever_suspends_is_killed_after_every_system_call(void **state)
+{
+	inject_everywhere("idle-nanosleep", INJECT_KILL_AFTER);
+	inject_everywhere("spin", INJECT_KILL_AFTER);
+}
+
+static void test_every_system_call_of_whoever_suspends_fails(void **state)
+{
+	inject_everywhere("idle-nanosleep", INJECT_ERROR);
+	inject_everywhere("spin", INJECT_ERROR);
 }
 
 /* --- created suspended ------------------------------------------------------------------- */
@@ -569,6 +697,10 @@ int main(int argc, char **argv)
 		TEST(test_a_thread_goes_on_as_if_nothing_had_been),
 		TEST(test_a_thousand_times_in_a_row),
 		TEST(test_suspensions_are_counted),
+		TEST(test_whoever_suspends_may_be_killed_at_any_time),
+		TEST(test_whoever_suspends_is_killed_before_every_system_call),
+		TEST(test_whoever_suspends_is_killed_after_every_system_call),
+		TEST(test_every_system_call_of_whoever_suspends_fails),
 		TEST(test_created_suspended_is_the_same_count),
 		TEST(test_it_stays_suspended_when_its_handle_is_closed),
 		TEST(test_a_thread_is_made_while_all_are_suspended),

@@ -192,6 +192,8 @@ typedef PPROC_THREAD_ATTRIBUTE_LIST LPPROC_THREAD_ATTRIBUTE_LIST;
 #define THREAD_QUERY_LIMITED_INFORMATION 0x0800u
 #define THREAD_ALL_ACCESS                0x001fffffu
 
+#define MAXIMUM_SUSPEND_COUNT 127u
+
 /* Creation flags.  Any other bit: ERROR_INVALID_PARAMETER. */
 #define CREATE_SUSPENDED                  0x00000004u
 #define STACK_SIZE_PARAM_IS_A_RESERVATION 0x00010000u
@@ -420,12 +422,46 @@ WINBASEAPI HANDLE WINAPI CreateThread(LPSECURITY_ATTRIBUTES lpThreadAttributes, 
 				      DWORD dwCreationFlags, LPDWORD lpThreadId);
 
 /**
- * ResumeThread() - let a thread run that was created suspended
- * Return: its suspend count before (1, or 0: it was not suspended, nothing was
- * done); (DWORD)-1 on failure
- * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: no THREAD_SUSPEND_RESUME.
+ * SuspendThread() - keep a thread from running until it has been resumed as often
+ * @hThread: with THREAD_SUSPEND_RESUME; GetCurrentThread() is allowed
+ *
+ * Any thread of any process that the caller may trace.  The count is the thread's: it stays when the
+ * handle is closed and when the caller ends, and anybody with the right may resume.  The thread is
+ * not traced meanwhile.  A system call that it is in is taken up again when it goes on; signals to it
+ * wait.  It may hold a lock that others come to wait for, malloc()'s if it does not leave that soon.
+ *
+ * Return: its suspend count before; (DWORD)-1 on failure
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: no THREAD_SUSPEND_RESUME, the thread has
+ * ended, somebody traces it, or the kernel's rules refuse; ERROR_SIGNAL_REFUSED: the count is
+ * MAXIMUM_SUSPEND_COUNT; ERROR_BUSY: stopped, uninterruptible, or on no stack of its own for
+ * seconds; ERROR_NOT_SUPPORTED: a process without a libc that we know.
+ */
+WINBASEAPI DWORD WINAPI SuspendThread(HANDLE hThread);
+
+/**
+ * ResumeThread() - take one suspension back: SuspendThread()'s, or that of CREATE_SUSPENDED
+ * Return: its suspend count before (1: now it runs; 0: it was not suspended, or has ended, and nothing
+ * was done); (DWORD)-1 on failure
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: no THREAD_SUSPEND_RESUME; as SuspendThread().
  */
 WINBASEAPI DWORD WINAPI ResumeThread(HANDLE hThread);
+
+/**
+ * TerminateThread() - end a thread from outside
+ * @hThread:    with THREAD_TERMINATE; GetCurrentThread() is allowed, and then does not return
+ * @dwExitCode: what GetExitCodeThread() will give
+ *
+ * It ends where it holds no lock of libc's, the allocator's or the loader's, suspended or not; what it
+ * holds of the program's own stays held.  Its stack is freed.  One that was made by CreateRemoteThread()
+ * has the code for everybody, others for handles of this process (and as pthread_join(3)'s value).  One
+ * that was created suspended never runs.  It has ended when its handle is signalled, soon after the call.
+ *
+ * Return: TRUE or FALSE
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: no THREAD_TERMINATE, the thread has ended (its
+ * code stays), somebody traces it, or the kernel's rules refuse; ERROR_BUSY: for seconds it was
+ * nowhere where it could end, or stopped; ERROR_NOT_SUPPORTED: no libc there that could end a thread.
+ */
+WINBASEAPI BOOL WINAPI TerminateThread(HANDLE hThread, DWORD dwExitCode);
 
 /**
  * OpenThread() - a new handle of a running thread, of whatever process

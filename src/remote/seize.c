@@ -66,6 +66,13 @@ static int judge_refusal(struct seizure *s, int *refusals)
 	return ++*refusals > REFUSALS_MAX ? explain(s, -EACCES) : 0;
 }
 
+static int is_stopped(struct seizure *s)
+{
+	return fail(s->error, -EBUSY, TENDRIL_STAGE_REACH, TENDRIL_RULE_STOPPED,
+		    "process %d is stopped by a signal: kill -CONT %d", s->target->pid,
+		    s->target->pid);
+}
+
 static int refuse_to_stop(struct seizure *s)
 {
 	int r = explain(s, -EBUSY);
@@ -93,7 +100,9 @@ int seizure_stop(struct seizure *s)
 			return 0;
 		if (r == -ETIMEDOUT)
 			return refuse_to_stop(s);
-		if (r == -EPERM || r == -EBUSY)
+		if (r == -EBUSY)
+			return is_stopped(s);
+		if (r == -EPERM)
 			r = judge_refusal(s, &refusals);
 		if (r == -ESRCH)
 			return has_ended(s);
@@ -119,7 +128,7 @@ int seizure_run_a_moment(struct seizure *s)
 		return refuse_to_stop(s);
 	(void)tracee_detach(
 		&s->tracee); /* the process was stopped meanwhile: with its own registers */
-	return r == -EBUSY ? explain(s, r) : r;
+	return r == -EBUSY ? is_stopped(s) : r;
 }
 
 int seizure_refresh_maps(struct seizure *s)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* suspend.c - suspend and resume any thread, with a count that outlives whoever did it */
 #include "remote/parked.h"
+#include "remote/thread.h"
 
 #include <linux/futex.h>
 #include <signal.h>
@@ -145,7 +146,7 @@ static int resume(struct seizure *s)
 }
 
 /* The calling thread needs nobody to stop it.  It waits where others look for a suspended one. */
-static void park_myself(void)
+void thread_suspend_own(void)
 {
 	struct park_record record = {.kind = PARK_BY_ITSELF, .count = 1, .word = SAFE_PARKED_VALUE};
 	uint32_t *word = &record.word;
@@ -182,7 +183,7 @@ int tendril_suspend(struct tendril_target *target, pid_t tid, uint32_t *ret_prev
 {
 	if (!target->is_self || tid != gettid())
 		return change(target, tid, suspend, ret_previous, error);
-	park_myself();
+	thread_suspend_own();
 	if (ret_previous)
 		*ret_previous = 0;
 	return 0;

@@ -98,7 +98,7 @@ static void look_up(struct tendril_target *target, pid_t tid, const struct tendr
 {
 	if (thread && thread->local)
 		ending->mailbox = (uintptr_t)thread->box;
-	else if (!target->is_self || !thread)
+	else
 		ending->mailbox = find_mailbox(target, tid);
 	if (!has_unwinder(target) ||
 	    elf_lookup(&target->modules, "pthread_exit", &ending->exit, NULL) < 0)

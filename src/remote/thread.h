@@ -43,6 +43,9 @@ int thread_resume_by(struct tendril_thread *thread, int fd);
 /* For a thread that was not made here: there is nothing but its ids.  NULL: out of memory. */
 struct tendril_thread *thread_new_bare(pid_t pid, pid_t tid, bool fd_is_process);
 
+/* The calling thread is suspended here, once, until somebody resumes it. */
+void thread_suspend_own(void);
+
 /* A descriptor that is readable when the thread has ended. */
 int open_thread_fd(pid_t pid, pid_t tid, bool *ret_is_process);
 

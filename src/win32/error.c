@@ -43,6 +43,7 @@ static const struct {
 	{ -ENOBUFS, ERROR_INSUFFICIENT_BUFFER },
 	{ -ELIBACC, ERROR_MOD_NOT_FOUND },
 	{ -ELIBBAD, ERROR_PROC_NOT_FOUND },
+	{ -EOVERFLOW, ERROR_SIGNAL_REFUSED },
 };
 
 DWORD error_to_win32(int code, const struct tendril_error *error)

@@ -62,7 +62,7 @@ static int create_in(HANDLE handle, SIZE_T stack_bytes, uint64_t start, uint64_t
 	if (r < 0)
 		return r;
 	if (flags & CREATE_SUSPENDED)
-		options.flags = TENDRIL_THREAD_SUSPENDED;
+		options.flags = TENDRIL_THREAD_SUSPENDED | TENDRIL_THREAD_STAY;
 	object = object_new(OBJECT_THREAD, THREAD_ALL_ACCESS);
 	if (object)
 		object->thread = thread_new(process->process);
@@ -185,17 +185,6 @@ WINBASEAPI HANDLE WINAPI GetCurrentThread(VOID)
 WINBASEAPI DWORD WINAPI GetCurrentThreadId(VOID)
 {
 	return (DWORD)gettid();
-}
-
-WINBASEAPI DWORD WINAPI ResumeThread(HANDLE hThread)
-{
-	AUTO_OBJECT struct object *object = NULL;
-	int r = object_get(hThread, OBJECT_THREAD, THREAD_SUSPEND_RESUME, &object);
-
-	if (!error_report(r, NULL))
-		return (DWORD)-1;
-	/* The caller's own thread runs; one that runs or has ended is not suspended. */
-	return object->thread && thread_resume_by(object->thread->remote, object->fd) == 0 ? 1 : 0;
 }
 
 WINBASEAPI DWORD WINAPI GetThreadId(HANDLE Thread)

@@ -196,6 +196,13 @@ static inline void auto_target_done(struct tendril_target **target)
 /* thread.c */
 int open_thread_by_id(pid_t tid, bool *ret_is_process); /* a descriptor, or negative errno */
 
+/* suspend.c */
+/* Is it the calling thread, by a pseudo-handle or a real one? */
+bool object_is_own_thread(const struct object *object);
+/* The process of a thread that is not the calling one, for one call.  -ESRCH: the thread has ended. */
+int object_thread_target(struct object *object, struct tendril_target **ret_target,
+			 struct tendril_error *error);
+
 /* duplicate.c: another object of what this one is, with a descriptor of its own */
 int object_copy(const struct object *from, DWORD access, struct object **ret_copy);
 
