@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_win32_library.c - libraries by Win32's names, in targets that never saw ours
+ *
+ * What both systems have is in win32/ll.c; here is what the targets are on Linux, and what is said
+ * to be different in win32.h.
+ */
+#include <dlfcn.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include <tendril/tendril.h>
+#include <tendril/win32.h>
+
+#include "support.h"
+
+#define UNTOUCHED 0x2bcd1234u
+#define PAGE 4096u
+#define WAIT_MS 20000
+
+static char why[WHY_BYTES];
+static struct target victim;
+static HANDLE process;
+static char plug[4096];
+static char *room; /* in the victim: two pages, and behind them nothing that can be read */
+
+static void open_victim(void)
+{
+	process = OpenProcess(PROCESS_ALL_ACCESS, FALSE, (DWORD)victim.pid);
+	assert_non_null(process);
+	/* What is behind is reserved, but not committed. */
+	room = VirtualAllocEx(process, NULL, 3 * PAGE, MEM_RESERVE, PAGE_NOACCESS);
+	assert_non_null(room);
+	assert_ptr_equal(VirtualAllocEx(process, room, 2 * PAGE, MEM_COMMIT, PAGE_READWRITE), room);
+}
+
+static void begin(const char *program, const char *mode)
+{
+	struct target_start how = { .program = program, .mode = mode };
+
+	assert_int_equal(target_start(&victim, &how), 0);
+	open_victim();
+	assert_true(support_find("plug.so", plug));
+}
+
+static int end_test(void **state)
+{
+	if (process)
+		CloseHandle(process);
+	process = NULL;
+	target_end(&victim);
+	return 0;
+}
+
+static void *own(const char *name)
+{
+	void *function = (void *)(uintptr_t)GetProcAddress(GetModuleHandleA("kernel32"), name);
+
+	assert_non_null(function);
+	return function;
+}
+
+static HANDLE start(const void *function, const void *argument, DWORD flags)
+{
+	HANDLE thread = CreateRemoteThread(process, NULL, 0,
+					   (LPTHREAD_START_ROUTINE)(uintptr_t)function,
+					   (LPVOID)(uintptr_t)argument, flags, NULL);
+
+	if (!thread)
+		fail_msg("CreateRemoteThread: error %u", GetLastError());
+	return thread;
+}
+
+static DWORD finish(HANDLE thread)
+{
+	DWORD code = UNTOUCHED;
+
+	assert_int_equal(WaitForSingleObject(thread, WAIT_MS), WAIT_OBJECT_0);
+	assert_true(GetExitCodeThread(thread, &code));
+	assert_true(CloseHandle(thread));
+	return code;
+}
+
+static DWORD run(const char *name, const void *argument)
+{
+	return finish(start(own(name), argument, 0));
+}
+
+static void *put_at(void *there, const void *bytes, size_t n)
+{
+	assert_true(WriteProcessMemory(process, there, bytes, n, NULL));
+	return there;
+}
+
+static void *put(const char *text)
+{
+	return put_at(room, text, strlen(text) + 1);
+}
+
+/* Its base in the victim, by the kernel's word; 0: it is not there. */
+static uintptr_t mapped(const char *name)
+{
+	char path[64], line[8192];
+	uintptr_t base = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", victim.pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	while (!base && fgets(line, sizeof(line), file))
+		if (strstr(line, name))
+			base = strtoull(line, NULL, 16);
+	fclose(file);
+	return base;
+}
+
+static void loads_plug_and_frees_it(void)
+{
+	DWORD code = run("LoadLibraryA", put(plug));
+	uintptr_t base = mapped("/plug.so");
+
+	assert_int_not_equal(base, 0);
+	assert_int_equal(code, (DWORD)base);
+	assert_int_equal(run("GetModuleHandleA", put("plug")), (DWORD)base);
+	assert_int_equal(run("FreeLibrary", (void *)base), TRUE);
+	assert_int_equal(mapped("/plug.so"), 0);
+	if (!target_is_well(&victim, why))
+		fail_msg("%s", why);
+}
+
+static void test_target_that_never_saw_us(void **state)
+{
+	struct snapshot *before = snapshot_new(), *after = snapshot_new();
+
+	begin("victim", "idle-epoll");
+	loads_plug_and_frees_it(); /* and the loader has its structures */
+	assert_int_equal(snapshot_settle(before, after, victim.pid, 0), 0);
+	for (int i = 0; i < 20; i++)
+		loads_plug_and_frees_it();
+	if (!becomes_same(before, after, victim.pid, 0, 5000, why))
+		fail_msg("%s", why);
+	snapshot_free(before);
+	snapshot_free(after);
+}
+
+static void test_target_that_loads_itself(void **state)
+{
+	begin("victim", "dlopen");
+	for (int i = 0; i < 50; i++) {
+		assert_int_not_equal(run("LoadLibraryA", put("libm.so.6")), 0);
+		assert_int_equal(run("GetCurrentProcessId", NULL), victim.pid);
+	}
+	if (!target_is_well(&victim, why))
+		fail_msg("%s", why);
+}
+
+static void test_name_that_cannot_be_read(void **state)
+{
+	const char *names[] = { NULL, (char *)16, (char *)UINT64_C(0xffff800000000000), "", "", "" };
+
+	begin("victim", "idle-epoll");
+	names[3] = room + 2 * PAGE; /* reserved only */
+	names[4] = room + 2 * PAGE - 1;
+	names[5] = put_at(room + 2 * PAGE - 4, "/tmp", 4);
+	for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+		assert_int_equal(run("LoadLibraryA", names[i]), 0);
+		assert_int_equal(run("LoadLibraryW", names[i]), 0);
+	}
+	assert_int_equal(run("GetModuleHandleA", names[5]), 0);
+	assert_true(target_is_alive(&victim));
+	if (!target_is_well(&victim, why))
+		fail_msg("%s", why);
+}
+
+/* The name ends where the memory does, and begins on the page before. */
+static void test_name_at_the_end_of_memory(void **state)
+{
+	size_t bytes = strlen(plug) + 1;
+	uint16_t wide[4096];
+
+	begin("victim", "idle-epoll");
+	bytes = strlen(plug) + 1;
+	for (size_t i = 0; i < bytes; i++)
+		wide[i] = (unsigned char)plug[i];
+	assert_int_not_equal(run("LoadLibraryA", put_at(room + 2 * PAGE - bytes, plug, bytes)), 0);
+	/* At an odd address a unit lies on two pages. */
+	assert_int_equal(run("LoadLibraryW", put_at(room + PAGE - 5, wide, 2 * bytes)),
+			 (DWORD)mapped("/plug.so"));
+	put_at(room + 2 * PAGE - 2 * bytes, wide, 2 * bytes);
+	assert_int_equal(run("LoadLibraryW", room + 2 * PAGE - 2 * bytes),
+			 (DWORD)mapped("/plug.so"));
+}
+
+static void test_name_without_end(void **state)
+{
+	char text[2 * PAGE];
+
+	begin("victim", "idle-epoll");
+	memset(text, 'x', sizeof(text));
+	put_at(room, text, sizeof(text));
+	assert_int_equal(run("LoadLibraryA", room), 0);
+	assert_int_equal(run("LoadLibraryW", room), 0);
+	assert_int_equal(run("LoadLibraryA", put("")), 0);
+}
+
+static int search_here(void *directory)
+{
+	return setenv("LD_LIBRARY_PATH", directory, 1);
+}
+
+static void test_name_without_directory_or_extension(void **state)
+{
+	char directory[4096];
+	struct target_start how = { .mode = "idle-epoll", .in_child = search_here,
+				     .param = directory };
+
+	snprintf(directory, sizeof(directory), "%s", support_targets());
+	assert_int_equal(target_start(&victim, &how), 0);
+	open_victim();
+	assert_int_not_equal(run("LoadLibraryA", put("plug")), 0);
+	assert_int_not_equal(mapped("/plug.so"), 0);
+	/* An extension, be it the wrong one, is left as it is. */
+	assert_int_equal(run("LoadLibraryA", put("plug.dll")), 0);
+	assert_int_equal(run("LoadLibraryA", put("./plug")), 0);
+}
+
+static void test_free_what_was_not_loaded(void **state)
+{
+	begin("victim", "idle-epoll");
+	assert_int_equal(run("FreeLibrary", NULL), FALSE);
+	assert_int_equal(run("FreeLibrary", room), FALSE);
+	assert_int_equal(run("FreeLibrary", (void *)(mapped("/libc.so.6") + PAGE)), FALSE);
+	/* The program and what it was linked with stay. */
+	assert_int_equal(run("FreeLibrary", (void *)mapped("/libc.so.6")), TRUE);
+	assert_int_equal(run("FreeLibrary", (void *)mapped("/victim")), TRUE);
+	assert_int_equal(run("GetModuleHandleA", NULL), (DWORD)mapped("/victim"));
+	if (!target_is_well(&victim, why))
+		fail_msg("%s", why);
+}
+
+/* Both are on their way when it is loaded, and gone when the second one comes to it. */
+static void test_free_twice_at_once(void **state)
+{
+	HANDLE first, second;
+	void *base;
+
+	begin("victim", "idle-epoll");
+	for (int i = 0; i < 20; i++) {
+		assert_int_not_equal(run("LoadLibraryA", put(plug)), 0);
+		base = (void *)mapped("/plug.so");
+		first = start(own("FreeLibrary"), base, CREATE_SUSPENDED);
+		second = start(own("FreeLibrary"), base, CREATE_SUSPENDED);
+		assert_int_equal(ResumeThread(first), 1);
+		assert_int_equal(ResumeThread(second), 1);
+		assert_int_equal(finish(first) + finish(second), TRUE);
+		assert_int_equal(mapped("/plug.so"), 0);
+	}
+	if (!target_is_well(&victim, why))
+		fail_msg("%s", why);
+}
+
+/* Its place is taken by then, and it has come back elsewhere. */
+static void test_free_what_is_elsewhere_by_now(void **state)
+{
+	struct tendril_target *target = NULL;
+	struct tendril_argument place[] = {
+		{ 0 }, { .value = PAGE }, { .value = PROT_NONE },
+		{ .value = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE },
+		{ .value = UINT64_MAX }, { 0 },
+	};
+	uint64_t function, taken;
+	uintptr_t base;
+	HANDLE thread;
+
+	begin("victim", "idle-epoll");
+	assert_int_not_equal(run("LoadLibraryA", put(plug)), 0);
+	base = mapped("/plug.so");
+	thread = start(own("FreeLibrary"), (void *)base, CREATE_SUSPENDED);
+	assert_int_equal(run("FreeLibrary", (void *)base), TRUE);
+	place[0].value = base;
+	assert_int_equal(tendril_open(victim.pid, NULL, &target, NULL), 0);
+	assert_int_equal(tendril_resolve(target, "libc!mmap", &function, NULL), 0);
+	assert_int_equal(tendril_call(target, function, place, 6, WAIT_MS, &taken, NULL), 0);
+	tendril_close(target);
+	assert_int_equal(taken, base);
+	assert_int_not_equal(run("LoadLibraryA", put(plug)), 0);
+	assert_int_not_equal(mapped("/plug.so"), base);
+	assert_int_equal(ResumeThread(thread), 1);
+	assert_int_equal(finish(thread), FALSE);
+	assert_int_not_equal(mapped("/plug.so"), 0);
+}
+
+static void test_suspended_load(void **state)
+{
+	HANDLE thread;
+	DWORD code;
+
+	begin("victim", "idle-epoll");
+	thread = start(own("LoadLibraryA"), put(plug), CREATE_SUSPENDED);
+	assert_int_equal(mapped("/plug.so"), 0);
+	assert_int_equal(ResumeThread(thread), 1);
+	code = finish(thread);
+	assert_int_not_equal(code, 0);
+	assert_int_equal(code, (DWORD)mapped("/plug.so"));
+}
+
+static void test_ids_and_ends(void **state)
+{
+	DWORD id = 0;
+	HANDLE thread;
+
+	begin("victim", "idle-epoll");
+	assert_int_equal(run("GetCurrentProcessId", NULL), victim.pid);
+	thread = CreateRemoteThread(process, NULL, 0,
+				    (LPTHREAD_START_ROUTINE)(uintptr_t)own("GetCurrentThreadId"),
+				    NULL, 0, &id);
+	assert_non_null(thread);
+	assert_int_equal(finish(thread), id);
+	assert_int_equal(run("ExitThread", (void *)UINT64_C(0xfedcba9887654321)), 0x87654321u);
+	assert_int_equal(run("ExitProcess", (void *)77), 77);
+	assert_int_equal(WaitForSingleObject(process, WAIT_MS), WAIT_OBJECT_0);
+	assert_true(GetExitCodeProcess(process, &id));
+	assert_int_equal(id, 77);
+}
+
+static void test_sleep(void **state)
+{
+	void *function = (void *)(uintptr_t)GetProcAddress(GetModuleHandleA("kernel32"), "Sleep");
+	int64_t begun = support_now_ns();
+
+	if (!function)
+		SKIP_BECAUSE("this library has no Sleep()");
+	begin("victim", "idle-epoll");
+	assert_int_equal(finish(start(function, (void *)300, 0)), 0);
+	assert_true(support_now_ns() - begun >= 300 * INT64_C(1000000));
+}
+
+static void test_static_target(void **state)
+{
+	char path[4096];
+
+	if (!support_find("plain_static", path))
+		SKIP_BECAUSE("there is no plain_static");
+	assert_int_equal(target_start(&victim, &(struct target_start){ .program = "plain_static" }),
+			 0);
+	process = OpenProcess(PROCESS_ALL_ACCESS, FALSE, (DWORD)victim.pid);
+	assert_non_null(process);
+	SetLastError(UNTOUCHED);
+	assert_null(CreateRemoteThread(process, NULL, 0,
+				       (LPTHREAD_START_ROUTINE)(uintptr_t)own("LoadLibraryA"), NULL,
+				       0, NULL));
+	assert_int_equal(GetLastError(), ERROR_NOT_SUPPORTED);
+	assert_true(target_is_alive(&victim));
+}
+
+static void test_filtered_target(void **state)
+{
+	begin("filtered", "busy");
+	assert_int_equal(run("GetCurrentProcessId", NULL), victim.pid);
+	assert_int_equal(run("GetModuleHandleA", NULL), (DWORD)mapped("/filtered"));
+	assert_true(target_is_alive(&victim));
+}
+
+static void test_musl_target(void **state)
+{
+	char path[4096];
+	DWORD code;
+
+	if (!support_find("victim_musl", path))
+		SKIP_BECAUSE("no musl-gcc");
+	begin("victim_musl", "idle-epoll");
+	assert_true(support_find("plug_musl.so", path));
+	code = run("LoadLibraryA", put(path));
+	assert_int_not_equal(code, 0);
+	assert_int_equal(code, (DWORD)mapped("/plug_musl.so"));
+	assert_int_equal(run("GetModuleHandleA", put("plug_musl")), code);
+	assert_int_equal(run("LoadLibraryA", put("/none.so")), 0);
+	/* Its dlclose() does nothing. */
+	assert_int_equal(run("FreeLibrary", (void *)mapped("/plug_musl.so")), TRUE);
+	assert_int_equal((DWORD)mapped("/plug_musl.so"), code);
+	if (!target_is_well(&victim, why))
+		fail_msg("%s", why);
+}
+
+/* --- here ---------------------------------------------------------------------------------- */
+
+static void test_names_of_windows(void **state)
+{
+	static const char *const names[] = { "kernel32", "KERNEL32.DLL", "KernelBase.dll", "ntdll",
+					     "C:\\Windows\\System32\\psapi.dll" };
+	HMODULE module = GetModuleHandleA("kernel32.dll");
+
+	assert_non_null(module);
+	for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+		assert_ptr_equal(GetModuleHandleA(names[i]), module);
+	assert_ptr_equal(LoadLibraryA("kernel32.dll"), module);
+	assert_true(FreeLibrary(module)); /* we stay */
+	assert_ptr_equal(GetModuleHandleA("kernel32.dll"), module);
+	assert_null(GetModuleHandleA("kernel33.dll"));
+	assert_null(GetModuleHandleA("kernel32x"));
+	assert_ptr_equal((void *)(uintptr_t)GetProcAddress(module, "CloseHandle"),
+			 (void *)(uintptr_t)CloseHandle);
+	assert_ptr_equal((void *)(uintptr_t)GetProcAddress(module, "GetProcAddress"),
+			 (void *)(uintptr_t)GetProcAddress);
+}
+
+static void test_functions(void **state)
+{
+	HMODULE libc = GetModuleHandleA("libc");
+	void *puts_there = dlsym(RTLD_DEFAULT, "strtoull");
+
+	assert_non_null(libc);
+	assert_ptr_equal((void *)(uintptr_t)GetProcAddress(libc, "strtoull"), puts_there);
+	SetLastError(UNTOUCHED);
+	assert_null(GetProcAddress(libc, "no such function"));
+	assert_int_equal(GetLastError(), ERROR_PROC_NOT_FOUND);
+	/* What is another's is not ours, though it can be reached from here. */
+	SetLastError(UNTOUCHED);
+	assert_null(GetProcAddress(GetModuleHandleA("libtendril"), "strtoull"));
+	assert_int_equal(GetLastError(), ERROR_PROC_NOT_FOUND);
+	SetLastError(UNTOUCHED);
+	assert_null(GetProcAddress(libc, (LPCSTR)(uintptr_t)17));
+	assert_int_equal(GetLastError(), ERROR_PROC_NOT_FOUND);
+	SetLastError(UNTOUCHED);
+	assert_null(GetProcAddress((HMODULE)(uintptr_t)&victim, "strtoull"));
+	assert_int_equal(GetLastError(), ERROR_MOD_NOT_FOUND);
+}
+
+static void test_load_here(void **state)
+{
+	uint16_t wide[4096] = { 0 };
+	HMODULE module;
+
+	assert_true(support_find("plug.so", plug));
+	for (size_t i = 0; plug[i]; i++)
+		wide[i] = (unsigned char)plug[i];
+	module = LoadLibraryA(plug);
+	assert_non_null(module);
+	assert_ptr_equal(LoadLibraryW(wide), module);
+	assert_ptr_equal(LoadLibraryExA(plug, NULL, LOAD_WITH_ALTERED_SEARCH_PATH), module);
+	assert_ptr_equal(LoadLibraryExW(wide, NULL, 0), module);
+	assert_ptr_equal(GetModuleHandleW(wide), module);
+	assert_int_equal(((unsigned long (*)(void))(uintptr_t)GetProcAddress(module, "plug_answer"))(),
+			 42);
+	for (int i = 0; i < 4; i++) {
+		assert_ptr_equal(GetModuleHandleA("plug.so"), module);
+		assert_true(FreeLibrary(module));
+	}
+	assert_null(GetModuleHandleA("plug.so"));
+	SetLastError(UNTOUCHED);
+	assert_false(FreeLibrary(module));
+	assert_int_equal(GetLastError(), ERROR_MOD_NOT_FOUND);
+}
+
+static void test_load_nothing(void **state)
+{
+	SetLastError(UNTOUCHED);
+	assert_null(LoadLibraryA("/no/such/library.so"));
+	assert_int_equal(GetLastError(), ERROR_MOD_NOT_FOUND);
+	SetLastError(UNTOUCHED);
+	assert_null(LoadLibraryA(""));
+	assert_int_equal(GetLastError(), ERROR_MOD_NOT_FOUND);
+	SetLastError(UNTOUCHED);
+	assert_null(LoadLibraryA(NULL));
+	assert_int_equal(GetLastError(), ERROR_INVALID_PARAMETER);
+	SetLastError(UNTOUCHED);
+	assert_null(LoadLibraryW(NULL));
+	assert_int_equal(GetLastError(), ERROR_INVALID_PARAMETER);
+	SetLastError(UNTOUCHED);
+	assert_null(LoadLibraryExA("libm.so.6", NULL, 2)); /* as data: that is not had here */
+	assert_int_equal(GetLastError(), ERROR_INVALID_PARAMETER);
+	SetLastError(UNTOUCHED);
+	assert_false(FreeLibrary(NULL));
+	assert_int_equal(GetLastError(), ERROR_MOD_NOT_FOUND);
+}
+
+static void test_file_names(void **state)
+{
+	char path[4096], program[4096] = "";
+	uint16_t wide[4096];
+	DWORD n = GetModuleFileNameA(NULL, path, sizeof(path));
+
+	assert_true(readlink("/proc/self/exe", program, sizeof(program) - 1) > 0);
+	assert_string_equal(path, program);
+	assert_int_equal(n, strlen(program));
+	assert_int_equal(GetModuleFileNameW(GetModuleHandleA(NULL), wide, ARRAY_LENGTH(wide)), n);
+	assert_int_equal(wide[n], 0);
+	assert_int_equal(wide[n - 1], program[n - 1]);
+	SetLastError(UNTOUCHED);
+	assert_int_equal(GetModuleFileNameA(NULL, path, n), n); /* no place for the terminator */
+	assert_int_equal(GetLastError(), ERROR_INSUFFICIENT_BUFFER);
+	assert_int_equal(strlen(path), n - 1);
+	SetLastError(UNTOUCHED);
+	assert_int_equal(GetModuleFileNameA(NULL, path, n + 1), n);
+	assert_int_equal(GetLastError(), UNTOUCHED);
+	assert_int_equal(GetModuleFileNameA((HMODULE)(uintptr_t)&victim, path, n), 0);
+	assert_int_equal(GetLastError(), ERROR_MOD_NOT_FOUND);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_teardown(f, end_test)
+	const struct CMUnitTest tests[] = {
+		TEST(test_target_that_never_saw_us),
+		TEST(test_target_that_loads_itself),
+		TEST(test_name_that_cannot_be_read),
+		TEST(test_name_at_the_end_of_memory),
+		TEST(test_name_without_end),
+		TEST(test_name_without_directory_or_extension),
+		TEST(test_free_what_was_not_loaded),
+		TEST(test_free_twice_at_once),
+		TEST(test_free_what_is_elsewhere_by_now),
+		TEST(test_suspended_load),
+		TEST(test_ids_and_ends),
+		TEST(test_sleep),
+		TEST(test_static_target),
+		TEST(test_filtered_target),
+		TEST(test_musl_target),
+		TEST(test_names_of_windows),
+		TEST(test_functions),
+		TEST(test_load_here),
+		TEST(test_load_nothing),
+		TEST(test_file_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
