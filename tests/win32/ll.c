@@ -169,7 +169,14 @@ TEST(LL_02)
 /* A file that is there, and no library. */
 TEST(LL_02_no_library)
 {
-	CHECK_EQ(load_there(shared, beside("sentences.h")), 0);
+	const char *path = beside("ll_no_library.txt");
+	FILE *file = fopen(path, "w");
+
+	REQUIRE(file != NULL);
+	fputs("Not every file is a library.\n", file);
+	fclose(file);
+	CHECK_EQ(load_there(shared, path), 0);
+	CHECK_EQ(remove(path), 0);
 }
 
 TEST(LL_03)
