@@ -407,6 +407,13 @@ static void test_filtered_target(void **state)
 	begin("filtered", "busy");
 	assert_int_equal(run("GetCurrentProcessId", NULL), victim.pid);
 	assert_int_equal(run("GetModuleHandleA", NULL), (DWORD)mapped("/filtered"));
+	/* To open a file would be its end. */
+	SetLastError(UNTOUCHED);
+	assert_null(CreateRemoteThread(process, NULL, 0,
+				       (LPTHREAD_START_ROUTINE)(uintptr_t)own("LoadLibraryA"),
+				       put(plug), 0, NULL));
+	assert_int_equal(GetLastError(), ERROR_ACCESS_DENIED);
+	assert_int_equal(run("GetCurrentProcessId", NULL), victim.pid);
 	assert_true(target_is_alive(&victim));
 }
 

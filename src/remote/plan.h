@@ -20,6 +20,7 @@ struct plan_request {
 	enum agent_value value; /* in another process only */
 	uint64_t stack_bytes;
 	bool is_suspended;
+	bool opens_files;      /* the function is dlopen() */
 };
 
 struct plan {

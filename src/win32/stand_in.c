@@ -286,6 +286,7 @@ static int make_request(struct call *call, const struct tendril_thread_options *
 		return r;
 	ret_request->follow = follow;
 	ret_request->value = call->value;
+	ret_request->opens_files = strcmp(call->function, "dlopen") == 0;
 	ret_request->stack_bytes = options->stack_bytes;
 	ret_request->is_suspended = options->flags & TENDRIL_THREAD_SUSPENDED;
 	return 0;
