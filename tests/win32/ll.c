@@ -225,6 +225,21 @@ TEST(LL_04_local)
 	CHECK_FAILS(FreeLibrary(module), ERROR_MOD_NOT_FOUND);
 }
 
+TEST(LL_04_from_within)
+{
+	uintptr_t offset = offset_of("library_leave");
+	HMODULE module = load(shared);
+	HANDLE thread;
+
+	REQUIRE(module != NULL);
+	thread = CreateRemoteThread(shared->process, NULL, 0,
+				    (LPTHREAD_START_ROUTINE)((uintptr_t)module + offset), module, 0,
+				    NULL);
+	REQUIRE(thread != NULL);
+	CHECK_EQ(thread_finish(thread), 0x89abcdefu);
+	CHECK(listed(shared, LIBRARY) == NULL);
+}
+
 TEST(LL_05)
 {
 	struct sum sum = { .a = UINT64_C(0x100000000), .b = 23 };
