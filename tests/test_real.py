@@ -5,6 +5,7 @@
 Each program is started here on loopback or a unix socket in a directory of its own, used before
 and after, and ended by its PID.  What is not installed is skipped with the reason.
 """
+import contextlib
 import glob
 import http.client
 import json
@@ -157,7 +158,8 @@ server { listen 127.0.0.1:%d; location / { return 200 "hello\\n"; } } }
 """
 
 
-def test_nginx_master_and_workers_serve_on():
+@contextlib.contextmanager
+def serving_nginx():
     nginx, port = need('nginx', '/usr/sbin/nginx'), free_port()
     with Process(nginx, '-p', '@', '-c', '@/nginx.conf') as server:
         with open(server.directory + '/nginx.conf', 'w', encoding='ascii') as conf:
@@ -173,8 +175,61 @@ def test_nginx_master_and_workers_serve_on():
             return True
 
         until('nginx', lambda: server.ended() or serves())
+        yield server, serves
+
+
+def test_nginx_master_and_workers_serve_on():
+    with serving_nginx() as (server, serves):
         for pid in [server.pid] + until('workers', lambda: children(server.pid)):
             exercise(pid, serves)
+
+
+INJECT = os.path.join(os.path.dirname(TENDRIL), '../../examples/inject')
+
+
+def inject_and_free(pid, library, serves):
+    """examples/inject.c: the classical sequence of Win32, again and again."""
+    for _ in range(CALLS // 2):
+        done = subprocess.run([INJECT, str(pid), library, 'free'], capture_output=True, text=True, timeout=60,
+                              check=False)
+        assert done.returncode == 0 and done.stdout.endswith('\nfreed\n'), done
+        with open('/proc/%d/maps' % pid, encoding='utf-8', errors='replace') as maps:
+            assert library not in maps.read()
+        serves()
+    done = subprocess.run([INJECT, str(pid), library + '.none', 'free'], capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert done.returncode == 1 and 'could not load' in done.stderr, done
+    assert mappings_of_ours(pid) == 0, 'a mapping of ours is left'
+    serves()
+
+
+def library_in(directory):
+    """Where every user may read it."""
+    path = shutil.copy(os.path.join(TARGETS, 'plug.so'), directory)
+    os.chmod(path, 0o755)
+    return path
+
+
+def test_python_takes_a_library_by_the_classical_sequence():
+    code = 'import sys\nfor line in sys.stdin:\n print(sum(range(int(line))), flush=True)\n'
+    with Process(sys.executable, '-u', '-c', code, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as python:
+        process = python.start().process
+
+        def computes():
+            process.stdin.write(b'1000\n')
+            process.stdin.flush()
+            assert process.stdout.readline() == b'499500\n'
+
+        computes()
+        inject_and_free(python.pid, library_in(python.directory), computes)
+        process.stdin.close()
+
+
+def test_nginx_takes_a_library_by_the_classical_sequence():
+    with serving_nginx() as (server, serves):
+        library = library_in(server.directory)
+        for pid in [server.pid] + until('workers', lambda: children(server.pid)):
+            inject_and_free(pid, library, serves)
 
 
 def as_user(name):

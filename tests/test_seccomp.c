@@ -138,6 +138,26 @@ static void test_program_that_any_other_call_kills_lives_on(void **state)
 	}
 }
 
+/* What a thread needs is permitted; what dlopen() does besides would kill it. */
+static void test_library_is_refused_where_no_file_may_be_opened(void **state)
+{
+	struct tendril_target *target;
+	struct tendril_error error;
+	struct target victim;
+	uint64_t address, value;
+	char path[4096];
+
+	if (geteuid() != 0)
+		SKIP_BECAUSE("only CAP_SYS_ADMIN may read a filter");
+	assert_true(support_find("plug.so", path));
+	start_filtered(&victim, "busy", &target, &address);
+	assert_int_equal(tendril_load(target, path, 5000, NULL, &error), -EACCES);
+	assert_int_equal(error.rule, TENDRIL_RULE_SECCOMP);
+	assert_int_equal(error.left, TENDRIL_LEFT_NOTHING);
+	assert_int_equal(tendril_call(target, address, NULL, 0, 5000, &value, &error), 0);
+	end_filtered(&victim, target);
+}
+
 static void test_filter_that_was_added_later_is_judged(void **state)
 {
 	struct tendril_target *target;
@@ -203,6 +223,7 @@ int main(void)
 		cmocka_unit_test(test_filter_that_lets_pass_what_is_needed_is_no_obstacle),
 		cmocka_unit_test(test_filter_that_would_kill_is_refused_and_names_the_call),
 		cmocka_unit_test(test_program_that_any_other_call_kills_lives_on),
+		cmocka_unit_test(test_library_is_refused_where_no_file_may_be_opened),
 		cmocka_unit_test(test_filter_that_was_added_later_is_judged),
 		cmocka_unit_test(test_interpreter_computes_and_jumps),
 		cmocka_unit_test(test_interpreter_takes_a_broken_program_for_one_that_kills),

@@ -188,12 +188,34 @@ static void test_name_at_the_end_of_memory(void **state)
 	for (size_t i = 0; i < bytes; i++)
 		wide[i] = (unsigned char)plug[i];
 	assert_int_not_equal(run("LoadLibraryA", put_at(room + 2 * PAGE - bytes, plug, bytes)), 0);
-	/* At an odd address a unit lies on two pages. */
-	assert_int_equal(run("LoadLibraryW", put_at(room + PAGE - 5, wide, 2 * bytes)),
-			 (DWORD)mapped("/plug.so"));
 	put_at(room + 2 * PAGE - 2 * bytes, wide, 2 * bytes);
 	assert_int_equal(run("LoadLibraryW", room + 2 * PAGE - 2 * bytes),
 			 (DWORD)mapped("/plug.so"));
+}
+
+/* At an odd address a unit lies on two pages; the last one's bytes and the next one's are not 0. */
+static void test_wide_name_at_an_odd_address(void **state)
+{
+	char link[64], rest[2 * PAGE], *there;
+	uint16_t wide[64];
+	size_t n;
+	DWORD code;
+
+	begin("victim", "idle-epoll");
+	n = (size_t)snprintf(link, sizeof(link), "/tmp/tendril-%d-", getpid());
+	for (size_t i = 0; i < n; i++)
+		wide[i] = (unsigned char)link[i];
+	strcpy(link + n, "\xc5\x81"); /* U+0141 */
+	wide[n++] = 0x0141;
+	wide[n++] = 0;
+	there = room + PAGE - 5;
+	assert_int_equal(symlink(plug, link), 0);
+	memset(rest, 'x', sizeof(rest));
+	put_at(room, rest, sizeof(rest));
+	code = run("LoadLibraryW", put_at(there, wide, 2 * n));
+	assert_int_equal(unlink(link), 0);
+	assert_int_not_equal(code, 0);
+	assert_int_equal(code, (DWORD)mapped("/plug.so"));
 }
 
 static void test_name_without_end(void **state)
@@ -227,6 +249,28 @@ static void test_name_without_directory_or_extension(void **state)
 	/* An extension, be it the wrong one, is left as it is. */
 	assert_int_equal(run("LoadLibraryA", put("plug.dll")), 0);
 	assert_int_equal(run("LoadLibraryA", put("./plug")), 0);
+}
+
+/* The loader adds less to the addresses in its file than where it begins. */
+static void test_library_that_begins_elsewhere(void **state)
+{
+	char high[4096];
+	HMODULE module;
+	DWORD code;
+
+	begin("victim", "idle-epoll");
+	assert_true(support_find("plug_high.so", high));
+	code = run("LoadLibraryA", put(high));
+	assert_int_not_equal(code, 0);
+	assert_int_equal(code, (DWORD)mapped("/plug_high.so"));
+	assert_int_equal(run("FreeLibrary", (void *)mapped("/plug_high.so")), TRUE);
+	assert_int_equal(mapped("/plug_high.so"), 0);
+	module = LoadLibraryA(high);
+	assert_non_null(module);
+	assert_ptr_equal(GetModuleHandleA("plug_high"), module);
+	assert_non_null(GetProcAddress(module, "plug_answer"));
+	assert_true(FreeLibrary(module));
+	assert_null(GetModuleHandleA("plug_high"));
 }
 
 static void test_free_what_was_not_loaded(void **state)
@@ -363,6 +407,13 @@ static void test_filtered_target(void **state)
 	begin("filtered", "busy");
 	assert_int_equal(run("GetCurrentProcessId", NULL), victim.pid);
 	assert_int_equal(run("GetModuleHandleA", NULL), (DWORD)mapped("/filtered"));
+	/* To open a file would be its end. */
+	SetLastError(UNTOUCHED);
+	assert_null(CreateRemoteThread(process, NULL, 0,
+				       (LPTHREAD_START_ROUTINE)(uintptr_t)own("LoadLibraryA"),
+				       put(plug), 0, NULL));
+	assert_int_equal(GetLastError(), ERROR_ACCESS_DENIED);
+	assert_int_equal(run("GetCurrentProcessId", NULL), victim.pid);
 	assert_true(target_is_alive(&victim));
 }
 
@@ -510,8 +561,10 @@ int main(void)
 		TEST(test_target_that_loads_itself),
 		TEST(test_name_that_cannot_be_read),
 		TEST(test_name_at_the_end_of_memory),
+		TEST(test_wide_name_at_an_odd_address),
 		TEST(test_name_without_end),
 		TEST(test_name_without_directory_or_extension),
+		TEST(test_library_that_begins_elsewhere),
 		TEST(test_free_what_was_not_loaded),
 		TEST(test_free_twice_at_once),
 		TEST(test_free_what_is_elsewhere_by_now),

@@ -980,6 +980,14 @@ WINBASEAPI HMODULE WINAPI LoadLibraryExW(LPCWSTR lpLibFileName, HANDLE hFile, DW
 WINBASEAPI BOOL WINAPI FreeLibrary(HMODULE hLibModule);
 
 /**
+ * FreeLibraryAndExitThread() - FreeLibrary() and ExitThread(), also from a function of that library
+ *
+ * The library is given back when the thread has left all its functions.
+ */
+WINBASEAPI VOID WINAPI FreeLibraryAndExitThread(HMODULE hLibModule, DWORD dwExitCode)
+	__attribute__((noreturn));
+
+/**
  * GetModuleHandleA() - the handle of a module that is loaded already; it is not counted
  * @lpModuleName: UTF-8: a path, or a file's name, with or without ".so" and a version behind that;
  *                NULL: the program

@@ -183,6 +183,7 @@ static int run_loader(struct tendril_target *target, const char *function,
 	if (r == 0)
 		r = tendril_resolve(target, "dlerror", &request.follow, error);
 	request.follow_when = follow_when;
+	request.opens_files = follow_when == AGENT_FOLLOW_ON_NULL;
 	if (r == 0)
 		r = start_thread(target, &request, &thread, error);
 	if (r < 0)

@@ -21,6 +21,7 @@ struct plan_request {
 	uint64_t stack_bytes;
 	bool is_suspended;
 	bool stays; /* suspended, whatever becomes of the caller */
+	bool opens_files;      /* the function is dlopen() */
 };
 
 struct plan {

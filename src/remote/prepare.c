@@ -45,6 +45,28 @@ int undo_mapping(void *data)
 	return r < 0 ? r : (int)result;
 }
 
+static int call_refused(const struct operation *op, long number, struct tendril_error *error)
+{
+	return fail(error, -EACCES, TENDRIL_STAGE_CHECK, TENDRIL_RULE_SECCOMP,
+		    "the seccomp filter of process %d does not permit system call %ld, which "
+		    "is needed",
+		    op->target->pid, number);
+}
+
+/* A file that may not be opened is dlopen()'s own answer, but not the end of the process. */
+static int check_opening(struct operation *op, struct tendril_error *error)
+{
+	const long calls[] = {
+		op->target->modules.libc == ELF_LIBC_MUSL ? SYS_open : SYS_openat,
+		SYS_read, SYS_pread64, SYS_newfstatat,
+	};
+
+	for (size_t i = 0; op->request->opens_files && i < ARRAY_SIZE(calls); i++)
+		if (seccomp_refuses(op->tracee.tid, (int)calls[i]))
+			return call_refused(op, calls[i], error);
+	return 0;
+}
+
 static int check_seccomp(struct operation *op, struct tendril_error *error)
 {
 	struct tendril_target *target = op->target;
@@ -64,10 +86,7 @@ static int check_seccomp(struct operation *op, struct tendril_error *error)
 			    "root, so that it can be known not to kill the process",
 			    target->pid);
 	if (r == -EPERM)
-		return fail(error, -EACCES, TENDRIL_STAGE_CHECK, TENDRIL_RULE_SECCOMP,
-			    "the seccomp filter of process %d does not permit system call %ld, which "
-			    "is needed",
-			    target->pid, verdict.refused);
+		return call_refused(op, verdict.refused, error);
 	if (r < 0)
 		return stage_fails(op, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_SECCOMP, error,
 				   "reading its seccomp filter");
@@ -225,6 +244,8 @@ int operation_prepare(struct operation *op, struct tendril_error *error)
 {
 	int r = check_seccomp(op, error);
 
+	if (r == 0)
+		r = check_opening(op, error);
 	if (r < 0)
 		return r;
 	if (op->tracee.at_entry && op->target->refuses_skip) {

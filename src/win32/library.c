@@ -19,15 +19,16 @@
 
 #define AUTO_MODULES __attribute__((cleanup(elf_modules_done)))
 
-#define OURS(name) extern const char ours_##name[] __asm__(#name);
+#define OURS(name) extern void ours_##name(void) __asm__(#name);
 #include "win32/own_names.inc"
 #undef OURS
 
 /* By name, because a program that is linked statically has no table of its own for us to ask. */
 static const struct {
-	const char *name, *address;
+	const char *name;
+	uintptr_t address;
 } own_functions[] = {
-#define OURS(name) { #name, ours_##name },
+#define OURS(name) { #name, (uintptr_t)ours_##name },
 #include "win32/own_names.inc"
 #undef OURS
 };
@@ -245,6 +246,30 @@ WINBASEAPI BOOL WINAPI FreeLibrary(HMODULE hLibModule)
 	return error_report(unload(hLibModule), NULL);
 }
 
+/* What a thread frees when it has left all the functions that it is in, some of them in there. */
+static pthread_key_t freed_at_end;
+static int freed_at_end_result;
+
+static void free_at_end(void *handle)
+{
+	(void)unload(handle);
+}
+
+static void create_key(void)
+{
+	freed_at_end_result = pthread_key_create(&freed_at_end, free_at_end);
+}
+
+WINBASEAPI VOID WINAPI FreeLibraryAndExitThread(HMODULE hLibModule, DWORD dwExitCode)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, create_key);
+	if (freed_at_end_result == 0)
+		(void)pthread_setspecific(freed_at_end, hLibModule);
+	ExitThread(dwExitCode);
+}
+
 /* Its own, not one of those that it needs. */
 static void *symbol_in(const struct elf_modules *modules, const struct elf_module *module,
 		       const char *name)
@@ -264,7 +289,7 @@ static uintptr_t own_function(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(own_functions); i++)
 		if (strcmp(own_functions[i].name, name) == 0)
-			return (uintptr_t)own_functions[i].address;
+			return own_functions[i].address;
 	return 0;
 }
 

@@ -202,7 +202,7 @@ static int sleep_ms(struct call *call)
  * Found by the linker, which says 0 for what a program that is linked statically does not use: so
  * nothing is linked only because it stands here.
  */
-#define OURS(name) extern const char ours_##name[] __asm__(#name) __attribute__((weak))
+#define OURS(name) extern void ours_##name(void) __asm__(#name) __attribute__((weak))
 
 OURS(LoadLibraryA);
 OURS(LoadLibraryW);
@@ -216,21 +216,24 @@ OURS(GetCurrentThreadId);
 OURS(Sleep);
 
 struct stand_in {
-	const char *name, *address;
+	const char *name;
+	uintptr_t address;
 	int (*prepare)(struct call *call);
 };
 
+#define STAND_IN(name, prepare) { #name, (uintptr_t)ours_##name, prepare }
+
 static const struct stand_in stand_ins[] = {
-	{ "LoadLibraryA", ours_LoadLibraryA, load_library_a },
-	{ "LoadLibraryW", ours_LoadLibraryW, load_library_w },
-	{ "FreeLibrary", ours_FreeLibrary, free_library },
-	{ "GetModuleHandleA", ours_GetModuleHandleA, get_module_handle_a },
-	{ "GetModuleHandleW", ours_GetModuleHandleW, get_module_handle_w },
-	{ "ExitProcess", ours_ExitProcess, exit_process },
-	{ "ExitThread", ours_ExitThread, exit_thread },
-	{ "GetCurrentProcessId", ours_GetCurrentProcessId, get_process_id },
-	{ "GetCurrentThreadId", ours_GetCurrentThreadId, get_thread_id },
-	{ "Sleep", ours_Sleep, sleep_ms },
+	STAND_IN(LoadLibraryA, load_library_a),
+	STAND_IN(LoadLibraryW, load_library_w),
+	STAND_IN(FreeLibrary, free_library),
+	STAND_IN(GetModuleHandleA, get_module_handle_a),
+	STAND_IN(GetModuleHandleW, get_module_handle_w),
+	STAND_IN(ExitProcess, exit_process),
+	STAND_IN(ExitThread, exit_thread),
+	STAND_IN(GetCurrentProcessId, get_process_id),
+	STAND_IN(GetCurrentThreadId, get_thread_id),
+	STAND_IN(Sleep, sleep_ms),
 };
 
 /*
@@ -252,7 +255,7 @@ static const struct stand_in *find_stand_in(uint64_t address)
 	const char *name;
 
 	for (size_t i = 0; i < ARRAY_SIZE(stand_ins); i++)
-		if (address && (uintptr_t)stand_ins[i].address == address)
+		if (address && stand_ins[i].address == address)
 			return &stand_ins[i];
 	name = name_in_library(address);
 	for (size_t i = 0; name && i < ARRAY_SIZE(stand_ins); i++)
@@ -286,6 +289,7 @@ static int make_request(struct call *call, const struct tendril_thread_options *
 		return r;
 	ret_request->follow = follow;
 	ret_request->value = call->value;
+	ret_request->opens_files = strcmp(call->function, "dlopen") == 0;
 	ret_request->stack_bytes = options->stack_bytes;
 	ret_request->is_suspended = options->flags & TENDRIL_THREAD_SUSPENDED;
 	return 0;

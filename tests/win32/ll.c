@@ -169,7 +169,14 @@ TEST(LL_02)
 /* A file that is there, and no library. */
 TEST(LL_02_no_library)
 {
-	CHECK_EQ(load_there(shared, beside("sentences.h")), 0);
+	const char *path = beside("ll_no_library.txt");
+	FILE *file = fopen(path, "w");
+
+	REQUIRE(file != NULL);
+	fputs("Not every file is a library.\n", file);
+	fclose(file);
+	CHECK_EQ(load_there(shared, path), 0);
+	CHECK_EQ(remove(path), 0);
 }
 
 TEST(LL_03)
@@ -216,6 +223,21 @@ TEST(LL_04_local)
 	CHECK(FreeLibrary(module));
 	CHECK_FAILS(GetModuleHandleA(LIBRARY), ERROR_MOD_NOT_FOUND);
 	CHECK_FAILS(FreeLibrary(module), ERROR_MOD_NOT_FOUND);
+}
+
+TEST(LL_04_from_within)
+{
+	uintptr_t offset = offset_of("library_leave");
+	HMODULE module = load(shared);
+	HANDLE thread;
+
+	REQUIRE(module != NULL);
+	thread = CreateRemoteThread(shared->process, NULL, 0,
+				    (LPTHREAD_START_ROUTINE)((uintptr_t)module + offset), module, 0,
+				    NULL);
+	REQUIRE(thread != NULL);
+	CHECK_EQ(thread_finish(thread), 0x89abcdefu);
+	CHECK(listed(shared, LIBRARY) == NULL);
 }
 
 TEST(LL_05)

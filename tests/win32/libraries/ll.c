@@ -21,7 +21,15 @@ __attribute__((constructor)) static void initialise(void)
 }
 
 EXPORT DWORD WINAPI library_triple(LPVOID argument);
+EXPORT DWORD WINAPI library_leave(LPVOID self);
+
 EXPORT DWORD WINAPI library_triple(LPVOID argument)
 {
 	return library_steps == STEPS ? 3 * (DWORD)(ULONG_PTR)argument : 0;
+}
+
+/* As a library's own thread ends that was to be there for a while only. */
+EXPORT DWORD WINAPI library_leave(LPVOID self)
+{
+	FreeLibraryAndExitThread(self, 0x89abcdefu);
 }
