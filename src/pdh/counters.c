@@ -84,8 +84,7 @@ PDH_STATUS counter_of_path(const struct path *path, const struct counter_info **
 	return ERROR_SUCCESS;
 }
 
-/* Threads cost nothing, and none at all would mean every counter. */
 uint32_t counter_wanted(const struct counter_info *info)
 {
-	return 1u << (info->figure == FIGURE_SAMPLED ? info->sampled : MONITOR_THREADS);
+	return VIEW_WANTED | (info->figure == FIGURE_SAMPLED ? 1u << info->sampled : 0);
 }

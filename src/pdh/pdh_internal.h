@@ -128,7 +128,7 @@ uint32_t counter_wanted(const struct counter_info *info);
 
 /* What the sampler does not tell, read only where it is asked for. */
 struct extra {
-	bool was_read, has_stat, has_sizes;
+	bool was_read, has_stat, has_sizes, has_ended;
 	pid_t parent;
 	uint64_t user_ticks, system_ticks, page_faults, virtual_bytes, private_bytes;
 };
@@ -139,10 +139,12 @@ struct instance {
 	size_t process; /* of the sample; VIEW_TOTAL: the sum of all */
 };
 #define VIEW_TOTAL SIZE_MAX
+/* By this view_make() sees who may have ended. */
+#define VIEW_WANTED (1u << MONITOR_RESIDENT_BYTES)
 
 struct view {
 	const struct monitor_sample *sample;
-	struct instance *instance; /* sorted by name and index */
+	struct instance *instance; /* sorted by name and index; of all that have not ended */
 	size_t n_instances;
 	struct extra *extra;       /* of each process */
 	int64_t boot_ns;           /* CLOCK_BOOTTIME */

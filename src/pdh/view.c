@@ -57,31 +57,6 @@ static uint64_t count_own_handles(void)
 	return proc_count_handles(getpid(), &n) == 0 && n >= 2 ? n - 2 : 0;
 }
 
-int view_make(const struct monitor_sample *sample, struct view *ret_view)
-{
-	struct view view = { .sample = sample, .n_instances = sample->n_processes + 1,
-			     .own_handles = count_own_handles() };
-	struct timespec boot;
-
-	view.instance = calloc(view.n_instances, sizeof(view.instance[0]));
-	view.extra = calloc(sample->n_processes + 1, sizeof(view.extra[0]));
-	if (!view.instance || !view.extra) {
-		view_done(&view);
-		return -ENOMEM;
-	}
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	view.boot_ns = boot.tv_sec * NS_PER_S + boot.tv_nsec;
-	for (size_t i = 0; i < sample->n_processes; i++) {
-		view.instance[i].process = i;
-		name_of(&sample->process[i], view.instance[i].name);
-	}
-	view.instance[sample->n_processes].process = VIEW_TOTAL;
-	strcpy(view.instance[sample->n_processes].name, TOTAL_NAME);
-	number(&view);
-	*ret_view = view;
-	return 0;
-}
-
 void view_done(struct view *view)
 {
 	free(view->instance);
@@ -179,6 +154,7 @@ static void read_extra(const struct monitor_process *process, struct extra *extr
 	    proc_parse_stat(text, bytes, &stat) < 0 || stat.start_ticks != process->start_ticks)
 		return;
 	extra->has_stat = true;
+	extra->has_ended = proc_is_zombie(&stat);
 	extra->parent = stat.ppid;
 	extra->user_ticks = stat.user_ticks;
 	extra->system_ticks = stat.system_ticks;
@@ -263,8 +239,9 @@ static bool read_total(struct view *view, const struct counter_info *info, uint6
 
 	if (!info->has_total)
 		return false;
-	for (size_t i = 0; i < view->sample->n_processes; i++)
-		if (read_figure(view, info, i, &value))
+	for (size_t i = 0; i < view->n_instances; i++)
+		if (view->instance[i].process != VIEW_TOTAL &&
+		    read_figure(view, info, view->instance[i].process, &value))
 			sum += value;
 	*ret_value = sum;
 	return true;
@@ -274,7 +251,7 @@ static bool read_system(struct view *view, const struct counter_info *info, uint
 {
 	if (info->has_total)
 		return read_total(view, info, ret_value);
-	*ret_value = info->figure == FIGURE_PROCESSES ? view->sample->n_processes : 0;
+	*ret_value = info->figure == FIGURE_PROCESSES ? view->n_instances - 1 : 0;
 	return true;
 }
 
@@ -312,10 +289,56 @@ DWORD view_read(struct view *view, const struct counter_info *info,
 	return raw.CStatus;
 }
 
+/* Making */
+
+/* One that waits to be collected by its parent is no instance any more: it would push others of its
+ * name back.  Memory has everyone else who is not the kernel's own and so without a session. */
+static bool has_ended(struct view *view, size_t at)
+{
+	const struct monitor_process *process = &view->sample->process[at];
+
+	return process->session != 0 && process->value[MONITOR_RESIDENT_BYTES] == 0 &&
+	       extra_of(view, at)->has_ended;
+}
+
+static void add_instances(struct view *view)
+{
+	for (size_t i = 0; i < view->sample->n_processes; i++) {
+		struct instance *instance = &view->instance[view->n_instances];
+
+		if (has_ended(view, i))
+			continue;
+		instance->process = i;
+		name_of(&view->sample->process[i], instance->name);
+		view->n_instances++;
+	}
+	view->instance[view->n_instances].process = VIEW_TOTAL;
+	strcpy(view->instance[view->n_instances++].name, TOTAL_NAME);
+}
+
+int view_make(const struct monitor_sample *sample, struct view *ret_view)
+{
+	struct view view = { .sample = sample, .own_handles = count_own_handles() };
+	struct timespec boot;
+
+	view.instance = calloc(sample->n_processes + 1, sizeof(view.instance[0]));
+	view.extra = calloc(sample->n_processes + 1, sizeof(view.extra[0]));
+	if (!view.instance || !view.extra) {
+		view_done(&view);
+		return -ENOMEM;
+	}
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	view.boot_ns = boot.tv_sec * NS_PER_S + boot.tv_nsec;
+	add_instances(&view);
+	number(&view);
+	*ret_view = view;
+	return 0;
+}
+
 /* To load a program into the kernel is too dear for one look. */
 int view_of_now(struct monitor_sampler **ret_sampler, struct view *ret_view)
 {
-	struct monitor_options options = { .wanted = 1u << MONITOR_THREADS, .holds_nothing = true,
+	struct monitor_options options = { .wanted = VIEW_WANTED, .holds_nothing = true,
 					   .source = MONITOR_SOURCE_COUNT };
 	const struct monitor_sample *sample;
 	struct monitor_sampler *sampler;
