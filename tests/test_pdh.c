@@ -422,7 +422,7 @@ static void rates_need_two_collections(void **state)
 	PDH_HCOUNTER counter[ARRAY_LENGTH(names)];
 	PDH_FMT_COUNTERVALUE value[ARRAY_LENGTH(names)];
 	PDH_HQUERY query = query_open();
-	int64_t busy_until = own_cpu_ns() + 60000000; /* six ticks of the kernel's */
+	int64_t busy_until;
 
 	(void)state;
 	instance_of(getpid(), name);
@@ -433,6 +433,7 @@ static void rates_need_two_collections(void **state)
 	assert_int_equal(PdhCollectQueryData(query), ERROR_SUCCESS);
 	for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
 		assert_int_equal(state_of(counter[i]), PDH_CSTATUS_INVALID_DATA);
+	busy_until = own_cpu_ns() + 60000000; /* six ticks of the kernel's */
 	while (own_cpu_ns() < busy_until) {
 		volatile char *pages = malloc(4 << 20);
 
