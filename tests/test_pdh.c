@@ -582,6 +582,23 @@ static void values_are_true_at_every_collection(void **state)
 	child_end(&child);
 }
 
+static void counters_may_come_later(void **state)
+{
+	struct child child = child_start("pdh-later", 9);
+	PDH_HQUERY query = query_open();
+	PDH_HCOUNTER threads = counter_add(query, "\\Process(pdh-later)\\Thread Count"), counter;
+
+	(void)state;
+	assert_int_equal(PdhCollectQueryData(query), ERROR_SUCCESS);
+	counter = counter_add(query, "\\Process(pdh-later)\\Handle Limit");
+	assert_int_equal(state_of(counter), PDH_CSTATUS_INVALID_DATA);
+	assert_int_equal(PdhCollectQueryData(query), ERROR_SUCCESS);
+	assert_true(value_of(counter) > 0);
+	assert_int_equal(value_of(threads), 1);
+	assert_int_equal(PdhCloseQuery(query), ERROR_SUCCESS);
+	child_end(&child);
+}
+
 /* Instances */
 
 static void instances_of_one_name_are_numbered(void **state)
@@ -1273,6 +1290,7 @@ int main(void)
 		cmocka_unit_test(rate_of_another_process_is_none),
 		cmocka_unit_test(rate_of_one_before_it_is_none),
 		cmocka_unit_test(values_are_true_at_every_collection),
+		cmocka_unit_test(counters_may_come_later),
 		cmocka_unit_test(instances_of_one_name_are_numbered),
 		cmocka_unit_test(an_instance_may_come_and_go),
 		cmocka_unit_test(a_zombie_is_no_instance),
@@ -1303,6 +1321,7 @@ int main(void)
 		cmocka_unit_test(rates_need_two_collections),
 		cmocka_unit_test(rate_of_one_before_it_is_none),
 		cmocka_unit_test(values_are_true_at_every_collection),
+		cmocka_unit_test(counters_may_come_later),
 		cmocka_unit_test(instances_of_one_name_are_numbered),
 		cmocka_unit_test(an_instance_may_come_and_go),
 		cmocka_unit_test(a_zombie_is_no_instance),
