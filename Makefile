@@ -10,7 +10,7 @@ TEST_JOBS ?= 1
 TESTS ?=
 
 # The same for `make bench`.
-BENCHES ?= bench bench_monitor bench_store bench_serve bench_watch bench_functions bench_leaks bench_faults
+BENCHES ?= bench bench_monitor bench_pdh bench_store bench_serve bench_watch bench_functions bench_leaks bench_faults
 
 # The packages that are not there.
 MISSING = sh scripts/need.sh --missing build check

@@ -22,6 +22,7 @@
 
 #define PATIENCE_MS 20000
 #define TEXT_BYTES  256
+#define NOBODY	    65534
 
 /* How often the machine was looked at: the linker puts this before the sampler's own. */
 struct monitor_sampler;
@@ -36,45 +37,71 @@ int __wrap_monitor_sample(struct monitor_sampler *sampler, const struct monitor_
 	return __real_monitor_sample(sampler, ret_sample);
 }
 
-/* Children: named, with so many handles more, and gone when told. */
+/* Children: named, with so many handles more, that do what a byte says. */
 
 struct child {
 	pid_t pid;
-	int end; /* closed: it ends */
+	int tell, answer;
 };
+
+#define OPEN_ONE 'o'
+#define RENAME	 'n'
+#define NEW_NAME "pdh-renamed"
+
+static void obey(int orders, int answers)
+{
+	char byte;
+
+	while (read(orders, &byte, 1) == 1) {
+		if (byte == OPEN_ONE)
+			(void)dup(0);
+		else
+			(void)prctl(PR_SET_NAME, NEW_NAME);
+		(void)write(answers, &byte, 1);
+	}
+}
 
 static struct child child_start(const char *name, int n_handles)
 {
-	int ready[2], end[2];
+	int answer[2], tell[2];
 	struct child child;
 	char byte;
 
-	assert_int_equal(pipe(ready), 0);
-	assert_int_equal(pipe(end), 0);
+	assert_int_equal(pipe(answer), 0);
+	assert_int_equal(pipe(tell), 0);
 	child.pid = fork();
 	assert_true(child.pid >= 0);
 	if (child.pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)prctl(PR_SET_NAME, name);
-		(void)close(end[1]);
+		(void)close(tell[1]);
 		for (int i = 0; i < n_handles; i++)
 			(void)dup(0);
-		(void)write(ready[1], "r", 1);
-		(void)read(end[0], &byte, 1);
+		(void)write(answer[1], "r", 1);
+		obey(tell[0], answer[1]);
 		_exit(0);
 	}
-	(void)close(ready[1]);
-	(void)close(end[0]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	(void)close(ready[0]);
-	child.end = end[1];
+	(void)close(answer[1]);
+	(void)close(tell[0]);
+	assert_int_equal(read(answer[0], &byte, 1), 1);
+	child.answer = answer[0];
+	child.tell = tell[1];
 	return child;
+}
+
+static void child_does(const struct child *child, char what)
+{
+	char byte;
+
+	assert_int_equal(write(child->tell, &what, 1), 1);
+	assert_int_equal(read(child->answer, &byte, 1), 1);
 }
 
 static void child_end(struct child *child)
 {
 	(void)kill(child->pid, SIGKILL);
-	(void)close(child->end);
+	(void)close(child->tell);
+	(void)close(child->answer);
 	assert_int_equal(waitpid(child->pid, NULL, 0), child->pid);
 }
 
@@ -508,6 +535,68 @@ static void rate_of_another_process_is_none(void **state)
 	assert_int_equal(state_of(counter), PDH_CSTATUS_VALID_DATA);
 	child_end(&second);
 	assert_int_equal(PdhCloseQuery(query), ERROR_SUCCESS);
+}
+
+/* Nor has one that was before it and has taken its name. */
+static void rate_of_one_before_it_is_none(void **state)
+{
+	struct child first = child_start("pdh-first", 0), second = child_start(NEW_NAME, 0);
+	PDH_HQUERY query = query_open();
+	PDH_HCOUNTER counter = counter_add(query, "\\Process(" NEW_NAME ")\\% Processor Time");
+
+	(void)state;
+	assert_true(first.pid < second.pid);
+	assert_int_equal(PdhCollectQueryData(query), ERROR_SUCCESS);
+	assert_int_equal(PdhCollectQueryData(query), ERROR_SUCCESS);
+	assert_int_equal(state_of(counter), PDH_CSTATUS_VALID_DATA);
+	child_does(&first, RENAME);
+	assert_int_equal(PdhCollectQueryData(query), ERROR_SUCCESS);
+	assert_int_equal(state_of(counter), PDH_CSTATUS_INVALID_DATA);
+	assert_int_equal(PdhCloseQuery(query), ERROR_SUCCESS);
+	child_end(&first);
+	child_end(&second);
+}
+
+/* Longer than any source of figures keeps what it has seen. */
+static void values_are_true_at_every_collection(void **state)
+{
+	struct child child = child_start("pdh-changes", 0);
+	PDH_HQUERY query = query_open();
+	PDH_HCOUNTER counter = counter_add(query, "\\Process(pdh-changes)\\Handle Count"),
+		     mappings = counter_add(query, "\\Process(pdh-changes)\\Mapping Count"),
+		     renamed = counter_add(query, "\\Process(" NEW_NAME ")\\ID Process");
+
+	(void)state;
+	for (int i = 0; i < 70; i++) {
+		child_does(&child, OPEN_ONE);
+		assert_int_equal(PdhCollectQueryData(query), ERROR_SUCCESS);
+		assert_int_equal(value_of(counter), handles_of(child.pid));
+		assert_true(value_of(mappings) > 5);
+		assert_int_equal(state_of(renamed), PDH_CSTATUS_NO_INSTANCE);
+	}
+	child_does(&child, RENAME);
+	assert_int_equal(PdhCollectQueryData(query), ERROR_SUCCESS);
+	assert_int_equal(state_of(counter), PDH_CSTATUS_NO_INSTANCE);
+	assert_int_equal(value_of(renamed), child.pid);
+	assert_int_equal(PdhCloseQuery(query), ERROR_SUCCESS);
+	child_end(&child);
+}
+
+static void counters_may_come_later(void **state)
+{
+	struct child child = child_start("pdh-later", 9);
+	PDH_HQUERY query = query_open();
+	PDH_HCOUNTER threads = counter_add(query, "\\Process(pdh-later)\\Thread Count"), counter;
+
+	(void)state;
+	assert_int_equal(PdhCollectQueryData(query), ERROR_SUCCESS);
+	counter = counter_add(query, "\\Process(pdh-later)\\Handle Limit");
+	assert_int_equal(state_of(counter), PDH_CSTATUS_INVALID_DATA);
+	assert_int_equal(PdhCollectQueryData(query), ERROR_SUCCESS);
+	assert_true(value_of(counter) > 0);
+	assert_int_equal(value_of(threads), 1);
+	assert_int_equal(PdhCloseQuery(query), ERROR_SUCCESS);
+	child_end(&child);
 }
 
 /* Instances */
@@ -1199,6 +1288,9 @@ int main(void)
 		cmocka_unit_test(rates_need_two_collections),
 		cmocka_unit_test(formulas_hold),
 		cmocka_unit_test(rate_of_another_process_is_none),
+		cmocka_unit_test(rate_of_one_before_it_is_none),
+		cmocka_unit_test(values_are_true_at_every_collection),
+		cmocka_unit_test(counters_may_come_later),
 		cmocka_unit_test(instances_of_one_name_are_numbered),
 		cmocka_unit_test(an_instance_may_come_and_go),
 		cmocka_unit_test(a_zombie_is_no_instance),
@@ -1222,5 +1314,28 @@ int main(void)
 		cmocka_unit_test(nginx_agrees),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	/* Without privileges the figures come from another source. */
+	const struct CMUnitTest for_nobody[] = {
+		cmocka_unit_test(own_handle_count_is_what_win32_tells),
+		cmocka_unit_test(figures_of_a_child_are_true),
+		cmocka_unit_test(rates_need_two_collections),
+		cmocka_unit_test(rate_of_one_before_it_is_none),
+		cmocka_unit_test(values_are_true_at_every_collection),
+		cmocka_unit_test(counters_may_come_later),
+		cmocka_unit_test(instances_of_one_name_are_numbered),
+		cmocka_unit_test(an_instance_may_come_and_go),
+		cmocka_unit_test(a_zombie_is_no_instance),
+		cmocka_unit_test(hostile_names_are_found),
+		cmocka_unit_test(total_is_the_sum),
+		cmocka_unit_test(nothing_is_left),
+		cmocka_unit_test(too_few_descriptors_are_told),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	if (geteuid() != 0)
+		return failed;
+	if (setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 1) < 0)
+		return 1;
+	return failed + cmocka_run_group_tests(for_nobody, NULL, NULL);
 }

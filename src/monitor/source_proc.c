@@ -268,7 +268,9 @@ static int look_at_held(struct watched *watched)
 
 static bool needs_all(const struct proc_state *state, const struct watched *watched)
 {
-	return state->by_entries || watched->n_samples < SETTLED || watched->fd_dir < 0 ||
+	bool is_unsure = watched->fd_dir < 0 && !state->request->holds_nothing;
+
+	return state->by_entries || watched->n_samples < SETTLED || is_unsure ||
 	       (watched->n_samples + (uint64_t)watched->last.pid) % REFRESH == 0;
 }
 
@@ -311,18 +313,48 @@ static int read_dear(const struct proc_state *state, struct watched *watched, bo
 	return 0;
 }
 
+/* Where nothing is held, the time of its start tells that it is still the same process. */
+static int read_by_stat(const struct proc_state *state, struct watched *watched)
+{
+	struct monitor_process *process = &watched->last;
+	uint32_t wanted = state->request->wanted;
+	struct proc_process from;
+	int r = proc_process_read_stat(process->pid, &from);
+
+	if (r < 0)
+		return r;
+	if (from.start_ticks != process->start_ticks)
+		return -ESRCH;
+	copy_name(&from, process);
+	copy_times(&from, process);
+	if (wants(wanted, MONITOR_HANDLES))
+		r = read_handles(process->pid, false, process);
+	if (r == 0 && wants(wanted, MONITOR_MAPPINGS))
+		r = read_mappings(process->pid, process);
+	return r;
+}
+
+static int read_again(struct proc_state *state, struct watched *watched, bool all)
+{
+	bool is_new_size;
+
+	if (!all && state->request->holds_nothing)
+		return read_by_stat(state, watched);
+	is_new_size = wants(state->request->wanted, MONITOR_MAPPINGS) && has_new_sizes(watched);
+	return all ? read_all(state, watched, watched->last.pid) :
+		     read_dear(state, watched, is_new_size);
+}
+
 /* What is held is looked at last: if it is there still, then what was read before was its. */
 static int sample_again(struct proc_state *state, struct watched *watched)
 {
-	bool all = needs_all(state, watched), is_new_size;
+	bool all = needs_all(state, watched);
 	int r;
 
 	/* It was let go, or there was no room.  That it is still the same process, read_all() sees. */
 	if (watched->fd_dir < 0)
 		hold(state, watched, watched->last.pid);
-	is_new_size = wants(state->request->wanted, MONITOR_MAPPINGS) && has_new_sizes(watched);
-	r = all ? read_all(state, watched, watched->last.pid) :
-		  read_dear(state, watched, is_new_size);
+	r = read_again(state, watched, all);
 	if (r < 0 || watched->fd_dir < 0)
 		return r;
 	return look_at_held(watched);
