@@ -173,6 +173,11 @@ uint64_t clock_ms(void)
 	return GetTickCount64();
 }
 
+uint64_t clock_step_ms(void)
+{
+	return 17; /* 64 ticks a second */
+}
+
 void yield_processor(void)
 {
 	if (!SwitchToThread())
@@ -399,6 +404,11 @@ uint64_t clock_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+uint64_t clock_step_ms(void)
+{
+	return 1;
 }
 
 void yield_processor(void)

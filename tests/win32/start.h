@@ -68,8 +68,9 @@ void gate_open(struct gate *gate, unsigned int n);
 /* Return: how often the read was interrupted before a byte came (CRT-42). */
 unsigned int gate_pass(struct gate *gate);
 
-/* Milliseconds on a clock that is never set. */
+/* Milliseconds on a clock that is never set, and how much too short what it measures may be. */
 uint64_t clock_ms(void);
+uint64_t clock_step_ms(void);
 /* Let others run. */
 void yield_processor(void);
 /* After so many seconds, unless asked again, call on_end and end the program with 3.  0: no limit. */
