@@ -31,7 +31,7 @@ TEST(CH_03)
 {
 	CHECK_FAILS(CloseHandle(NULL), ERROR_INVALID_HANDLE);
 	CHECK_FAILS(CloseHandle((HANDLE)(uintptr_t)0x7777774), ERROR_INVALID_HANDLE);
-	CHECK_FAILS(CloseHandle((HANDLE)(uintptr_t)0x7ffffffffffffffc), ERROR_INVALID_HANDLE);
+	CHECK_FAILS(CloseHandle((HANDLE)(uintptr_t)0x7ffffff0), ERROR_INVALID_HANDLE);
 }
 
 TEST(CH_04)

@@ -213,21 +213,21 @@ TEST(DH_09)
 {
 	DWORD here, there = handles_there(shared);
 	HANDLE self = duplicate(GetCurrentProcess(), 0, DUPLICATE_SAME_ACCESS);
-	HANDLE far = NULL, back = NULL;
+	HANDLE remote = NULL, back = NULL;
 
 	here = handles_here();
-	REQUIRE(CHECK(DuplicateHandle(GetCurrentProcess(), self, shared->process, &far,
+	REQUIRE(CHECK(DuplicateHandle(GetCurrentProcess(), self, shared->process, &remote,
 				      PROCESS_QUERY_INFORMATION, FALSE, 0)));
 	CHECK_EQ(handles_here(), here);
 	CHECK_EQ(handles_there(shared), there + 1);
-	CHECK_EQ(target_run(shared, process_id_of, (uintptr_t)far), GetCurrentProcessId());
-	CHECK(DuplicateHandle(shared->process, far, GetCurrentProcess(), &back, 0, FALSE,
+	CHECK_EQ(target_run(shared, process_id_of, (uintptr_t)remote), GetCurrentProcessId());
+	CHECK(DuplicateHandle(shared->process, remote, GetCurrentProcess(), &back, 0, FALSE,
 			      DUPLICATE_SAME_ACCESS));
 	CHECK_EQ(handles_here(), here + 1);
 	CHECK_EQ(GetProcessId(back), GetCurrentProcessId());
 	CHECK_FAILS_ONES(WaitForSingleObject(back, 0), ERROR_ACCESS_DENIED);
 	CHECK(CloseHandle(back));
-	CHECK_EQ(target_run(shared, close_here, (uintptr_t)far), TRUE);
+	CHECK_EQ(target_run(shared, close_here, (uintptr_t)remote), TRUE);
 	CHECK_EQ(handles_there(shared), there);
 	CHECK(CloseHandle(self));
 }
@@ -235,12 +235,12 @@ TEST(DH_09)
 TEST(DH_09_thread)
 {
 	DWORD there = handles_there(shared);
-	HANDLE thread = thread_create(shared, gated, 4, 0), far = NULL, back = NULL;
+	HANDLE thread = thread_create(shared, gated, 4, 0), remote = NULL, back = NULL;
 
 	REQUIRE(thread != NULL);
-	CHECK(DuplicateHandle(GetCurrentProcess(), thread, shared->process, &far, 0, FALSE,
+	CHECK(DuplicateHandle(GetCurrentProcess(), thread, shared->process, &remote, 0, FALSE,
 			      DUPLICATE_SAME_ACCESS));
-	CHECK(DuplicateHandle(shared->process, far, GetCurrentProcess(), &back, 0, FALSE,
+	CHECK(DuplicateHandle(shared->process, remote, GetCurrentProcess(), &back, 0, FALSE,
 			      DUPLICATE_SAME_ACCESS | DUPLICATE_CLOSE_SOURCE));
 	CHECK_EQ(handles_there(shared), there);
 	CHECK_EQ(GetThreadId(back), GetThreadId(thread));
@@ -279,11 +279,11 @@ TEST(DH_11)
 TEST(DH_12)
 {
 	DWORD there = handles_there(shared);
-	HANDLE far = NULL;
+	HANDLE remote = NULL;
 
-	CHECK(DuplicateHandle(GetCurrentProcess(), GetCurrentProcess(), shared->process, &far,
+	CHECK(DuplicateHandle(GetCurrentProcess(), GetCurrentProcess(), shared->process, &remote,
 			      PROCESS_QUERY_INFORMATION, FALSE, 0));
 	CHECK_EQ(handles_there(shared), there + 1);
-	CHECK(DuplicateHandle(shared->process, far, NULL, NULL, 0, FALSE, DUPLICATE_CLOSE_SOURCE));
+	CHECK(DuplicateHandle(shared->process, remote, NULL, NULL, 0, FALSE, DUPLICATE_CLOSE_SOURCE));
 	CHECK_EQ(handles_there(shared), there);
 }

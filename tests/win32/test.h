@@ -32,6 +32,12 @@
 
 #include "start.h"
 
+/* Windows' headers have these as macros: here too, so that nobody has a variable of that name. */
+#ifndef far
+#define far
+#define near
+#endif
+
 #define UNTOUCHED 0x2bcd1234u /* no error, code, count or id that means anything */
 #define PATIENCE_MS 20000     /* for what should come at once */
 
