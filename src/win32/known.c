@@ -11,7 +11,7 @@
 #include "remote/thread.h"
 #include "win32/space.h"
 
-#define N_CHAINS 64
+#define N_CHAINS 16
 
 struct chain {
 	pthread_mutex_t lock;
