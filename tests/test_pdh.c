@@ -420,6 +420,10 @@ static void formats_agree(void **state)
 	assert_int_equal(PdhSetCounterScaleFactor(counter, 7), ERROR_SUCCESS);
 	assert_int_equal(PdhGetFormattedCounterValue(counter, PDH_FMT_LARGE, NULL, &value), 0);
 	assert_true(value.largeValue == child.pid * 10000000LL);
+	assert_int_equal(PdhSetCounterScaleFactor(counter, -2), ERROR_SUCCESS);
+	assert_int_equal(PdhGetFormattedCounterValue(counter, PDH_FMT_LARGE, NULL, &value), 0);
+	assert_true(value.largeValue == child.pid / 100);
+	assert_int_equal(PdhSetCounterScaleFactor(counter, 7), ERROR_SUCCESS);
 	assert_int_equal(
 		PdhGetFormattedCounterValue(counter, PDH_FMT_LONG | PDH_FMT_NOSCALE, NULL, &value), 0);
 	assert_int_equal(value.longValue, child.pid);
