@@ -1176,14 +1176,15 @@ static void threads_may_close_what_others_use(void **state)
 	assert_int_equal(handles_of(getpid()), before);
 }
 
-static volatile bool is_over;
+static int is_over;
 
 static void *open_and_close(void *unused)
 {
 	PDH_HQUERY query;
 
 	(void)unused;
-	while (!is_over && PdhOpenQueryA(NULL, 0, &query) == ERROR_SUCCESS)
+	while (!__atomic_load_n(&is_over, __ATOMIC_SEQ_CST) &&
+	       PdhOpenQueryA(NULL, 0, &query) == ERROR_SUCCESS)
 		(void)PdhCloseQuery(query);
 	return NULL;
 }
@@ -1194,7 +1195,7 @@ static void children_can_open_queries(void **state)
 	pthread_t thread;
 
 	(void)state;
-	is_over = false;
+	__atomic_store_n(&is_over, 0, __ATOMIC_SEQ_CST);
 	assert_int_equal(pthread_create(&thread, NULL, open_and_close, NULL), 0);
 	for (int i = 0; i < 500; i++) {
 		int status = -1;
@@ -1209,7 +1210,7 @@ static void children_can_open_queries(void **state)
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_int_equal(status, 0);
 	}
-	is_over = true;
+	__atomic_store_n(&is_over, 1, __ATOMIC_SEQ_CST);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
