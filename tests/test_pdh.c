@@ -420,6 +420,10 @@ static void formats_agree(void **state)
 	assert_int_equal(PdhSetCounterScaleFactor(counter, 7), ERROR_SUCCESS);
 	assert_int_equal(PdhGetFormattedCounterValue(counter, PDH_FMT_LARGE, NULL, &value), 0);
 	assert_true(value.largeValue == child.pid * 10000000LL);
+	assert_int_equal(PdhSetCounterScaleFactor(counter, -2), ERROR_SUCCESS);
+	assert_int_equal(PdhGetFormattedCounterValue(counter, PDH_FMT_LARGE, NULL, &value), 0);
+	assert_true(value.largeValue == child.pid / 100);
+	assert_int_equal(PdhSetCounterScaleFactor(counter, 7), ERROR_SUCCESS);
 	assert_int_equal(
 		PdhGetFormattedCounterValue(counter, PDH_FMT_LONG | PDH_FMT_NOSCALE, NULL, &value), 0);
 	assert_int_equal(value.longValue, child.pid);
@@ -1172,6 +1176,44 @@ static void threads_may_close_what_others_use(void **state)
 	assert_int_equal(handles_of(getpid()), before);
 }
 
+static int is_over;
+
+static void *open_and_close(void *unused)
+{
+	PDH_HQUERY query;
+
+	(void)unused;
+	while (!__atomic_load_n(&is_over, __ATOMIC_SEQ_CST) &&
+	       PdhOpenQueryA(NULL, 0, &query) == ERROR_SUCCESS)
+		(void)PdhCloseQuery(query);
+	return NULL;
+}
+
+/* A child whose lock nobody would open is ended by the alarm. */
+static void children_can_open_queries(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	__atomic_store_n(&is_over, 0, __ATOMIC_SEQ_CST);
+	assert_int_equal(pthread_create(&thread, NULL, open_and_close, NULL), 0);
+	for (int i = 0; i < 500; i++) {
+		int status = -1;
+		pid_t pid = fork();
+		PDH_HQUERY query;
+
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			(void)alarm(10);
+			_exit(PdhOpenQueryA(NULL, 0, &query) || PdhCloseQuery(query));
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+	__atomic_store_n(&is_over, 1, __ATOMIC_SEQ_CST);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 /* Other people's programs */
 
 /* -1: it is not there.  It ends when its standard input does. */
@@ -1310,6 +1352,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_left),
 		cmocka_unit_test(too_few_descriptors_are_told),
 		cmocka_unit_test(threads_may_close_what_others_use),
+		cmocka_unit_test(children_can_open_queries),
 		cmocka_unit_test(python_agrees),
 		cmocka_unit_test(nginx_agrees),
 	};

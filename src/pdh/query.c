@@ -27,6 +27,23 @@ static HANDLE handle_of(uint64_t id)
 	return (HANDLE)(uintptr_t)(id * 4);
 }
 
+/* A child that is forked while another thread has the lock would wait for ever.  Queries that are in
+ * use at that moment stay locked there: a child opens its own. */
+static void lock_all(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void unlock_all(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+__attribute__((constructor)) static void prepare_forks(void)
+{
+	(void)pthread_atfork(lock_all, unlock_all, unlock_all);
+}
+
 /* Entries; under the lock */
 
 static struct entry *entry_find(HANDLE handle)

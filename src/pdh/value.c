@@ -2,8 +2,6 @@
 /* value.c - from what was counted to what is told */
 #include "pdh/pdh_internal.h"
 
-#include <math.h>
-
 #define KINDS	(PDH_FMT_LONG | PDH_FMT_DOUBLE | PDH_FMT_LARGE)
 #define FORMATS (KINDS | PDH_FMT_NOSCALE | PDH_FMT_1000 | PDH_FMT_NOCAP100)
 
@@ -63,6 +61,16 @@ static LONGLONG to_integer(double value, LONGLONG least, LONGLONG most)
 	return value < (double)most ? (LONGLONG)value : most;
 }
 
+/* Without a library for it: pow() is all that would be used. */
+static double scaled(double value, LONG scale)
+{
+	for (; scale > 0; scale--)
+		value *= 10;
+	for (; scale < 0; scale++)
+		value /= 10;
+	return value;
+}
+
 /* Type and scale of what is formatted. */
 struct how {
 	DWORD type, format;
@@ -78,7 +86,7 @@ static void write_value(const struct how *how, const PDH_RAW_COUNTER *now, doubl
 	if (how->type == PERF_100NSEC_TIMER && !(how->format & PDH_FMT_NOCAP100) && value > 100)
 		value = 100;
 	if (how->scale && !(how->format & PDH_FMT_NOSCALE))
-		value *= pow(10, how->scale);
+		value = scaled(value, how->scale);
 	if (how->format & PDH_FMT_1000)
 		value *= 1000;
 	if (how->format & PDH_FMT_DOUBLE)
