@@ -16,12 +16,14 @@
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -91,10 +93,12 @@ struct program {
 	int input;
 };
 
-static struct program start_program(const char *path)
+/* Return: false: it does not run. */
+static bool try_program(const char *path, struct program *ret)
 {
 	int in[2], out[2];
 	struct program program;
+	ssize_t n;
 	char byte;
 
 	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
@@ -110,10 +114,19 @@ static struct program start_program(const char *path)
 	}
 	(void)close(in[0]);
 	(void)close(out[1]);
-	if (read(out[0], &byte, 1) != 1)
-		fail_msg("%s does not start", path);
+	n = read(out[0], &byte, 1);
 	(void)close(out[0]);
 	program.input = in[1];
+	*ret = program;
+	return n == 1;
+}
+
+static struct program start_program(const char *path)
+{
+	struct program program;
+
+	if (!try_program(path, &program))
+		fail_msg("%s does not start", path);
 	return program;
 }
 
@@ -418,9 +431,17 @@ static void load_apart(const void *path)
 	(void)unlink(path);
 }
 
+/* The loader knows only what it was told. */
+static void load_relative(const void *path)
+{
+	if (chdir(directory) < 0 || !dlopen("./deleted.so", RTLD_NOW))
+		_exit(1);
+	(void)unlink(path);
+}
+
 static void test_deleted_libraries_keep_their_names(void **state)
 {
-	void (*const ways[])(const void *) = { load_and_delete, load_apart };
+	void (*const ways[])(const void *) = { load_and_delete, load_apart, load_relative };
 	static struct modules modules;
 	char original[4096], path[4096];
 
@@ -459,7 +480,14 @@ static void spoil_link_map(const void *argument)
 {
 	enum spoil way = *(const enum spoil *)argument;
 	struct link_map *first = _r_debug.r_map, *second = first->l_next, *third = second->l_next;
+	char path[4096];
+	int fd;
 
+	/* Code below the executable does not take its place. */
+	if (!support_find("plug.so", path) || (fd = open(path, O_RDONLY)) < 0 ||
+	    mmap((void *)UINT64_C(0x20000000), 4096, PROT_READ | PROT_EXEC,
+		 MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, 0) == MAP_FAILED)
+		_exit(1);
 	if (way == SPOIL_LOOP)
 		third->l_next = second;
 	else if (way == SPOIL_SELF)
@@ -534,25 +562,6 @@ static void write_32bit_program(const char *path)
 	(void)close(fd);
 }
 
-static bool can_run(const char *path)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
-		int null = open("/dev/null", O_WRONLY);
-
-		(void)dup2(null, 1);
-		(void)alarm(1); /* only for one that nobody ends */
-		(void)signal(SIGALRM, SIG_DFL);
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)execl(path, path, NULL);
-		_exit(127);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
-}
-
 static DWORD count_filtered(HANDLE process, DWORD filter)
 {
 	HMODULE modules[16];
@@ -568,16 +577,17 @@ static void test_modules_of_the_other_width(void **state)
 	struct program program;
 	char path[4096];
 	HANDLE process;
+	bool runs;
 
 	(void)state;
 	(void)snprintf(path, sizeof(path), "%s/narrow", directory);
 	write_32bit_program(path);
-	if (!can_run(path)) {
-		(void)unlink(path);
+	runs = try_program(path, &program);
+	(void)unlink(path);
+	if (!runs) {
+		end_program(program);
 		SKIP_BECAUSE("this kernel does not run 32-bit programs");
 	}
-	program = start_program(path);
-	(void)unlink(path);
 	for (int i = 0; i < 3; i++) {
 		const DWORD flags[] = { TH32CS_SNAPMODULE, TH32CS_SNAPMODULE32,
 					TH32CS_SNAPMODULE | TH32CS_SNAPMODULE32 };
@@ -591,12 +601,11 @@ static void test_modules_of_the_other_width(void **state)
 	assert_int_equal(modules.n, 0);
 	process =
 		OpenProcess(PROCESS_QUERY_INFORMATION | PROCESS_VM_READ, FALSE, (DWORD)program.pid);
-	if (process) { /* other rights than these may be refused for it */
-		assert_int_equal(count_filtered(process, LIST_MODULES_64BIT), 0);
-		assert_true(count_filtered(process, LIST_MODULES_32BIT) >= 1);
-		assert_true(count_filtered(process, LIST_MODULES_DEFAULT) >= 1);
-		assert_true(CloseHandle(process));
-	}
+	assert_non_null(process);
+	assert_int_equal(count_filtered(process, LIST_MODULES_64BIT), 0);
+	assert_true(count_filtered(process, LIST_MODULES_32BIT) >= 1);
+	assert_true(count_filtered(process, LIST_MODULES_DEFAULT) >= 1);
+	assert_true(CloseHandle(process));
 	assert_int_equal(count_filtered(GetCurrentProcess(), LIST_MODULES_32BIT), 0);
 	assert_true(count_filtered(GetCurrentProcess(), LIST_MODULES_64BIT) > 1);
 	end_program(program);
@@ -756,6 +765,29 @@ static void test_duplicates_share_the_place(void **state)
 	assert_true(Process32First(copy, &second));
 	assert_int_equal(second.th32ProcessID, first.th32ProcessID);
 	assert_true(CloseHandle(copy));
+}
+
+static void do_no_more(const void *unused)
+{
+	(void)unused;
+}
+
+static void test_a_snapshot_stays_in_its_process(void **state)
+{
+	pid_t pid = start_child(do_no_more, NULL);
+	HANDLE process = OpenProcess(PROCESS_ALL_ACCESS, FALSE, (DWORD)pid), copy = NULL;
+	HANDLE snapshot = CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0);
+	int n = count_handles(pid);
+
+	(void)state;
+	assert_non_null(process);
+	assert_false(DuplicateHandle(GetCurrentProcess(), snapshot, process, &copy, 0, FALSE,
+				     DUPLICATE_SAME_ACCESS));
+	assert_int_equal(GetLastError(), ERROR_NOT_SUPPORTED);
+	assert_int_equal(count_handles(pid), n);
+	assert_true(CloseHandle(process));
+	assert_true(CloseHandle(snapshot));
+	end_child(pid);
 }
 
 struct reader {
@@ -982,52 +1014,141 @@ static int compare_threads(const void *a, const void *b)
 	return compare_ids(&x->th32ThreadID, &y->th32ThreadID);
 }
 
-static void check_snapshot(struct owners *all)
+/* Return: NULL, or what is wrong. */
+static const char *read_snapshot(struct owners *all)
 {
 	HANDLE snapshot = CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS | TH32CS_SNAPTHREAD, 0);
 	THREADENTRY32 thread = { .dwSize = sizeof(thread) };
 	PROCESSENTRY32 process = { .dwSize = sizeof(process) };
-	size_t n_listed = 0, n_own = 0;
 
-	assert_ptr_not_equal(snapshot, INVALID_HANDLE_VALUE);
 	all->n = all->n_processes = 0;
+	if (snapshot == INVALID_HANDLE_VALUE)
+		return "no snapshot";
 	for (BOOL ok = Thread32First(snapshot, &thread); ok; ok = Thread32Next(snapshot, &thread))
 		all->thread[all->n++] = thread;
 	for (BOOL ok = Process32First(snapshot, &process); ok;
-	     ok = Process32Next(snapshot, &process)) {
-		size_t n = 0;
-
-		for (size_t i = 0; i < all->n; i++)
-			n += all->thread[i].th32OwnerProcessID == process.th32ProcessID;
-		assert_int_equal(process.cntThreads, n);
-		assert_true(all->n_processes == 0 ||
-			    all->process[all->n_processes - 1].th32ProcessID <
-				    process.th32ProcessID);
-		assert_true(process.szExeFile[0]);
-		n_listed += n;
-		n_own += process.th32ProcessID == (DWORD)getpid();
+	     ok = Process32Next(snapshot, &process))
 		all->process[all->n_processes++] = process;
+	return CloseHandle(snapshot) ? NULL : "it cannot be closed";
+}
+
+static size_t threads_of(const struct owners *all, DWORD id)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->n; i++)
+		n += all->thread[i].th32OwnerProcessID == id;
+	return n;
+}
+
+static const char *check_snapshot(struct owners *all)
+{
+	const char *wrong = read_snapshot(all);
+	size_t n_listed = 0, n_own = 0;
+
+	for (size_t i = 0; i < all->n_processes && !wrong; i++) {
+		const PROCESSENTRY32 *process = &all->process[i];
+
+		if (process->cntThreads != threads_of(all, process->th32ProcessID))
+			wrong = "a process's count of threads is not that of the list";
+		if (i > 0 && process[-1].th32ProcessID >= process->th32ProcessID)
+			wrong = "a process is there twice";
+		if (!process->szExeFile[0])
+			wrong = "a process has no name";
+		n_listed += process->cntThreads;
+		n_own += process->th32ProcessID == (DWORD)getpid();
 	}
-	assert_int_equal(n_listed, all->n); /* no thread without its process */
-	assert_int_equal(n_own, 1);
+	if (!wrong && n_listed != all->n)
+		wrong = "a thread has no process";
+	if (!wrong && n_own != 1)
+		wrong = "our own process is not there";
 	qsort(all->thread, all->n, sizeof(all->thread[0]), compare_threads);
-	for (size_t i = 0; i + 1 < all->n; i++)
-		assert_int_not_equal(all->thread[i].th32ThreadID, all->thread[i + 1].th32ThreadID);
-	assert_true(CloseHandle(snapshot));
+	for (size_t i = 1; i < all->n && !wrong; i++)
+		if (all->thread[i].th32ThreadID == all->thread[i - 1].th32ThreadID)
+			wrong = "a thread is there twice";
+	return wrong;
+}
+
+static const char *check_in_storm(int n_snapshots)
+{
+	static struct owners all;
+	pid_t threads = start_storm(storm_of_threads), processes = start_storm(storm_of_processes);
+	const char *wrong = NULL;
+
+	for (int i = 0; i < n_snapshots && !wrong; i++)
+		wrong = check_snapshot(&all);
+	end_child(threads);
+	end_child(processes);
+	return wrong;
 }
 
 static void test_a_storm_of_processes(void **state)
 {
-	static struct owners all;
 	int n = count_handles(getpid());
-	pid_t threads = start_storm(storm_of_threads), processes = start_storm(storm_of_processes);
+	const char *wrong = check_in_storm(200);
 
 	(void)state;
-	for (int i = 0; i < 200; i++)
-		check_snapshot(&all);
-	end_child(threads);
-	end_child(processes);
+	if (wrong)
+		fail_msg("%s", wrong);
 	assert_int_equal(count_handles(getpid()), n);
+}
+
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : write(fd, text, strlen(text));
+
+	(void)close(fd);
+	return n < 0 ? -1 : 0;
+}
+
+static void give_the_same_ids_again(void)
+{
+	for (;;)
+		(void)write_text("/proc/sys/kernel/ns_last_pid", "100");
+}
+
+/* In a PID namespace of its own, where ids come back all the time and nobody else has any. */
+static int storm_apart(void)
+{
+	const char *wrong;
+	pid_t again;
+
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("proc", "/proc", "proc", 0, NULL) < 0 ||
+	    write_text("/proc/sys/kernel/ns_last_pid", "100") < 0)
+		return 2;
+	again = start_storm(give_the_same_ids_again);
+	wrong = check_in_storm(400);
+	end_child(again);
+	if (wrong)
+		(void)fprintf(stderr, "# %s\n", wrong);
+	return wrong ? 1 : 0;
+}
+
+static void test_ids_that_are_used_again(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		pid_t first;
+
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (unshare(CLONE_NEWPID | CLONE_NEWNS) < 0)
+			_exit(2);
+		first = fork();
+		if (first == 0)
+			_exit(storm_apart());
+		(void)waitpid(first, &status, 0);
+		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 2)
+		SKIP_BECAUSE("needs root, for a PID namespace");
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static int make_directory(void **state)
@@ -1060,11 +1181,13 @@ int main(void)
 		cmocka_unit_test(test_a_process_of_the_kernel_has_no_modules),
 		cmocka_unit_test(test_the_snapshot_is_a_sealed_descriptor),
 		cmocka_unit_test(test_duplicates_share_the_place),
+		cmocka_unit_test(test_a_snapshot_stays_in_its_process),
 		cmocka_unit_test(test_threads_share_a_snapshot),
 		cmocka_unit_test(test_without_descriptors_it_fails_and_leaves_nothing),
 		cmocka_unit_test(test_a_process_without_its_first_thread_runs),
 		cmocka_unit_test(test_what_has_ended_is_not_listed),
 		cmocka_unit_test(test_a_storm_of_processes),
+		cmocka_unit_test(test_ids_that_are_used_again),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);
