@@ -225,6 +225,15 @@ static size_t check_code(pid_t pid, const struct modules *modules)
 	return n;
 }
 
+static size_t count_named(const struct modules *modules, const char *name)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < modules->n; i++)
+		n += strcmp(modules->entry[i].szModule, name) == 0;
+	return n;
+}
+
 static const MODULEENTRY32 *module_named(const struct modules *modules, const char *name)
 {
 	for (size_t i = 0; i < modules->n; i++)
@@ -423,10 +432,10 @@ static void load_and_delete(const void *path)
 	(void)unlink(path);
 }
 
-/* Another namespace of the loader has another list, which only the mappings tell of. */
+/* Other namespaces of the loader have other lists, which only the mappings tell of. */
 static void load_apart(const void *path)
 {
-	if (!dlmopen(LM_ID_NEWLM, path, RTLD_NOW))
+	if (!dlmopen(LM_ID_NEWLM, path, RTLD_NOW) || !dlmopen(LM_ID_NEWLM, path, RTLD_NOW))
 		_exit(1);
 	(void)unlink(path);
 }
@@ -459,6 +468,8 @@ static void test_deleted_libraries_keep_their_names(void **state)
 		module = module_named(&modules, "deleted.so");
 		assert_non_null(module);
 		assert_string_equal(module->szExePath, path);
+		assert_int_equal(count_named(&modules, "deleted.so"),
+				 ways[i] == load_apart ? 2 : 1);
 		assert_true(check_code(pid, &modules) >= 4);
 		end_child(pid);
 	}
@@ -750,6 +761,32 @@ static void test_the_snapshot_is_a_sealed_descriptor(void **state)
 	assert_true(CloseHandle(inherited));
 }
 
+static size_t count_mappings_of_snapshots(void)
+{
+	FILE *file = fopen("/proc/self/maps", "re");
+	char line[8192];
+	size_t n = 0;
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		n += strstr(line, "memfd:snapshot") != NULL;
+	(void)fclose(file);
+	return n;
+}
+
+static void test_nothing_of_a_closed_snapshot_stays(void **state)
+{
+	HANDLE snapshot[20];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(snapshot); i++)
+		snapshot[i] = CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0);
+	assert_int_equal(count_mappings_of_snapshots(), ARRAY_LENGTH(snapshot));
+	for (size_t i = 0; i < ARRAY_LENGTH(snapshot); i++)
+		assert_true(CloseHandle(snapshot[i]));
+	assert_int_equal(count_mappings_of_snapshots(), 0);
+}
+
 static void test_duplicates_share_the_place(void **state)
 {
 	HANDLE snapshot = CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0), copy = NULL;
@@ -918,6 +955,18 @@ static pid_t start_without_leader(void)
 	return pid;
 }
 
+static size_t count_threads_of(DWORD id)
+{
+	HANDLE snapshot = CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0);
+	THREADENTRY32 entry = { .dwSize = sizeof(entry) };
+	size_t n = 0;
+
+	for (BOOL ok = Thread32First(snapshot, &entry); ok; ok = Thread32Next(snapshot, &entry))
+		n += entry.th32OwnerProcessID == id;
+	assert_true(CloseHandle(snapshot));
+	return n;
+}
+
 static void test_a_process_without_its_first_thread_runs(void **state)
 {
 	static struct modules modules;
@@ -955,6 +1004,7 @@ static void test_what_has_ended_is_not_listed(void **state)
 		_exit(0);
 	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
 	assert_false(find_process((DWORD)pid, &entry));
+	assert_int_equal(count_threads_of((DWORD)pid), 0);
 	assert_true(EnumProcesses(ids, sizeof(ids), &bytes));
 	for (size_t i = 0; i < bytes / sizeof(ids[0]); i++)
 		assert_int_not_equal(ids[i], pid);
@@ -1180,6 +1230,7 @@ int main(void)
 		cmocka_unit_test(test_sizes_and_pointers_are_checked),
 		cmocka_unit_test(test_a_process_of_the_kernel_has_no_modules),
 		cmocka_unit_test(test_the_snapshot_is_a_sealed_descriptor),
+		cmocka_unit_test(test_nothing_of_a_closed_snapshot_stays),
 		cmocka_unit_test(test_duplicates_share_the_place),
 		cmocka_unit_test(test_a_snapshot_stays_in_its_process),
 		cmocka_unit_test(test_threads_share_a_snapshot),
