@@ -484,8 +484,28 @@ enum spoil {
 	SPOIL_SAME,
 	SPOIL_DYNAMIC,
 	SPOIL_MAP,
+	SPOIL_SHORT,
+	SPOIL_HUGE,
+	SPOIL_PROGRAM,
 	SPOIL_WAYS,
 };
+
+/* The headers of a library in memory: it ends in the middle of its code, or far behind all. */
+static void spoil_headers(struct link_map *library, bool is_short)
+{
+	ElfW(Ehdr) *elf = (ElfW(Ehdr) *)library->l_addr;
+	ElfW(Phdr) *ph = (ElfW(Phdr) *)(library->l_addr + elf->e_phoff);
+
+	if (mprotect(elf, 4096, PROT_READ | PROT_WRITE) < 0)
+		_exit(1);
+	for (size_t i = 0; i < elf->e_phnum; i++) {
+		if (ph[i].p_type != PT_LOAD)
+			continue;
+		ph[i].p_memsz = is_short ? 16 : UINT64_C(1) << 47;
+		if (is_short && !(ph[i].p_flags & PF_X))
+			ph[i].p_vaddr = 0;
+	}
+}
 
 static void spoil_link_map(const void *argument)
 {
@@ -513,8 +533,10 @@ static void spoil_link_map(const void *argument)
 		third->l_addr = third->l_next->l_addr, third->l_ld = third->l_next->l_ld;
 	else if (way == SPOIL_DYNAMIC)
 		third->l_ld = (ElfW(Dyn) *)(uintptr_t)UINT64_C(0x7fff00000000);
-	else
+	else if (way == SPOIL_MAP)
 		_r_debug.r_map = NULL;
+	else
+		spoil_headers(way == SPOIL_PROGRAM ? first : third, way == SPOIL_SHORT);
 }
 
 static void test_a_spoilt_link_map_hides_nothing(void **state)
@@ -528,6 +550,9 @@ static void test_a_spoilt_link_map_hides_nothing(void **state)
 		read_modules(TH32CS_SNAPMODULE, pid, &modules);
 		assert_string_equal(modules.entry[0].szModule, "test_win32_enum");
 		assert_true(check_code(pid, &modules) >= 4);
+		/* A copy of ours: its stack and its heap are where ours are. */
+		assert_int_equal(modules_with(&modules, (uintptr_t)&pid), 0);
+		assert_int_equal(modules_with(&modules, (uintptr_t)sbrk(0) - 1), 0);
 		end_child(pid);
 	}
 }
@@ -974,6 +999,9 @@ static void test_a_process_without_its_first_thread_runs(void **state)
 	HANDLE snapshot = CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS | TH32CS_SNAPTHREAD, 0);
 	THREADENTRY32 thread = { .dwSize = sizeof(thread) };
 	PROCESSENTRY32 entry = { 0 };
+	char path[4096] = "";
+	DWORD size = sizeof(path);
+	HANDLE process;
 	size_t n = 0;
 
 	(void)state;
@@ -988,6 +1016,11 @@ static void test_a_process_without_its_first_thread_runs(void **state)
 	read_modules(TH32CS_SNAPMODULE, pid, &modules);
 	assert_string_equal(modules.entry[0].szModule, "test_win32_enum");
 	assert_true(modules.n >= 3);
+	process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, (DWORD)pid);
+	assert_non_null(process);
+	assert_true(QueryFullProcessImageNameA(process, 0, path, &size));
+	assert_string_equal(strrchr(path, '/'), "/test_win32_enum");
+	assert_true(CloseHandle(process));
 	end_child(pid);
 }
 
@@ -1122,12 +1155,14 @@ static const char *check_snapshot(struct owners *all)
 static const char *check_in_storm(int n_snapshots)
 {
 	static struct owners all;
-	pid_t threads = start_storm(storm_of_threads), processes = start_storm(storm_of_processes);
+	pid_t threads = start_storm(storm_of_threads), more = start_storm(storm_of_threads);
+	pid_t processes = start_storm(storm_of_processes);
 	const char *wrong = NULL;
 
 	for (int i = 0; i < n_snapshots && !wrong; i++)
 		wrong = check_snapshot(&all);
 	end_child(threads);
+	end_child(more);
 	end_child(processes);
 	return wrong;
 }
@@ -1169,7 +1204,7 @@ static int storm_apart(void)
 	    write_text("/proc/sys/kernel/ns_last_pid", "100") < 0)
 		return 2;
 	again = start_storm(give_the_same_ids_again);
-	wrong = check_in_storm(400);
+	wrong = check_in_storm(2000);
 	end_child(again);
 	if (wrong)
 		(void)fprintf(stderr, "# %s\n", wrong);
