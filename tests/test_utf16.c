@@ -19,7 +19,8 @@ static void *exactly(const void *bytes, size_t n)
 	void *copy = malloc(n ? n : 1);
 
 	assert_non_null(copy);
-	memcpy(copy, bytes, n);
+	if (n > 0)
+		memcpy(copy, bytes, n);
 	return copy;
 }
 
