@@ -285,13 +285,13 @@ static int make_request(struct call *call, const struct tendril_thread_options *
 	if (r == 0)
 		r = call_request(ret_request, function, call->argument, call->n_arguments,
 				 call->error);
+	if (r == 0)
+		r = call_options(options, ret_request, call->error);
 	if (r < 0)
 		return r;
 	ret_request->follow = follow;
 	ret_request->value = call->value;
 	ret_request->opens_files = strcmp(call->function, "dlopen") == 0;
-	ret_request->stack_bytes = options->stack_bytes;
-	ret_request->is_suspended = options->flags & TENDRIL_THREAD_SUSPENDED;
 	return 0;
 }
 
