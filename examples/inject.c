@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * inject.c - the classical sequence: have another process load a library, one source for two systems
+ * inject.c - have another process load a library, the classical way; one source for two systems
  *
  *     inject PID LIBRARY
  *     inject PID LIBRARY free      and give it back at once

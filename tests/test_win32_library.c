@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -353,6 +354,24 @@ static void test_suspended_load(void **state)
 	assert_int_equal(code, (DWORD)mapped("/plug.so"));
 }
 
+/* As any other thread that was made suspended: the count is the thread's, not the handle's. */
+static void test_suspended_load_outlives_its_handle(void **state)
+{
+	HANDLE thread;
+	DWORD id;
+
+	begin("victim", "idle-epoll");
+	thread = start(own("LoadLibraryA"), put(plug), CREATE_SUSPENDED);
+	id = GetThreadId(thread);
+	assert_true(CloseHandle(thread));
+	thread = OpenThread(THREAD_ALL_ACCESS, FALSE, id);
+	assert_non_null(thread);
+	assert_int_equal(ResumeThread(thread), 1);
+	assert_int_equal(WaitForSingleObject(thread, WAIT_MS), WAIT_OBJECT_0);
+	assert_true(CloseHandle(thread));
+	assert_int_not_equal(mapped("/plug.so"), 0);
+}
+
 static void test_ids_and_ends(void **state)
 {
 	DWORD id = 0;
@@ -382,6 +401,45 @@ static void test_sleep(void **state)
 	begin("victim", "idle-epoll");
 	assert_int_equal(finish(start(function, (void *)300, 0)), 0);
 	assert_true(support_now_ns() - begun >= 300 * INT64_C(1000000));
+}
+
+/* At whichever descriptor it is that is missing: nothing is loaded, or all is well. */
+static void test_caller_without_descriptors(void **state)
+{
+	struct rlimit limit, old;
+	unsigned int n_failed = 0, n_before;
+	void *function;
+
+	begin("victim", "idle-epoll");
+	put(plug);
+	function = own("LoadLibraryA");
+	loads_plug_and_frees_it();
+	put(plug);
+	n_before = (unsigned int)count_handles(getpid());
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	for (unsigned int more = 0; more < 12; more++) {
+		HANDLE thread;
+
+		limit = old;
+		limit.rlim_cur = n_before + more;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		thread = CreateRemoteThread(process, NULL, 0,
+					    (LPTHREAD_START_ROUTINE)(uintptr_t)function, room, 0,
+					    NULL);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+		if (thread) {
+			DWORD code = finish(thread);
+
+			assert_int_equal(code, (DWORD)mapped("/plug.so"));
+		} else {
+			assert_int_equal(GetLastError(), ERROR_TOO_MANY_OPEN_FILES);
+			n_failed++;
+		}
+		assert_int_equal(count_handles(getpid()), n_before);
+	}
+	assert_in_range(n_failed, 1, 11);
+	if (!target_is_well(&victim, why))
+		fail_msg("%s", why);
 }
 
 static void test_static_target(void **state)
@@ -569,8 +627,10 @@ int main(void)
 		TEST(test_free_twice_at_once),
 		TEST(test_free_what_is_elsewhere_by_now),
 		TEST(test_suspended_load),
+		TEST(test_suspended_load_outlives_its_handle),
 		TEST(test_ids_and_ends),
 		TEST(test_sleep),
+		TEST(test_caller_without_descriptors),
 		TEST(test_static_target),
 		TEST(test_filtered_target),
 		TEST(test_musl_target),

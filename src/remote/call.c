@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static int check_thread_options(const struct tendril_thread_options *options,
-				struct plan_request *request, struct tendril_error *error)
+int call_options(const struct tendril_thread_options *options, struct plan_request *request,
+		 struct tendril_error *error)
 {
 	const uint32_t known = TENDRIL_THREAD_SUSPENDED | TENDRIL_THREAD_STAY;
 
@@ -32,7 +32,7 @@ int tendril_create(struct tendril_target *target, uint64_t start, uint64_t param
 		   struct tendril_thread **ret_thread, struct tendril_error *error)
 {
 	struct plan_request request = { .function = start, .arguments = { param } };
-	int r = check_thread_options(options, &request, error);
+	int r = call_options(options, &request, error);
 
 	return r < 0 ? r : start_thread(target, &request, ret_thread, error);
 }
@@ -67,7 +67,7 @@ int tendril_call_start(struct tendril_target *target, uint64_t function,
 	int r = call_request(&request, function, arguments, n_arguments, error);
 
 	if (r == 0)
-		r = check_thread_options(options, &request, error);
+		r = call_options(options, &request, error);
 	return r < 0 ? r : start_thread(target, &request, ret_thread, error);
 }
 

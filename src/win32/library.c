@@ -14,7 +14,7 @@
 #include "proc/proc.h"
 #include "win32/utf16.h"
 
-#define LOAD_TRIES 1000
+#define LOADING_NS  (5 * NS_PER_S) /* as long as another thread may be at it: disks are slow */
 #define ORDINAL_MAX 0xffff
 
 #define AUTO_MODULES __attribute__((cleanup(elf_modules_done)))
@@ -65,12 +65,11 @@ static HMODULE module_handle(raddr_t base)
 
 static int read_modules(struct elf_modules *ret_modules)
 {
-	int r = elf_modules_read(getpid(), ret_modules);
+	int64_t deadline = now_ns() + LOADING_NS;
+	int r;
 
-	for (int i = 0; r == -EAGAIN && i < LOAD_TRIES; i++) {
-		nap_ns(NS_PER_MS / 10); /* another thread is loading at the moment */
-		r = elf_modules_read(getpid(), ret_modules);
-	}
+	while ((r = elf_modules_read(getpid(), ret_modules)) == -EAGAIN && now_ns() < deadline)
+		nap_ns(NS_PER_MS / 10);
 	return r;
 }
 
@@ -147,8 +146,8 @@ static int load(const char *name, HMODULE *ret_handle)
 
 	if (is_own_name(name))
 		return find_module(name, ret_handle);
-	/* To one that is linked statically dlopen() brings another libc, and nobody lists what it has
-	 * loaded. */
+	/* To one that is linked statically dlopen() brings another libc, and nobody lists what it
+	 * has loaded. */
 	if (!dladdr(own_functions, &info))
 		return -EOPNOTSUPP;
 	if (strlen(name) >= sizeof(file))
@@ -324,7 +323,7 @@ WINBASEAPI FARPROC WINAPI GetProcAddress(HMODULE hModule, LPCSTR lpProcName)
 	return (FARPROC)function;
 }
 
-/* The path of a module's file; the kernel's, if the loader has one that depends on the directory. */
+/* The path of a module's file; the kernel's, if the loader's depends on the directory. */
 static int file_name(HMODULE handle, char ret_path[LIBRARY_NAME_BYTES])
 {
 	__attribute__((cleanup(proc_maps_done))) struct proc_maps maps = { 0 };

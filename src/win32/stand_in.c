@@ -2,10 +2,10 @@
 /*
  * stand_in.c - our own functions as thread functions in a process that we are not loaded in
  *
- * Windows has kernel32.dll at one address in all processes, and so programs give CreateRemoteThread()
- * their own address of LoadLibraryA() and the like.  Such an address means the function, not what
- * the target may happen to have there: what does the same in the target is run, with the target's
- * own libc.
+ * Windows has kernel32.dll at one address in all processes, and so programs give
+ * CreateRemoteThread() their own address of LoadLibraryA() and the like.  Such an address means the
+ * function, not what the target may happen to have there: what does the same in the target is run,
+ * with the target's own libc.
  */
 #include "win32/library.h"
 
@@ -53,8 +53,8 @@ static int give(struct call *call, uint64_t value)
 }
 
 /*
- * A text of the target, up to the first unit that is 0.  Page by page, since what is behind it may not
- * be there.  Return: 0, -EFAULT: not there, -E2BIG: no end, -ESRCH, ...
+ * A text of the target, up to the first unit that is 0.  Page by page, since what is behind it may
+ * not be there.  Return: 0, -EFAULT: not there, -E2BIG: no end, -ESRCH, ...
  */
 static int read_text(struct call *call, void *text, size_t room, size_t unit)
 {
@@ -285,13 +285,13 @@ static int make_request(struct call *call, const struct tendril_thread_options *
 	if (r == 0)
 		r = call_request(ret_request, function, call->argument, call->n_arguments,
 				 call->error);
+	if (r == 0)
+		r = call_options(options, ret_request, call->error);
 	if (r < 0)
 		return r;
 	ret_request->follow = follow;
 	ret_request->value = call->value;
 	ret_request->opens_files = strcmp(call->function, "dlopen") == 0;
-	ret_request->stack_bytes = options->stack_bytes;
-	ret_request->is_suspended = options->flags & TENDRIL_THREAD_SUSPENDED;
 	return 0;
 }
 
