@@ -137,25 +137,6 @@ TEST(LK_04_success)
 	CHECK_EQ(target_counts(shared, true).regions, before.regions);
 }
 
-#if 0
-TEST(LK_04_terminated)
-{
-	struct counts before = { 0 };
-
-	for (int i = 0; i < 2; i++) {
-		before = target_counts(shared, true);
-		for (int j = 0; j < 16; j++) {
-			HANDLE thread = thread_create(shared, spin,
-				(uintptr_t)target_address(shared, &spot[0]), 0);
-
-			CHECK(TerminateThread(thread, 5));
-			CHECK_EQ(thread_finish(thread), 5);
-		}
-	}
-	CHECK_EQ(target_counts(shared, true).regions, before.regions);
-}
-
-#endif
 TEST(LK_06)
 {
 	struct counts before = target_counts(shared, true), now;
@@ -210,30 +191,6 @@ TEST(LK_06_duplicates)
 	CHECK_EQ(now.regions, before.regions);
 }
 
-#if 0
-TEST(LK_07)
-{
-	unsigned int runs = target_runs(shared, 0);
-	struct counts before = { 0 }, now;
-
-	for (int i = 0; i < 2; i++) {
-		before = target_counts(shared, true);
-		for (int j = 0; j < 16; j++) {
-			HANDLE thread = thread_create(shared, value, 0, CREATE_SUSPENDED);
-
-			CHECK(TerminateThread(thread, 6));
-			CHECK_EQ(thread_finish(thread), 6);
-		}
-	}
-	now = target_counts(shared, true);
-	CHECK_EQ(now.caller_handles, before.caller_handles);
-	CHECK_EQ(now.handles, before.handles);
-	CHECK_EQ(now.threads, before.threads);
-	CHECK_EQ(now.regions, before.regions);
-	CHECK_EQ(target_runs(shared, 0), runs);
-}
-
-#endif
 /* In the target: handles that nobody else knows.  Return: how many did not stay ours. */
 static DWORD WINAPI use_handles(LPVOID n)
 {
