@@ -137,6 +137,24 @@ TEST(LK_04_success)
 	CHECK_EQ(target_counts(shared, true).regions, before.regions);
 }
 
+/*
+ * What many threads leave would be a region each at least.  A libc may map something for some of them
+ * that it keeps for the next ones, as glibc's arenas.
+ */
+TEST(LK_04_terminated)
+{
+	DWORD before = target_counts(shared, true).regions, n_threads = 200;
+
+	for (DWORD i = 0; i < n_threads; i++) {
+		HANDLE thread = thread_create(shared, spin,
+					      (uintptr_t)target_address(shared, &spot[0]), 0);
+
+		CHECK(TerminateThread(thread, 5));
+		CHECK_EQ(thread_finish(thread), 5);
+	}
+	CHECK(target_counts(shared, true).regions < before + n_threads / 2);
+}
+
 TEST(LK_06)
 {
 	struct counts before = target_counts(shared, true), now;
@@ -189,6 +207,26 @@ TEST(LK_06_duplicates)
 	CHECK_EQ(now.handles, before.handles);
 	CHECK_EQ(now.threads, before.threads);
 	CHECK_EQ(now.regions, before.regions);
+}
+
+TEST(LK_07)
+{
+	struct counts before = target_counts(shared, true), now;
+	unsigned int runs = target_runs(shared, 0);
+	DWORD n_threads = 200;
+
+	for (DWORD i = 0; i < n_threads; i++) {
+		HANDLE thread = thread_create(shared, value, 0, CREATE_SUSPENDED);
+
+		CHECK(TerminateThread(thread, 6));
+		CHECK_EQ(thread_finish(thread), 6);
+	}
+	now = target_counts(shared, true);
+	CHECK_EQ(now.caller_handles, before.caller_handles);
+	CHECK_EQ(now.handles, before.handles);
+	CHECK_EQ(now.threads, before.threads);
+	CHECK(now.regions < before.regions + n_threads / 2);
+	CHECK_EQ(target_runs(shared, 0), runs);
 }
 
 /* In the target: handles that nobody else knows.  Return: how many did not stay ours. */
