@@ -4,14 +4,14 @@
 
 TEST(CH_01)
 {
-	DWORD before = target_counts(shared, false).caller_handles;
+	DWORD before = handles_here();
 	HANDLE process = target_open(shared, SYNCHRONIZE), thread = thread_create(shared, gated, 0, 0);
 
-	CHECK_EQ(target_counts(shared, false).caller_handles, before + 2);
+	CHECK_EQ(handles_here(), before + 2);
 	CHECK(CloseHandle(process));
-	CHECK_EQ(target_counts(shared, false).caller_handles, before + 1);
+	CHECK_EQ(handles_here(), before + 1);
 	CHECK(CloseHandle(thread));
-	CHECK_EQ(target_counts(shared, false).caller_handles, before);
+	CHECK_EQ(handles_here(), before);
 	target_open_gate(shared, 1);
 	target_runs(shared, 1);
 }
@@ -36,7 +36,7 @@ TEST(CH_03)
 
 TEST(CH_04)
 {
-	DWORD before = target_counts(shared, false).caller_handles;
+	DWORD before = handles_here();
 
 	for (int i = 0; i < 3; i++) {
 		CHECK(CloseHandle(GetCurrentProcess()));
@@ -44,7 +44,7 @@ TEST(CH_04)
 	}
 	CHECK_EQ(GetProcessId(GetCurrentProcess()), GetCurrentProcessId());
 	CHECK_EQ(GetThreadId(GetCurrentThread()), GetCurrentThreadId());
-	CHECK_EQ(target_counts(shared, false).caller_handles, before);
+	CHECK_EQ(handles_here(), before);
 }
 
 TEST(CH_05)

@@ -12,22 +12,6 @@ static HANDLE duplicate(HANDLE source, DWORD access, DWORD options)
 	return copy;
 }
 
-static DWORD handles_here(void)
-{
-	DWORD n = 0;
-
-	CHECK(GetProcessHandleCount(GetCurrentProcess(), &n));
-	return n;
-}
-
-static DWORD handles_there(struct target *t)
-{
-	DWORD n = 0;
-
-	CHECK(GetProcessHandleCount(t->process, &n));
-	return n;
-}
-
 static DWORD flags_of(HANDLE handle)
 {
 	DWORD flags = UNTOUCHED;

@@ -25,13 +25,25 @@ struct ways {
 	struct way each[N_WAYS];
 };
 
+/* In the target: as gated(), and tells that it is there: one that only begins may open something. */
+static volatile LONG n_there;
+
+static DWORD WINAPI stay(LPVOID unused)
+{
+	__atomic_add_fetch(&n_there, 1, __ATOMIC_SEQ_CST);
+	return pass_gate(unused);
+}
+
 static void begin_ways(struct ways *ways)
 {
 	HANDLE closed = target_open(shared, PROCESS_ALL_ACCESS);
+	LONG before = target_get(shared, &n_there);
 
 	ways->ended = target_start();
 	target_kill(ways->ended);
-	ways->thread = thread_create(shared, gated, 0, 0);
+	ways->thread = thread_create(shared, stay, 0, 0);
+	while (target_get(shared, &n_there) == before)
+		yield_processor();
 	ways->query = target_open(shared, PROCESS_ALL_ACCESS & ~PROCESS_CREATE_THREAD);
 	CHECK(CloseHandle(closed));
 	memcpy(ways->each, (struct way[N_WAYS]){
@@ -52,7 +64,6 @@ static void end_ways(struct ways *ways)
 {
 	target_open_gate(shared, 1);
 	thread_finish(ways->thread);
-	target_runs(shared, 1);
 	CHECK(CloseHandle(ways->query));
 	target_free(ways->ended);
 }
@@ -126,25 +137,24 @@ TEST(LK_04_success)
 	CHECK_EQ(target_counts(shared, true).regions, before.regions);
 }
 
-#if 0
+/*
+ * What many threads leave would be a region each at least.  A libc may map something for some of them
+ * that it keeps for the next ones, as glibc's arenas.
+ */
 TEST(LK_04_terminated)
 {
-	struct counts before = { 0 };
+	DWORD before = target_counts(shared, true).regions, n_threads = 200;
 
-	for (int i = 0; i < 2; i++) {
-		before = target_counts(shared, true);
-		for (int j = 0; j < 16; j++) {
-			HANDLE thread = thread_create(shared, spin,
-				(uintptr_t)target_address(shared, &spot[0]), 0);
+	for (DWORD i = 0; i < n_threads; i++) {
+		HANDLE thread = thread_create(shared, spin,
+					      (uintptr_t)target_address(shared, &spot[0]), 0);
 
-			CHECK(TerminateThread(thread, 5));
-			CHECK_EQ(thread_finish(thread), 5);
-		}
+		CHECK(TerminateThread(thread, 5));
+		CHECK_EQ(thread_finish(thread), 5);
 	}
-	CHECK_EQ(target_counts(shared, true).regions, before.regions);
+	CHECK(target_counts(shared, true).regions < before + n_threads / 2);
 }
 
-#endif
 TEST(LK_06)
 {
 	struct counts before = target_counts(shared, true), now;
@@ -199,30 +209,26 @@ TEST(LK_06_duplicates)
 	CHECK_EQ(now.regions, before.regions);
 }
 
-#if 0
 TEST(LK_07)
 {
+	struct counts before = target_counts(shared, true), now;
 	unsigned int runs = target_runs(shared, 0);
-	struct counts before = { 0 }, now;
+	DWORD n_threads = 200;
 
-	for (int i = 0; i < 2; i++) {
-		before = target_counts(shared, true);
-		for (int j = 0; j < 16; j++) {
-			HANDLE thread = thread_create(shared, value, 0, CREATE_SUSPENDED);
+	for (DWORD i = 0; i < n_threads; i++) {
+		HANDLE thread = thread_create(shared, value, 0, CREATE_SUSPENDED);
 
-			CHECK(TerminateThread(thread, 6));
-			CHECK_EQ(thread_finish(thread), 6);
-		}
+		CHECK(TerminateThread(thread, 6));
+		CHECK_EQ(thread_finish(thread), 6);
 	}
 	now = target_counts(shared, true);
 	CHECK_EQ(now.caller_handles, before.caller_handles);
 	CHECK_EQ(now.handles, before.handles);
 	CHECK_EQ(now.threads, before.threads);
-	CHECK_EQ(now.regions, before.regions);
+	CHECK(now.regions < before.regions + n_threads / 2);
 	CHECK_EQ(target_runs(shared, 0), runs);
 }
 
-#endif
 /* In the target: handles that nobody else knows.  Return: how many did not stay ours. */
 static DWORD WINAPI use_handles(LPVOID n)
 {

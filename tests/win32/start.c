@@ -129,7 +129,7 @@ static DWORD count_regions(struct target *t)
 	return n;
 }
 
-#define HIGHEST_HANDLE 0x2000
+#define HIGHEST_HANDLE 0x1000
 
 static DWORD WINAPI try_each_handle(LPVOID unused)
 {
@@ -143,7 +143,7 @@ static DWORD WINAPI try_each_handle(LPVOID unused)
 }
 
 /* Wine 8.0 has GetProcessHandleCount() as a stub that says 0: there each value is tried. */
-static DWORD count_caller_handles(void)
+DWORD handles_here(void)
 {
 	DWORD count = 0;
 
@@ -151,7 +151,7 @@ static DWORD count_caller_handles(void)
 	return count ? count : try_each_handle(NULL);
 }
 
-static DWORD count_handles(struct target *t)
+DWORD handles_there(struct target *t)
 {
 	DWORD count = 0;
 
@@ -372,7 +372,7 @@ static DWORD count_regions(struct target *t)
 	return n;
 }
 
-static DWORD count_caller_handles(void)
+DWORD handles_here(void)
 {
 	DWORD count = 0;
 
@@ -380,7 +380,7 @@ static DWORD count_caller_handles(void)
 	return count;
 }
 
-static DWORD count_handles(struct target *t)
+DWORD handles_there(struct target *t)
 {
 	DWORD count = 0;
 
@@ -598,8 +598,8 @@ struct counts target_counts(struct target *t, bool with_regions)
 	counts.threads = target_threads(t);
 	if (with_regions)
 		counts.regions = count_regions(t);
-	counts.caller_handles = count_caller_handles();
-	counts.handles = count_handles(t);
+	counts.caller_handles = handles_here();
+	counts.handles = handles_there(t);
 	return counts;
 }
 

@@ -60,6 +60,9 @@ struct counts {
  */
 struct counts target_counts(struct target *t, bool with_regions);
 DWORD target_threads(struct target *t);
+/* GetProcessHandleCount(), but where that is a stub the handles are counted all the same. */
+DWORD handles_here(void);
+DWORD handles_there(struct target *t);
 
 /* Pipes inside a process, for gates: each byte lets one reader go. */
 struct gate;

@@ -158,11 +158,11 @@ static void check_nothing_left(const struct counts *before)
 	CHECK_EQ(now.threads, before->threads);
 }
 
-/* The first thread and the first count open what stays open. */
+/* The first thread, what it uses of the C library, and the first count open what stays open. */
 static void start_shared(void)
 {
 	shared = target_start();
-	target_run(shared, value, 1);
+	target_run(shared, report, 1);
 	target_runs(shared, 1);
 	target_counts(shared, true);
 }

@@ -394,17 +394,14 @@ TEST(TH_07)
 
 TEST(TH_07_one_handle)
 {
-	DWORD before = 0, with = 0, after = 0;
+	DWORD before = handles_here();
 	PROCESSENTRY32 entry = { .dwSize = sizeof(entry) };
 	HANDLE snapshot;
 
-	CHECK(GetProcessHandleCount(GetCurrentProcess(), &before));
 	snapshot = take(TH32CS_SNAPPROCESS | TH32CS_SNAPTHREAD | TH32CS_SNAPMODULE, 0);
-	CHECK(GetProcessHandleCount(GetCurrentProcess(), &with));
-	CHECK_EQ(with, before + 1);
+	CHECK_EQ(handles_here(), before + 1);
 	CHECK(CloseHandle(snapshot));
-	CHECK(GetProcessHandleCount(GetCurrentProcess(), &after));
-	CHECK_EQ(after, before);
+	CHECK_EQ(handles_here(), before);
 	CHECK_FAILS(Process32First(snapshot, &entry), ERROR_INVALID_HANDLE);
 }
 
