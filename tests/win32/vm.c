@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vm.c - VirtualAllocEx(), VirtualFreeEx() */
+/* vm.c - VirtualAllocEx(), VirtualFreeEx(), VirtualProtectEx(), VirtualQueryEx() */
 #include "test.h"
 
 #define PAGE ((SIZE_T)4096)
@@ -164,6 +164,254 @@ TEST(VM_10)
 	CHECK_EQ(at(base), -1);
 	CHECK_EQ(at(base + 15 * PAGE), -1);
 	CHECK(release(base));
+}
+
+static BOOL protect(LPVOID address, SIZE_T size, DWORD to, DWORD *ret_old)
+{
+	return VirtualProtectEx(shared->process, address, size, to, ret_old);
+}
+
+TEST(VM_11)
+{
+	char *base = alloc(NULL, 4 * PAGE, MEM_COMMIT, PAGE_READWRITE);
+	DWORD old = UNTOUCHED;
+
+	REQUIRE(base != NULL);
+	CHECK(poke(base + PAGE, 7));
+	CHECK(protect(base + PAGE + 1, 1, PAGE_READONLY, &old));
+	CHECK_EQ(old, PAGE_READWRITE);
+	CHECK(!poke(base + PAGE, 8));
+	CHECK(!poke(base + 2 * PAGE - 1, 8));
+	CHECK_EQ(at(base + PAGE), 7);
+	CHECK(poke(base + PAGE - 1, 5));
+	CHECK(poke(base + 2 * PAGE, 5));
+	/* Two bytes, two pages; the first one's protection is told. */
+	CHECK(protect(base + 2 * PAGE - 1, 2, PAGE_NOACCESS, &old));
+	CHECK_EQ(old, PAGE_READONLY);
+	CHECK_EQ(at(base + PAGE), -1);
+	CHECK_EQ(at(base + 2 * PAGE), -1);
+	CHECK(protect(base, 4 * PAGE, PAGE_READWRITE, &old));
+	CHECK_EQ(old, PAGE_READWRITE);
+	CHECK_EQ(at(base + PAGE), 7);
+	CHECK_EQ(at(base + 2 * PAGE), 5);
+	CHECK(release(base));
+}
+
+TEST(VM_12)
+{
+	char *base = alloc(NULL, 4 * PAGE, MEM_RESERVE, PAGE_READWRITE);
+	DWORD old = UNTOUCHED;
+
+	REQUIRE(base != NULL);
+	CHECK_EQ(alloc(base, 1, MEM_COMMIT, PAGE_READWRITE), base);
+	CHECK_EQ(alloc(base + 2 * PAGE, 1, MEM_COMMIT, PAGE_READWRITE), base + 2 * PAGE);
+	CHECK_FAILS(protect(base + PAGE, 1, PAGE_READONLY, &old), ERROR_INVALID_ADDRESS);
+	CHECK_FAILS(protect(base, 3 * PAGE, PAGE_READONLY, &old), ERROR_INVALID_ADDRESS);
+	CHECK(poke(base, 1));
+	CHECK(poke(base + 2 * PAGE, 1));
+	CHECK_FAILS(protect(base, 1, PAGE_READONLY, NULL), ERROR_NOACCESS);
+	CHECK(poke(base, 2));
+	CHECK_FAILS(protect(base, 1, 0, &old), ERROR_INVALID_PARAMETER);
+	CHECK_FAILS(protect(base, 1, PAGE_READONLY | PAGE_READWRITE, &old), ERROR_INVALID_PARAMETER);
+	CHECK(release(base));
+	CHECK_FAILS(protect(base, 1, PAGE_READONLY, &old), ERROR_INVALID_ADDRESS);
+}
+
+/* What is closed is committed still, and not to be had by committing less. */
+TEST(VM_12_no_access)
+{
+	char *base = alloc(NULL, 4 * PAGE, MEM_COMMIT, PAGE_READWRITE);
+	DWORD old = UNTOUCHED;
+
+	REQUIRE(base != NULL);
+	CHECK(poke(base + PAGE, 3));
+	CHECK(protect(base, 4 * PAGE, PAGE_NOACCESS, &old));
+	CHECK(VirtualFreeEx(shared->process, base + 2 * PAGE, PAGE, MEM_DECOMMIT));
+	CHECK(protect(base, 2 * PAGE, PAGE_READONLY, &old));
+	CHECK_EQ(old, PAGE_NOACCESS);
+	CHECK_EQ(at(base + PAGE), 3);
+	CHECK_FAILS(protect(base + 2 * PAGE, 1, PAGE_READONLY, &old), ERROR_INVALID_ADDRESS);
+	CHECK(protect(base + 3 * PAGE, 1, PAGE_READONLY, &old));
+	CHECK_EQ(old, PAGE_NOACCESS);
+	CHECK(release(base));
+}
+
+static MEMORY_BASIC_INFORMATION query(LPVOID address)
+{
+	MEMORY_BASIC_INFORMATION info;
+
+	memset(&info, 0xee, sizeof(info));
+	CHECK_EQ(VirtualQueryEx(shared->process, address, &info, sizeof(info)), sizeof(info));
+	return info;
+}
+
+static void check_part(char *address, char *base, SIZE_T pages, DWORD state, DWORD protection)
+{
+	MEMORY_BASIC_INFORMATION info = query(address + 17);
+
+	CHECK_EQ(info.BaseAddress, address);
+	CHECK_EQ(info.AllocationBase, base);
+	CHECK_EQ(info.AllocationProtect, PAGE_EXECUTE_READ);
+	CHECK_EQ(info.RegionSize, pages * PAGE);
+	CHECK_EQ(info.State, state);
+	CHECK_EQ(info.Protect, protection);
+	CHECK_EQ(info.Type, MEM_PRIVATE);
+}
+
+TEST(VM_13)
+{
+	char *base = alloc(NULL, 16 * PAGE, MEM_RESERVE, PAGE_EXECUTE_READ);
+	DWORD old;
+
+	REQUIRE(base != NULL);
+	check_part(base, base, 16, MEM_RESERVE, 0);
+	CHECK_EQ(alloc(base + 4 * PAGE, 4 * PAGE, MEM_COMMIT, PAGE_READWRITE), base + 4 * PAGE);
+	CHECK(protect(base + 5 * PAGE, 1, PAGE_NOACCESS, &old));
+	check_part(base, base, 4, MEM_RESERVE, 0);
+	check_part(base + 2 * PAGE, base, 2, MEM_RESERVE, 0);
+	check_part(base + 4 * PAGE, base, 1, MEM_COMMIT, PAGE_READWRITE);
+	check_part(base + 5 * PAGE, base, 1, MEM_COMMIT, PAGE_NOACCESS);
+	check_part(base + 6 * PAGE, base, 2, MEM_COMMIT, PAGE_READWRITE);
+	check_part(base + 8 * PAGE, base, 8, MEM_RESERVE, 0);
+	CHECK(VirtualFreeEx(shared->process, base + 4 * PAGE, 2 * PAGE, MEM_DECOMMIT));
+	check_part(base, base, 6, MEM_RESERVE, 0);
+	CHECK(release(base));
+	CHECK_EQ(query(base).State, MEM_FREE);
+	CHECK_EQ(query(base).Protect, PAGE_NOACCESS);
+}
+
+TEST(VM_13_image)
+{
+	LPVOID code = (LPVOID)(uintptr_t)target_function(shared, value);
+	MEMORY_BASIC_INFORMATION of_code = query(code);
+	MEMORY_BASIC_INFORMATION of_constant = query(target_address(shared, constant));
+	MEMORY_BASIC_INFORMATION of_cell = query(target_address(shared, &cell));
+
+	CHECK_EQ(of_code.Type, MEM_IMAGE);
+	CHECK_EQ(of_code.State, MEM_COMMIT);
+	CHECK_EQ(of_code.Protect, PAGE_EXECUTE_READ);
+	CHECK_EQ(of_code.AllocationProtect, PAGE_EXECUTE_WRITECOPY);
+	CHECK_EQ(of_constant.Type, MEM_IMAGE);
+	CHECK_EQ(of_constant.Protect, PAGE_READONLY);
+	CHECK_EQ(of_constant.AllocationBase, of_code.AllocationBase);
+	CHECK_EQ(of_cell.Type, MEM_IMAGE);
+	CHECK_EQ(of_cell.AllocationBase, of_code.AllocationBase);
+}
+
+/* Every byte, from 0 to the end, is told once. */
+TEST(VM_13_walk)
+{
+	char *base = alloc(NULL, PAGE, MEM_COMMIT, PAGE_READWRITE), *next = NULL;
+	MEMORY_BASIC_INFORMATION info;
+	unsigned int n_found = 0, n = 0;
+
+	while (VirtualQueryEx(shared->process, next, &info, sizeof(info)) == sizeof(info)) {
+		REQUIRE(info.BaseAddress == next && info.RegionSize > 0 && ++n < 1000000);
+		CHECK_EQ(info.RegionSize % PAGE, 0);
+		CHECK(info.State == MEM_FREE || info.State == MEM_COMMIT || info.State == MEM_RESERVE);
+		if (info.State != MEM_FREE)
+			CHECK((char *)info.AllocationBase <= next);
+		n_found += next == base;
+		next += info.RegionSize;
+	}
+	CHECK_EQ(GetLastError(), ERROR_INVALID_PARAMETER);
+	CHECK_EQ(n_found, 1);
+	CHECK((uintptr_t)next > (uintptr_t)1 << 40);
+	CHECK(release(base));
+}
+
+TEST(VM_14)
+{
+	LPVOID above = (LPVOID)(uintptr_t)0xffffffffffff0000;
+	LPVOID code = (LPVOID)(uintptr_t)target_function(shared, value);
+	MEMORY_BASIC_INFORMATION info;
+
+	CHECK_FAILS(VirtualQueryEx(shared->process, above, &info, sizeof(info)),
+		    ERROR_INVALID_PARAMETER);
+	CHECK_FAILS(VirtualQueryEx(shared->process, code, &info, sizeof(info) - 1), ERROR_BAD_LENGTH);
+	CHECK_FAILS(VirtualQueryEx(shared->process, code, &info, 0), ERROR_BAD_LENGTH);
+}
+
+TEST(VM_15_protect_and_query)
+{
+	HANDLE none = target_open(shared, PROCESS_ALL_ACCESS & ~PROCESS_VM_OPERATION);
+	HANDLE query_only = target_open(shared, PROCESS_QUERY_INFORMATION);
+	HANDLE limited = target_open(shared, PROCESS_QUERY_LIMITED_INFORMATION);
+	HANDLE no_query = target_open(shared, PROCESS_VM_OPERATION);
+	LPVOID base = alloc(NULL, 1, MEM_COMMIT, PAGE_READWRITE);
+	MEMORY_BASIC_INFORMATION info;
+	DWORD old = UNTOUCHED;
+
+	CHECK_FAILS(VirtualProtectEx(none, base, 1, PAGE_READONLY, &old), ERROR_ACCESS_DENIED);
+	CHECK_FAILS(VirtualProtectEx(NULL, base, 1, PAGE_READONLY, &old), ERROR_INVALID_HANDLE);
+	CHECK_EQ(old, UNTOUCHED);
+	CHECK(VirtualProtectEx(no_query, base, 1, PAGE_READONLY, &old));
+	CHECK_EQ(VirtualQueryEx(query_only, base, &info, sizeof(info)), sizeof(info));
+	CHECK_EQ(VirtualQueryEx(limited, base, &info, sizeof(info)), sizeof(info));
+	CHECK_FAILS(VirtualQueryEx(no_query, base, &info, sizeof(info)), ERROR_ACCESS_DENIED);
+	CHECK_FAILS(VirtualQueryEx(NULL, base, &info, sizeof(info)), ERROR_INVALID_HANDLE);
+	CHECK(release(base));
+	CHECK(CloseHandle(none));
+	CHECK(CloseHandle(query_only));
+	CHECK(CloseHandle(limited));
+	CHECK(CloseHandle(no_query));
+}
+
+TEST(VM_16_protect_and_query)
+{
+	struct target *t = target_start();
+	LPVOID base = VirtualAllocEx(t->process, NULL, 1, MEM_COMMIT, PAGE_READWRITE);
+	MEMORY_BASIC_INFORMATION info;
+	DWORD old;
+
+	target_kill(t);
+	for (int i = 0; i < 2; i++) {
+		CHECK_FAILS(VirtualProtectEx(t->process, base, 1, PAGE_READONLY, &old),
+			    ERROR_ACCESS_DENIED);
+		CHECK_FAILS(VirtualQueryEx(t->process, base, &info, sizeof(info)),
+			    ERROR_ACCESS_DENIED);
+		target_reap(t);
+	}
+	target_free(t);
+}
+
+TEST(VM_18_protected)
+{
+	char code[32];
+	LPVOID base = alloc(NULL, sizeof(code), MEM_COMMIT, PAGE_READWRITE);
+	LPVOID from = (LPVOID)(uintptr_t)target_function(shared, patched);
+	DWORD old;
+
+	REQUIRE(base != NULL);
+	CHECK(ReadProcessMemory(shared->process, from, code, sizeof(code), NULL));
+	CHECK(WriteProcessMemory(shared->process, base, code, sizeof(code), NULL));
+	CHECK(protect(base, sizeof(code), PAGE_EXECUTE_READ, &old));
+	CHECK(FlushInstructionCache(shared->process, base, sizeof(code)));
+	CHECK_EQ(thread_finish(CreateRemoteThread(shared->process, NULL, 0,
+						  (LPTHREAD_START_ROUTINE)(uintptr_t)base,
+						  (LPVOID)(uintptr_t)41, 0, NULL)),
+		 42);
+	CHECK(release(base));
+}
+
+/* The shorter names are for the calling process. */
+TEST(VM_02_own)
+{
+	MEMORY_BASIC_INFORMATION info;
+	char *base = VirtualAlloc(NULL, 2 * PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+	DWORD old;
+
+	REQUIRE(base != NULL);
+	base[PAGE] = 3;
+	CHECK(VirtualProtect(base, 1, PAGE_READONLY, &old));
+	CHECK_EQ(old, PAGE_READWRITE);
+	CHECK_EQ(VirtualQuery(base, &info, sizeof(info)), sizeof(info));
+	CHECK_EQ(info.Protect, PAGE_READONLY);
+	CHECK_EQ(info.AllocationProtect, PAGE_READWRITE);
+	CHECK_EQ(info.RegionSize, PAGE);
+	CHECK(VirtualFree(base, 0, MEM_RELEASE));
+	CHECK_EQ(VirtualQuery(base, &info, sizeof(info)), sizeof(info));
+	CHECK_EQ(info.State, MEM_FREE);
 }
 
 TEST(VM_15)
