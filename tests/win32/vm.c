@@ -24,20 +24,6 @@ static BOOL poke(LPVOID address, char c)
 	return WriteProcessMemory(shared->process, address, &c, 1, NULL);
 }
 
-static MEMORY_BASIC_INFORMATION query(LPCVOID address)
-{
-	MEMORY_BASIC_INFORMATION got = { 0 };
-
-	CHECK_EQ(VirtualQueryEx(shared->process, address, &got, sizeof(got)), sizeof(got));
-	return got;
-}
-
-/* MEM_FREE, MEM_RESERVE or MEM_COMMIT. */
-static DWORD state_of(LPCVOID address)
-{
-	return query(address).State;
-}
-
 /* What is there, or -1. */
 static int at(LPVOID address)
 {
@@ -59,7 +45,7 @@ TEST(VM_01)
 		CHECK(memcmp(bytes, zero, sizeof(bytes)) == 0);
 		CHECK(poke(base[i], 1));
 		CHECK(poke(base[i] + 5 * PAGE - 1, 1)); /* whole pages */
-		CHECK(state_of(base[i] + 5 * PAGE) != MEM_COMMIT);
+		CHECK_EQ(at(base[i] + 5 * PAGE), -1);
 	}
 	for (int i = 0; i < 5; i++)
 		CHECK(release(base[i]));
@@ -108,13 +94,13 @@ TEST(VM_06)
 	char *base = alloc(NULL, 1 << 20, MEM_RESERVE, PAGE_READWRITE);
 
 	REQUIRE(base != NULL);
-	CHECK_EQ(state_of(base), MEM_RESERVE);
+	CHECK_EQ(at(base), -1);
 	/* From the page of the first byte to the page of the last. */
 	CHECK_EQ(alloc(base + 5000, PAGE, MEM_COMMIT, PAGE_READWRITE), base + PAGE);
 	CHECK(poke(base + PAGE, 1));
 	CHECK(poke(base + 3 * PAGE - 1, 2));
-	CHECK_EQ(state_of(base + PAGE - 1), MEM_RESERVE);
-	CHECK_EQ(state_of(base + 3 * PAGE), MEM_RESERVE);
+	CHECK_EQ(at(base + PAGE - 1), -1);
+	CHECK_EQ(at(base + 3 * PAGE), -1);
 	CHECK_EQ(alloc(base + (1 << 20) - 1, 1, MEM_COMMIT, PAGE_READWRITE),
 		 base + (1 << 20) - PAGE);
 	CHECK_EQ(at(base + (1 << 20) - 1), 0);
@@ -152,7 +138,7 @@ TEST(VM_09)
 	REQUIRE(base != NULL);
 	CHECK(poke(base, 1));
 	CHECK(release(base));
-	CHECK_EQ(state_of(base), MEM_FREE);
+	CHECK_EQ(at(base), -1);
 	CHECK_EQ(target_counts(shared, true).regions, before.regions);
 	CHECK_EQ(alloc(base, 64 * PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE), base);
 	CHECK_EQ(at(base), 0);
@@ -169,147 +155,269 @@ TEST(VM_10)
 	CHECK(VirtualFreeEx(shared->process, base + PAGE, 1, MEM_DECOMMIT));
 	CHECK(VirtualFreeEx(shared->process, base + PAGE, 1, MEM_DECOMMIT)); /* twice is fine */
 	CHECK_EQ(at(base), 1);
-	CHECK_EQ(state_of(base + PAGE), MEM_RESERVE);
+	CHECK_EQ(at(base + PAGE), -1);
 	/* It is reserved still: not free for others, to be committed again. */
 	CHECK_FAILS(alloc(base, PAGE, MEM_RESERVE, PAGE_READWRITE), ERROR_INVALID_ADDRESS);
 	CHECK_EQ(alloc(base + PAGE, 1, MEM_COMMIT, PAGE_READWRITE), base + PAGE);
 	CHECK_EQ(at(base + PAGE), 0);
 	CHECK(VirtualFreeEx(shared->process, base, 0, MEM_DECOMMIT));
-	CHECK_EQ(state_of(base), MEM_RESERVE);
-	CHECK_EQ(state_of(base + 15 * PAGE), MEM_RESERVE);
+	CHECK_EQ(at(base), -1);
+	CHECK_EQ(at(base + 15 * PAGE), -1);
 	CHECK(release(base));
+}
+
+static BOOL protect(LPVOID address, SIZE_T size, DWORD to, DWORD *ret_old)
+{
+	return VirtualProtectEx(shared->process, address, size, to, ret_old);
 }
 
 TEST(VM_11)
 {
-	char *base = alloc(NULL, 8 * PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+	char *base = alloc(NULL, 4 * PAGE, MEM_COMMIT, PAGE_READWRITE);
 	DWORD old = UNTOUCHED;
 
 	REQUIRE(base != NULL);
-	CHECK(poke(base + 2 * PAGE, 5));
-	/* Two bytes, of two pages. */
-	CHECK(VirtualProtectEx(shared->process, base + 2 * PAGE - 1, 2, PAGE_READONLY, &old));
+	CHECK(poke(base + PAGE, 7));
+	CHECK(protect(base + PAGE + 1, 1, PAGE_READONLY, &old));
 	CHECK_EQ(old, PAGE_READWRITE);
-	for (int i = 0; i < 4; i++)
-		CHECK_EQ(query(base + i * PAGE).Protect,
-			 i == 1 || i == 2 ? PAGE_READONLY : PAGE_READWRITE);
-	CHECK_EQ(at(base + 2 * PAGE), 5);
-	/* The first page's is told. */
-	CHECK(VirtualProtectEx(shared->process, base + 2 * PAGE, 2 * PAGE, PAGE_NOACCESS, &old));
+	CHECK(!poke(base + PAGE, 8));
+	CHECK(!poke(base + 2 * PAGE - 1, 8));
+	CHECK_EQ(at(base + PAGE), 7);
+	CHECK(poke(base + PAGE - 1, 5));
+	CHECK(poke(base + 2 * PAGE, 5));
+	/* Two bytes, two pages; the first one's protection is told. */
+	CHECK(protect(base + 2 * PAGE - 1, 2, PAGE_NOACCESS, &old));
 	CHECK_EQ(old, PAGE_READONLY);
-	CHECK(VirtualProtectEx(shared->process, base, 8 * PAGE, PAGE_READWRITE, &old));
+	CHECK_EQ(at(base + PAGE), -1);
+	CHECK_EQ(at(base + 2 * PAGE), -1);
+	CHECK(protect(base, 4 * PAGE, PAGE_READWRITE, &old));
+	CHECK_EQ(old, PAGE_READWRITE);
+	CHECK_EQ(at(base + PAGE), 7);
 	CHECK_EQ(at(base + 2 * PAGE), 5);
-	CHECK(poke(base + 2 * PAGE, 6));
 	CHECK(release(base));
 }
 
 TEST(VM_12)
 {
-	char *base = alloc(NULL, 8 * PAGE, MEM_RESERVE, PAGE_READWRITE);
+	char *base = alloc(NULL, 4 * PAGE, MEM_RESERVE, PAGE_READWRITE);
 	DWORD old = UNTOUCHED;
 
 	REQUIRE(base != NULL);
-	CHECK_EQ(alloc(base, 2 * PAGE, MEM_COMMIT, PAGE_READWRITE), base);
-	CHECK_FAILS(VirtualProtectEx(shared->process, base, 3 * PAGE, PAGE_READONLY, &old),
-		    ERROR_INVALID_ADDRESS);
-	CHECK_EQ(query(base).Protect, PAGE_READWRITE);
-	CHECK_EQ(query(base).RegionSize, 2 * PAGE);
-	CHECK_FAILS(VirtualProtectEx(shared->process, base + 4 * PAGE, 1, PAGE_READONLY, &old),
-		    ERROR_INVALID_ADDRESS);
-	SetLastError(0);
-	CHECK(!VirtualProtectEx(shared->process, base, PAGE, PAGE_READONLY, NULL));
-	CHECK(GetLastError() != 0);
-	CHECK_EQ(query(base).Protect, PAGE_READWRITE);
+	CHECK_EQ(alloc(base, 1, MEM_COMMIT, PAGE_READWRITE), base);
+	CHECK_EQ(alloc(base + 2 * PAGE, 1, MEM_COMMIT, PAGE_READWRITE), base + 2 * PAGE);
+	CHECK_FAILS(protect(base + PAGE, 1, PAGE_READONLY, &old), ERROR_INVALID_ADDRESS);
+	CHECK_FAILS(protect(base, 3 * PAGE, PAGE_READONLY, &old), ERROR_INVALID_ADDRESS);
+	CHECK(poke(base, 1));
+	CHECK(poke(base + 2 * PAGE, 1));
+	CHECK_FAILS(protect(base, 1, PAGE_READONLY, NULL), ERROR_NOACCESS);
+	CHECK(poke(base, 2));
+	CHECK_FAILS(protect(base, 1, 0, &old), ERROR_INVALID_PARAMETER);
+	CHECK_FAILS(protect(base, 1, PAGE_READONLY | PAGE_READWRITE, &old), ERROR_INVALID_PARAMETER);
+	CHECK(release(base));
+	CHECK_FAILS(protect(base, 1, PAGE_READONLY, &old), ERROR_INVALID_ADDRESS);
+}
+
+/* What is closed is committed still, and not to be had by committing less. */
+TEST(VM_12_no_access)
+{
+	char *base = alloc(NULL, 4 * PAGE, MEM_COMMIT, PAGE_READWRITE);
+	DWORD old = UNTOUCHED;
+
+	REQUIRE(base != NULL);
+	CHECK(poke(base + PAGE, 3));
+	CHECK(protect(base, 4 * PAGE, PAGE_NOACCESS, &old));
+	CHECK(VirtualFreeEx(shared->process, base + 2 * PAGE, PAGE, MEM_DECOMMIT));
+	CHECK(protect(base, 2 * PAGE, PAGE_READONLY, &old));
+	CHECK_EQ(old, PAGE_NOACCESS);
+	CHECK_EQ(at(base + PAGE), 3);
+	CHECK_FAILS(protect(base + 2 * PAGE, 1, PAGE_READONLY, &old), ERROR_INVALID_ADDRESS);
+	CHECK(protect(base + 3 * PAGE, 1, PAGE_READONLY, &old));
+	CHECK_EQ(old, PAGE_NOACCESS);
 	CHECK(release(base));
 }
 
-static void check_region(LPCVOID address, LPCVOID base, SIZE_T size, DWORD state, DWORD protect)
+static MEMORY_BASIC_INFORMATION query(LPVOID address)
 {
-	MEMORY_BASIC_INFORMATION got = query(address);
+	MEMORY_BASIC_INFORMATION info;
 
-	CHECK_EQ(got.BaseAddress, base);
-	CHECK_EQ(got.RegionSize, size);
-	CHECK_EQ(got.State, state);
-	CHECK_EQ(got.Protect, protect);
+	memset(&info, 0xee, sizeof(info));
+	CHECK_EQ(VirtualQueryEx(shared->process, address, &info, sizeof(info)), sizeof(info));
+	return info;
+}
+
+static void check_part(char *address, char *base, SIZE_T pages, DWORD state, DWORD protection)
+{
+	MEMORY_BASIC_INFORMATION info = query(address + 17);
+
+	CHECK_EQ(info.BaseAddress, address);
+	CHECK_EQ(info.AllocationBase, base);
+	CHECK_EQ(info.AllocationProtect, PAGE_EXECUTE_READ);
+	CHECK_EQ(info.RegionSize, pages * PAGE);
+	CHECK_EQ(info.State, state);
+	CHECK_EQ(info.Protect, protection);
+	CHECK_EQ(info.Type, MEM_PRIVATE);
 }
 
 TEST(VM_13)
 {
-	char *base = alloc(NULL, 16 * PAGE, MEM_RESERVE, PAGE_READONLY);
+	char *base = alloc(NULL, 16 * PAGE, MEM_RESERVE, PAGE_EXECUTE_READ);
 	DWORD old;
 
 	REQUIRE(base != NULL);
+	check_part(base, base, 16, MEM_RESERVE, 0);
 	CHECK_EQ(alloc(base + 4 * PAGE, 4 * PAGE, MEM_COMMIT, PAGE_READWRITE), base + 4 * PAGE);
-	CHECK(VirtualProtectEx(shared->process, base + 6 * PAGE, PAGE, PAGE_NOACCESS, &old));
-	check_region(base, base, 4 * PAGE, MEM_RESERVE, 0);
-	check_region(base + 5 * PAGE + 17, base + 5 * PAGE, PAGE, MEM_COMMIT, PAGE_READWRITE);
-	check_region(base + 4 * PAGE, base + 4 * PAGE, 2 * PAGE, MEM_COMMIT, PAGE_READWRITE);
-	check_region(base + 6 * PAGE, base + 6 * PAGE, PAGE, MEM_COMMIT, PAGE_NOACCESS);
-	check_region(base + 7 * PAGE, base + 7 * PAGE, PAGE, MEM_COMMIT, PAGE_READWRITE);
-	check_region(base + 8 * PAGE, base + 8 * PAGE, 8 * PAGE, MEM_RESERVE, 0);
-	for (int i = 0; i < 16; i++) {
-		MEMORY_BASIC_INFORMATION got = query(base + i * PAGE);
-
-		CHECK_EQ(got.AllocationBase, base);
-		CHECK_EQ(got.AllocationProtect, PAGE_READONLY);
-		CHECK_EQ(got.Type, MEM_PRIVATE);
-	}
+	CHECK(protect(base + 5 * PAGE, 1, PAGE_NOACCESS, &old));
+	check_part(base, base, 4, MEM_RESERVE, 0);
+	check_part(base + 2 * PAGE, base, 2, MEM_RESERVE, 0);
+	check_part(base + 4 * PAGE, base, 1, MEM_COMMIT, PAGE_READWRITE);
+	check_part(base + 5 * PAGE, base, 1, MEM_COMMIT, PAGE_NOACCESS);
+	check_part(base + 6 * PAGE, base, 2, MEM_COMMIT, PAGE_READWRITE);
+	check_part(base + 8 * PAGE, base, 8, MEM_RESERVE, 0);
+	CHECK(VirtualFreeEx(shared->process, base + 4 * PAGE, 2 * PAGE, MEM_DECOMMIT));
+	check_part(base, base, 6, MEM_RESERVE, 0);
 	CHECK(release(base));
-	CHECK_EQ(state_of(base), MEM_FREE);
+	CHECK_EQ(query(base).State, MEM_FREE);
+	CHECK_EQ(query(base).Protect, PAGE_NOACCESS);
 }
 
 TEST(VM_13_image)
 {
-	MEMORY_BASIC_INFORMATION code = query((LPVOID)(uintptr_t)target_function(shared, value));
-	MEMORY_BASIC_INFORMATION data = query(target_address(shared, constant));
+	LPVOID code = (LPVOID)(uintptr_t)target_function(shared, value);
+	MEMORY_BASIC_INFORMATION of_code = query(code);
+	MEMORY_BASIC_INFORMATION of_constant = query(target_address(shared, constant));
+	MEMORY_BASIC_INFORMATION of_cell = query(target_address(shared, &cell));
 
-	CHECK_EQ(code.Type, MEM_IMAGE);
-	CHECK_EQ(code.State, MEM_COMMIT);
-	CHECK_EQ(code.Protect, PAGE_EXECUTE_READ);
-	CHECK_EQ(data.Type, MEM_IMAGE);
-	CHECK_EQ(data.Protect, PAGE_READONLY);
-	CHECK_EQ(code.AllocationBase, data.AllocationBase);
+	CHECK_EQ(of_code.Type, MEM_IMAGE);
+	CHECK_EQ(of_code.State, MEM_COMMIT);
+	CHECK_EQ(of_code.Protect, PAGE_EXECUTE_READ);
+	CHECK_EQ(of_code.AllocationProtect, PAGE_EXECUTE_WRITECOPY);
+	CHECK_EQ(of_constant.Type, MEM_IMAGE);
+	CHECK_EQ(of_constant.Protect, PAGE_READONLY);
+	CHECK_EQ(of_constant.AllocationBase, of_code.AllocationBase);
+	CHECK_EQ(of_cell.Type, MEM_IMAGE);
+	CHECK_EQ(of_cell.AllocationBase, of_code.AllocationBase);
 }
 
-/* Each region begins where the one before ended, up to the end of what a process can have. */
+/* Every byte, from 0 to the end, is told once. */
 TEST(VM_13_walk)
 {
-	char *mine = alloc(NULL, PAGE, MEM_COMMIT, PAGE_READWRITE);
-	MEMORY_BASIC_INFORMATION got;
-	uintptr_t next = 0;
-	int n_found = 0;
+	char *base = alloc(NULL, PAGE, MEM_COMMIT, PAGE_READWRITE), *next = NULL;
+	MEMORY_BASIC_INFORMATION info;
+	unsigned int n_found = 0, n = 0;
 
-	while (VirtualQueryEx(shared->process, (LPCVOID)next, &got, sizeof(got)) == sizeof(got)) {
-		if (!CHECK_EQ(got.BaseAddress, next) || !CHECK(got.RegionSize > 0))
-			break;
-		n_found += got.BaseAddress == mine && got.State == MEM_COMMIT;
-		n_found += got.AllocationBase == query(target_address(shared, constant)).AllocationBase;
-		next += got.RegionSize;
+	while (VirtualQueryEx(shared->process, next, &info, sizeof(info)) == sizeof(info)) {
+		REQUIRE(info.BaseAddress == next && info.RegionSize > 0 && ++n < 1000000);
+		CHECK_EQ(info.RegionSize % PAGE, 0);
+		CHECK(info.State == MEM_FREE || info.State == MEM_COMMIT || info.State == MEM_RESERVE);
+		if (info.State != MEM_FREE)
+			CHECK((char *)info.AllocationBase <= next);
+		n_found += next == base;
+		next += info.RegionSize;
 	}
 	CHECK_EQ(GetLastError(), ERROR_INVALID_PARAMETER);
-	CHECK(next > (uintptr_t)1 << 46);
-	CHECK(n_found > 1);
-	CHECK(release(mine));
+	CHECK_EQ(n_found, 1);
+	CHECK((uintptr_t)next > (uintptr_t)1 << 40);
+	CHECK(release(base));
 }
 
 TEST(VM_14)
 {
-	MEMORY_BASIC_INFORMATION got;
-	LPCVOID there = target_address(shared, &cell);
+	LPVOID above = (LPVOID)(uintptr_t)0xffffffffffff0000;
+	LPVOID code = (LPVOID)(uintptr_t)target_function(shared, value);
+	MEMORY_BASIC_INFORMATION info;
 
-	CHECK_FAILS(VirtualQueryEx(shared->process, (LPCVOID)(uintptr_t)0xffff800000000000, &got,
-				   sizeof(got)), ERROR_INVALID_PARAMETER);
-	CHECK_FAILS(VirtualQueryEx(shared->process, there, &got, sizeof(got) - 1), ERROR_BAD_LENGTH);
-	CHECK_FAILS(VirtualQueryEx(shared->process, there, &got, 0), ERROR_BAD_LENGTH);
+	CHECK_FAILS(VirtualQueryEx(shared->process, above, &info, sizeof(info)),
+		    ERROR_INVALID_PARAMETER);
+	CHECK_FAILS(VirtualQueryEx(shared->process, code, &info, sizeof(info) - 1), ERROR_BAD_LENGTH);
+	CHECK_FAILS(VirtualQueryEx(shared->process, code, &info, 0), ERROR_BAD_LENGTH);
+}
+
+TEST(VM_15_protect_and_query)
+{
+	HANDLE none = target_open(shared, PROCESS_ALL_ACCESS & ~PROCESS_VM_OPERATION);
+	HANDLE query_only = target_open(shared, PROCESS_QUERY_INFORMATION);
+	HANDLE limited = target_open(shared, PROCESS_QUERY_LIMITED_INFORMATION);
+	HANDLE no_query = target_open(shared, PROCESS_VM_OPERATION);
+	LPVOID base = alloc(NULL, 1, MEM_COMMIT, PAGE_READWRITE);
+	MEMORY_BASIC_INFORMATION info;
+	DWORD old = UNTOUCHED;
+
+	CHECK_FAILS(VirtualProtectEx(none, base, 1, PAGE_READONLY, &old), ERROR_ACCESS_DENIED);
+	CHECK_FAILS(VirtualProtectEx(NULL, base, 1, PAGE_READONLY, &old), ERROR_INVALID_HANDLE);
+	CHECK_EQ(old, UNTOUCHED);
+	CHECK(VirtualProtectEx(no_query, base, 1, PAGE_READONLY, &old));
+	CHECK_EQ(VirtualQueryEx(query_only, base, &info, sizeof(info)), sizeof(info));
+	CHECK_EQ(VirtualQueryEx(limited, base, &info, sizeof(info)), sizeof(info));
+	CHECK_FAILS(VirtualQueryEx(no_query, base, &info, sizeof(info)), ERROR_ACCESS_DENIED);
+	CHECK_FAILS(VirtualQueryEx(NULL, base, &info, sizeof(info)), ERROR_INVALID_HANDLE);
+	CHECK(release(base));
+	CHECK(CloseHandle(none));
+	CHECK(CloseHandle(query_only));
+	CHECK(CloseHandle(limited));
+	CHECK(CloseHandle(no_query));
+}
+
+TEST(VM_16_protect_and_query)
+{
+	struct target *t = target_start();
+	LPVOID base = VirtualAllocEx(t->process, NULL, 1, MEM_COMMIT, PAGE_READWRITE);
+	MEMORY_BASIC_INFORMATION info;
+	DWORD old;
+
+	target_kill(t);
+	for (int i = 0; i < 2; i++) {
+		CHECK_FAILS(VirtualProtectEx(t->process, base, 1, PAGE_READONLY, &old),
+			    ERROR_ACCESS_DENIED);
+		CHECK_FAILS(VirtualQueryEx(t->process, base, &info, sizeof(info)),
+			    ERROR_ACCESS_DENIED);
+		target_reap(t);
+	}
+	target_free(t);
+}
+
+TEST(VM_18_protected)
+{
+	char code[32];
+	LPVOID base = alloc(NULL, sizeof(code), MEM_COMMIT, PAGE_READWRITE);
+	LPVOID from = (LPVOID)(uintptr_t)target_function(shared, patched);
+	DWORD old;
+
+	REQUIRE(base != NULL);
+	CHECK(ReadProcessMemory(shared->process, from, code, sizeof(code), NULL));
+	CHECK(WriteProcessMemory(shared->process, base, code, sizeof(code), NULL));
+	CHECK(protect(base, sizeof(code), PAGE_EXECUTE_READ, &old));
+	CHECK(FlushInstructionCache(shared->process, base, sizeof(code)));
+	CHECK_EQ(thread_finish(CreateRemoteThread(shared->process, NULL, 0,
+						  (LPTHREAD_START_ROUTINE)(uintptr_t)base,
+						  (LPVOID)(uintptr_t)41, 0, NULL)),
+		 42);
+	CHECK(release(base));
+}
+
+/* The shorter names are for the calling process. */
+TEST(VM_02_own)
+{
+	MEMORY_BASIC_INFORMATION info;
+	char *base = VirtualAlloc(NULL, 2 * PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+	DWORD old;
+
+	REQUIRE(base != NULL);
+	base[PAGE] = 3;
+	CHECK(VirtualProtect(base, 1, PAGE_READONLY, &old));
+	CHECK_EQ(old, PAGE_READWRITE);
+	CHECK_EQ(VirtualQuery(base, &info, sizeof(info)), sizeof(info));
+	CHECK_EQ(info.Protect, PAGE_READONLY);
+	CHECK_EQ(info.AllocationProtect, PAGE_READWRITE);
+	CHECK_EQ(info.RegionSize, PAGE);
+	CHECK(VirtualFree(base, 0, MEM_RELEASE));
+	CHECK_EQ(VirtualQuery(base, &info, sizeof(info)), sizeof(info));
+	CHECK_EQ(info.State, MEM_FREE);
 }
 
 TEST(VM_15)
 {
 	HANDLE enough = target_open(shared, PROCESS_VM_OPERATION);
 	HANDLE none = target_open(shared, PROCESS_ALL_ACCESS & ~PROCESS_VM_OPERATION);
-	HANDLE query_only = target_open(shared, PROCESS_QUERY_INFORMATION);
-	MEMORY_BASIC_INFORMATION got;
-	DWORD old;
 	LPVOID base = VirtualAllocEx(enough, NULL, 1, MEM_COMMIT, PAGE_READWRITE);
 
 	CHECK(base != NULL);
@@ -317,14 +425,7 @@ TEST(VM_15)
 	CHECK_FAILS(VirtualFreeEx(none, base, 0, MEM_RELEASE), ERROR_ACCESS_DENIED);
 	CHECK_FAILS(VirtualAllocEx(NULL, NULL, 1, MEM_COMMIT, PAGE_READWRITE), ERROR_INVALID_HANDLE);
 	CHECK_FAILS(VirtualFreeEx(NULL, base, 0, MEM_RELEASE), ERROR_INVALID_HANDLE);
-	CHECK(VirtualProtectEx(enough, base, 1, PAGE_READONLY, &old));
-	CHECK_FAILS(VirtualProtectEx(none, base, 1, PAGE_READONLY, &old), ERROR_ACCESS_DENIED);
-	CHECK_FAILS(VirtualProtectEx(NULL, base, 1, PAGE_READONLY, &old), ERROR_INVALID_HANDLE);
-	CHECK_FAILS(VirtualQueryEx(enough, base, &got, sizeof(got)), ERROR_ACCESS_DENIED);
-	CHECK_EQ(VirtualQueryEx(query_only, base, &got, sizeof(got)), sizeof(got));
-	CHECK_FAILS(VirtualQueryEx(NULL, base, &got, sizeof(got)), ERROR_INVALID_HANDLE);
 	CHECK(VirtualFreeEx(enough, base, 0, MEM_RELEASE));
-	CHECK(CloseHandle(query_only));
 	CHECK(CloseHandle(none));
 	CHECK(CloseHandle(enough));
 }
@@ -333,8 +434,6 @@ TEST(VM_16)
 {
 	struct target *t = target_start();
 	LPVOID base = VirtualAllocEx(t->process, NULL, 1, MEM_COMMIT, PAGE_READWRITE);
-	MEMORY_BASIC_INFORMATION got;
-	DWORD old;
 
 	CHECK(base != NULL);
 	target_kill(t);
@@ -342,10 +441,6 @@ TEST(VM_16)
 		CHECK_FAILS(VirtualAllocEx(t->process, NULL, 1, MEM_COMMIT, PAGE_READWRITE),
 			    ERROR_ACCESS_DENIED);
 		CHECK_FAILS(VirtualFreeEx(t->process, base, 0, MEM_RELEASE), ERROR_ACCESS_DENIED);
-		CHECK_FAILS(VirtualProtectEx(t->process, base, 1, PAGE_READONLY, &old),
-			    ERROR_ACCESS_DENIED);
-		CHECK_FAILS(VirtualQueryEx(t->process, base, &got, sizeof(got)),
-			    ERROR_ACCESS_DENIED);
 		target_reap(t);
 	}
 	target_free(t);
@@ -377,47 +472,21 @@ TEST(VM_17_handles)
 	CHECK(CloseHandle(other));
 }
 
-/* patched() is put there, and run with 41. */
-static void check_code(LPVOID base)
+TEST(VM_18)
 {
+	char code[32];
+	LPVOID base = alloc(NULL, sizeof(code), MEM_COMMIT, PAGE_EXECUTE_READWRITE);
+	LPVOID from = (LPVOID)(uintptr_t)target_function(shared, patched);
 	HANDLE thread;
 
-	CHECK(FlushInstructionCache(shared->process, base, 32));
+	REQUIRE(base != NULL);
+	CHECK(ReadProcessMemory(shared->process, from, code, sizeof(code), NULL));
+	CHECK(WriteProcessMemory(shared->process, base, code, sizeof(code), NULL));
 	thread = CreateRemoteThread(shared->process, NULL, 0, (LPTHREAD_START_ROUTINE)(uintptr_t)base,
 				    (LPVOID)(uintptr_t)41, 0, NULL);
 	CHECK(thread != NULL);
 	CHECK_EQ(thread_finish(thread), 42);
 	CHECK(release(base));
-}
-
-static LPVOID put_code(DWORD protect)
-{
-	LPVOID base = alloc(NULL, 32, MEM_COMMIT, protect);
-	char code[32];
-
-	CHECK(ReadProcessMemory(shared->process, (LPVOID)(uintptr_t)target_function(shared, patched),
-				code, sizeof(code), NULL));
-	CHECK(WriteProcessMemory(shared->process, base, code, sizeof(code), NULL));
-	return base;
-}
-
-TEST(VM_18)
-{
-	LPVOID base = put_code(PAGE_EXECUTE_READWRITE);
-
-	REQUIRE(base != NULL);
-	check_code(base);
-}
-
-TEST(VM_18_protected)
-{
-	LPVOID base = put_code(PAGE_READWRITE);
-	DWORD old = UNTOUCHED;
-
-	REQUIRE(base != NULL);
-	CHECK(VirtualProtectEx(shared->process, base, 32, PAGE_EXECUTE_READ, &old));
-	CHECK_EQ(old, PAGE_READWRITE);
-	check_code(base);
 }
 
 TEST(VM_19)
