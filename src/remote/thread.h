@@ -16,6 +16,8 @@ struct tendril_thread {
 	raddr_t arena;
 	struct mailbox *box; /* shared with the thread; for one of our own process, private */
 	struct local_thread *local;
+	int64_t end_seen_ns; /* atomic; 0: not so far */
+	bool is_settled;     /* atomic: it has ended, and its stack is gone: for good */
 	struct tendril_cost cost;
 };
 
@@ -38,6 +40,14 @@ void own_thread_set_value(uint64_t value);
  * handles of one thread have each their own.
  */
 int thread_wait_by(struct tendril_thread *thread, int fd, int64_t timeout_ms);
+bool thread_has_ended(const struct tendril_thread *thread, int fd);
+/*
+ * One that has ended: is its stack gone, too?  Not later than until_ns: -ETIMEDOUT.  Who is kept from
+ * giving it back for a second, by being stopped, is not waited for.
+ */
+int thread_settle(struct tendril_thread *thread, int64_t until_ns);
+/* Has thread_settle() said so before? */
+bool thread_is_settled(const struct tendril_thread *thread);
 int thread_value_by(struct tendril_thread *thread, int fd, uint64_t *ret_value);
 int thread_resume_by(struct tendril_thread *thread, int fd);
 /* For a thread that was not made here: there is nothing but its ids.  NULL: out of memory. */
