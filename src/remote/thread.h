@@ -29,6 +29,8 @@ int remote_create(struct tendril_target *target, const struct plan_request *requ
 int local_create(struct tendril_target *target, const struct plan_request *request,
 		 struct tendril_thread **ret_thread, struct tendril_error *error);
 void local_release(struct local_thread *local);
+/* What such threads do before their function; it may end them.  To be set before there are any. */
+void local_set_first_call(void (*call)(void));
 struct mailbox *local_own_mailbox(void); /* the calling thread's; NULL: it was not made so */
 
 /* What the calling thread, which is about to end, would have returned; of one that was made from
