@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_win32_wait.c - waits and queued calls where only Linux can tell: kernels without
+ * test_win32_wait.c - waits, queued calls and priorities where only Linux can tell: kernels without
  * descriptors of threads, a stack that cannot be given back, signals, fork(2), limits
  *
  * The target is a child that was forked, so our functions are where they are here.
@@ -36,6 +36,7 @@
 #include "support.h"
 
 #define PATIENCE_MS 20000
+#define NOBODY	    65534
 
 /* In a forked process, where cmocka cannot fail. */
 #define EXPECT(condition)                                                                          \
@@ -615,6 +616,99 @@ static void test_alertable_waits_without_a_descriptor_to_spare(void **state)
 	in_fork(wait_without_a_descriptor);
 }
 
+/* Priorities */
+
+static const int levels[] = { THREAD_PRIORITY_IDLE, THREAD_PRIORITY_TIME_CRITICAL,
+			      THREAD_PRIORITY_LOWEST, THREAD_PRIORITY_HIGHEST,
+			      THREAD_PRIORITY_BELOW_NORMAL, THREAD_PRIORITY_ABOVE_NORMAL,
+			      THREAD_PRIORITY_NORMAL };
+
+static DWORD WINAPI create_another(LPVOID unused)
+{
+	HANDLE thread = CreateThread(NULL, 0, gated, NULL, 0, NULL);
+	int priority = thread ? GetThreadPriority(thread) : THREAD_PRIORITY_ERROR_RETURN;
+
+	(void)unused;
+	(void)CloseHandle(thread);
+	return (DWORD)priority;
+}
+
+/* Nobody may be raised again, and all is remembered. */
+static void set_without_privilege(void)
+{
+	struct rlimit limit = { 0, 0 };
+	HANDLE thread, creator;
+	DWORD code = 0;
+
+	EXPECT(setrlimit(RLIMIT_NICE, &limit) == 0);
+	EXPECT(geteuid() != 0 || setresuid(NOBODY, NOBODY, NOBODY) == 0);
+	thread = CreateThread(NULL, 0, gated, NULL, 0, NULL);
+	EXPECT(thread != NULL);
+	errno = 0;
+	EXPECT(setpriority(PRIO_PROCESS, (id_t)GetThreadId(thread), -20) < 0 && errno == EACCES);
+	for (size_t i = 0; i < ARRAY_LENGTH(levels); i++) {
+		EXPECT(SetThreadPriority(thread, levels[i]));
+		EXPECT(GetThreadPriority(thread) == levels[i]);
+	}
+	creator = CreateThread(NULL, 0, create_another, NULL, CREATE_SUSPENDED, NULL);
+	EXPECT(creator && SetThreadPriority(creator, THREAD_PRIORITY_IDLE));
+	EXPECT(ResumeThread(creator) == 1);
+	EXPECT(WaitForSingleObject(creator, PATIENCE_MS) == WAIT_OBJECT_0);
+	EXPECT(GetExitCodeThread(creator, &code) && code == THREAD_PRIORITY_NORMAL);
+}
+
+static void test_priorities_without_privilege(void **state)
+{
+	/* PR-01, PR-02 */
+	(void)state;
+	in_fork(set_without_privilege);
+}
+
+static void set_beside_the_kernel(void)
+{
+	HANDLE thread = CreateThread(NULL, 0, gated, NULL, 0, NULL);
+	HANDLE first = OpenThread(THREAD_ALL_ACCESS, FALSE, (DWORD)getpid());
+	id_t tid = (id_t)GetThreadId(thread);
+	int base = getpriority(PRIO_PROCESS, 0);
+
+	EXPECT(thread && first && base <= 10);
+	EXPECT(SetThreadPriority(thread, THREAD_PRIORITY_BELOW_NORMAL));
+	EXPECT(getpriority(PRIO_PROCESS, tid) == base + 5);
+	EXPECT(setpriority(PRIO_PROCESS, tid, base + 9) == 0);
+	EXPECT(GetThreadPriority(thread) == THREAD_PRIORITY_LOWEST);
+	/* What the others count from stays. */
+	EXPECT(SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_BELOW_NORMAL));
+	EXPECT(getpriority(PRIO_PROCESS, 0) == base + 5);
+	EXPECT(GetThreadPriority(GetCurrentThread()) == THREAD_PRIORITY_BELOW_NORMAL);
+	EXPECT(GetThreadPriority(first) == THREAD_PRIORITY_BELOW_NORMAL);
+	EXPECT(GetThreadPriority(thread) == THREAD_PRIORITY_LOWEST);
+	EXPECT(SetThreadPriority(first, THREAD_PRIORITY_LOWEST));
+	EXPECT(getpriority(PRIO_PROCESS, 0) == (base < 10 ? base + 10 : 19));
+	EXPECT(GetThreadPriority(first) == THREAD_PRIORITY_LOWEST);
+	EXPECT(GetThreadPriority(thread) == THREAD_PRIORITY_LOWEST);
+}
+
+static void test_priorities_are_nice_values(void **state)
+{
+	/* PR-02 */
+	(void)state;
+	in_fork(set_beside_the_kernel);
+}
+
+static void test_threads_that_have_ended_have_no_priority(void **state)
+{
+	/* PR-04 */
+	HANDLE thread = create(value_of, 1, 0);
+
+	(void)state;
+	assert_int_equal(WaitForSingleObject(thread, PATIENCE_MS), WAIT_OBJECT_0);
+	assert_int_equal(GetThreadPriority(thread), THREAD_PRIORITY_ERROR_RETURN);
+	assert_int_equal(GetLastError(), ERROR_ACCESS_DENIED);
+	assert_false(SetThreadPriority(thread, THREAD_PRIORITY_NORMAL));
+	assert_int_equal(GetLastError(), ERROR_ACCESS_DENIED);
+	assert_true(CloseHandle(thread));
+}
+
 #define WITH_CHILD(test) cmocka_unit_test_setup_teardown(test, start_child, end_child)
 
 int main(void)
@@ -637,6 +731,9 @@ int main(void)
 		WITH_CHILD(test_calls_for_other_processes_are_refused),
 		WITH_CHILD(test_calls_stay_with_the_parent),
 		WITH_CHILD(test_alertable_waits_without_a_descriptor_to_spare),
+		WITH_CHILD(test_priorities_without_privilege),
+		WITH_CHILD(test_priorities_are_nice_values),
+		WITH_CHILD(test_threads_that_have_ended_have_no_priority),
 	};
 
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -214,6 +214,15 @@ typedef PPROC_THREAD_ATTRIBUTE_LIST LPPROC_THREAD_ATTRIBUTE_LIST;
 #define WAIT_FAILED          0xffffffffu
 #define MAXIMUM_WAIT_OBJECTS 64
 
+#define THREAD_PRIORITY_IDLE          (-15)
+#define THREAD_PRIORITY_LOWEST        (-2)
+#define THREAD_PRIORITY_BELOW_NORMAL  (-1)
+#define THREAD_PRIORITY_NORMAL        0
+#define THREAD_PRIORITY_ABOVE_NORMAL  1
+#define THREAD_PRIORITY_HIGHEST       2
+#define THREAD_PRIORITY_TIME_CRITICAL 15
+#define THREAD_PRIORITY_ERROR_RETURN  0x7fffffff
+
 #define STILL_ACTIVE                259u
 #define STATUS_ACCESS_VIOLATION     0xc0000005u
 #define EXCEPTION_ACCESS_VIOLATION  STATUS_ACCESS_VIOLATION
@@ -523,6 +532,33 @@ WINBASEAPI DWORD WINAPI GetProcessIdOfThread(HANDLE Thread);
  * Errors: as GetExitCodeProcess().
  */
 WINBASEAPI BOOL WINAPI GetExitCodeThread(HANDLE hThread, LPDWORD lpExitCode);
+
+/**
+ * GetThreadPriority() - THREAD_PRIORITY_..., of any thread
+ *
+ * A priority stands for a nice value beside that of the process's first thread: HIGHEST, ABOVE_NORMAL,
+ * NORMAL, BELOW_NORMAL and LOWEST for -10, -5, 0, 5 and 10 from there, TIME_CRITICAL and IDLE for the
+ * ends of the scale.  What SetThreadPriority() in the caller's process was given is read back; of a
+ * thread whose nice value was set otherwise, the nearest.  A new thread has THREAD_PRIORITY_NORMAL,
+ * whatever its creator has.
+ *
+ * Return: the priority; THREAD_PRIORITY_ERROR_RETURN on failure
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: neither query right, or it has ended.
+ */
+WINBASEAPI int WINAPI GetThreadPriority(HANDLE hThread);
+
+/**
+ * SetThreadPriority() - set it to one of the seven THREAD_PRIORITY_...
+ * @hThread: THREAD_SET_INFORMATION or THREAD_SET_LIMITED_INFORMATION
+ *
+ * Without CAP_SYS_NICE or RLIMIT_NICE Linux lets no nice value be lowered again, not even to where
+ * it was.  The call succeeds all the same, as on Windows: the thread gets the lowest nice value that
+ * it may have, and the priority is remembered for GetThreadPriority() in this process.
+ *
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: no such right, it has ended, or is another
+ * user's; ERROR_INVALID_PARAMETER: another value; nothing has changed.
+ */
+WINBASEAPI BOOL WINAPI SetThreadPriority(HANDLE hThread, int nPriority);
 
 /**
  * WaitForSingleObject() - wait for the end of a process or thread

@@ -231,6 +231,9 @@ bool apc_sleep(int64_t deadline_ns);
 int apc_alert_begin(void);
 void apc_alert_end(int fd); /* -1 is allowed */
 
+/* priority.c: a new thread has normal priority, whatever the thread has that made it */
+void priority_begin(const struct object *object, pid_t creator);
+
 /* place.c: what is mapped where in a process */
 #define PLACE_ALIGN 65536u /* the allocation granularity that Windows documents */
 
