@@ -257,7 +257,8 @@ TENDRIL_API pid_t tendril_thread_process_id(const struct tendril_thread *thread)
  * @timeout_ms: 0: only look; negative: without limit
  *
  * When it returns 0 the thread, its stack and all else that was made for it
- * are gone from the target.
+ * are gone from the target.  (One that is stopped at this very moment has to be
+ * waited for no longer than a second: then the stack goes when it continues.)
  *
  * Return: 0, -ETIMEDOUT
  */

@@ -122,6 +122,9 @@ typedef INT_PTR(WINAPI *FARPROC)(void);
 typedef DWORD(WINAPI *PTHREAD_START_ROUTINE)(LPVOID lpThreadParameter);
 typedef PTHREAD_START_ROUTINE LPTHREAD_START_ROUTINE;
 
+/** What QueueUserAPC() lets a thread call. */
+typedef VOID(WINAPI *PAPCFUNC)(ULONG_PTR Parameter);
+
 typedef struct _SECURITY_ATTRIBUTES {
 	DWORD nLength;
 	LPVOID lpSecurityDescriptor; /* ignored */
@@ -206,9 +209,19 @@ typedef PPROC_THREAD_ATTRIBUTE_LIST LPPROC_THREAD_ATTRIBUTE_LIST;
 
 #define INFINITE             0xffffffffu
 #define WAIT_OBJECT_0        0u
+#define WAIT_IO_COMPLETION   192u /* queued calls were made */
 #define WAIT_TIMEOUT         258u
 #define WAIT_FAILED          0xffffffffu
 #define MAXIMUM_WAIT_OBJECTS 64
+
+#define THREAD_PRIORITY_IDLE          (-15)
+#define THREAD_PRIORITY_LOWEST        (-2)
+#define THREAD_PRIORITY_BELOW_NORMAL  (-1)
+#define THREAD_PRIORITY_NORMAL        0
+#define THREAD_PRIORITY_ABOVE_NORMAL  1
+#define THREAD_PRIORITY_HIGHEST       2
+#define THREAD_PRIORITY_TIME_CRITICAL 15
+#define THREAD_PRIORITY_ERROR_RETURN  0x7fffffff
 
 #define STILL_ACTIVE                259u
 #define STATUS_ACCESS_VIOLATION     0xc0000005u
@@ -521,16 +534,59 @@ WINBASEAPI DWORD WINAPI GetProcessIdOfThread(HANDLE Thread);
 WINBASEAPI BOOL WINAPI GetExitCodeThread(HANDLE hThread, LPDWORD lpExitCode);
 
 /**
+ * GetThreadPriority() - THREAD_PRIORITY_..., of any thread
+ *
+ * A priority stands for a nice value beside that of the process's first thread: HIGHEST, ABOVE_NORMAL,
+ * NORMAL, BELOW_NORMAL and LOWEST for -10, -5, 0, 5 and 10 from there, TIME_CRITICAL and IDLE for the
+ * ends of the scale.  What SetThreadPriority() in the caller's process was given is read back; of a
+ * thread whose nice value was set otherwise, the nearest.  A new thread has THREAD_PRIORITY_NORMAL,
+ * whatever its creator has.
+ *
+ * Return: the priority; THREAD_PRIORITY_ERROR_RETURN on failure
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: neither query right, or it has ended.
+ */
+WINBASEAPI int WINAPI GetThreadPriority(HANDLE hThread);
+
+/**
+ * SetThreadPriority() - set it to one of the seven THREAD_PRIORITY_...
+ * @hThread: THREAD_SET_INFORMATION or THREAD_SET_LIMITED_INFORMATION
+ *
+ * Without CAP_SYS_NICE or RLIMIT_NICE Linux lets no nice value be lowered again, not even to where
+ * it was.  The call succeeds all the same, as on Windows: the thread gets the lowest nice value that
+ * it may have, and the priority is remembered for GetThreadPriority() in this process.
+ *
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: no such right, it has ended, or is another
+ * user's; ERROR_INVALID_PARAMETER: another value; nothing has changed.
+ */
+WINBASEAPI BOOL WINAPI SetThreadPriority(HANDLE hThread, int nPriority);
+
+/**
  * WaitForSingleObject() - wait for the end of a process or thread
  * @dwMilliseconds: 0: only look; INFINITE: without limit; monotonic time
  *
  * What has ended stays signalled.  When a thread is, its stack is gone from its
- * process and its exit code is there.  The pseudo-handles never are.
+ * process and its exit code is there.  (A process that is stopped at that very
+ * moment keeps the stack until it continues; then the thread is signalled after
+ * a second.)  The pseudo-handles never are.
  *
  * Return: WAIT_OBJECT_0; WAIT_TIMEOUT, not earlier than asked for; WAIT_FAILED
- * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: no SYNCHRONIZE.
+ * Errors: ERROR_INVALID_HANDLE: also what is neither process nor thread;
+ * ERROR_ACCESS_DENIED: no SYNCHRONIZE.
  */
 WINBASEAPI DWORD WINAPI WaitForSingleObject(HANDLE hHandle, DWORD dwMilliseconds);
+
+/**
+ * WaitForSingleObjectEx() - the same, perhaps alertably
+ * @bAlertable: TRUE: calls that QueueUserAPC() has queued for this thread, before
+ *              or during the wait, end it; they are made, one after the other, all
+ *              of them.  If the object has ended already that comes first
+ *
+ * For as long as an alertable wait for handles lasts, it may use one more descriptor.
+ *
+ * Return: as WaitForSingleObject(); WAIT_IO_COMPLETION: calls were made
+ */
+WINBASEAPI DWORD WINAPI WaitForSingleObjectEx(HANDLE hHandle, DWORD dwMilliseconds,
+					      BOOL bAlertable);
 
 /**
  * WaitForMultipleObjects() - wait for the end of one, or all, of up to 64
@@ -544,6 +600,36 @@ WINBASEAPI DWORD WINAPI WaitForSingleObject(HANDLE hHandle, DWORD dwMilliseconds
  */
 WINBASEAPI DWORD WINAPI WaitForMultipleObjects(DWORD nCount, CONST HANDLE *lpHandles,
 					       BOOL bWaitAll, DWORD dwMilliseconds);
+
+/** WaitForMultipleObjectsEx() - the same, with @bAlertable as for WaitForSingleObjectEx() */
+WINBASEAPI DWORD WINAPI WaitForMultipleObjectsEx(DWORD nCount, CONST HANDLE *lpHandles,
+						 BOOL bWaitAll, DWORD dwMilliseconds,
+						 BOOL bAlertable);
+
+/** Sleep() - not less than so many milliseconds; 0: let others run; INFINITE: for ever */
+WINBASEAPI VOID WINAPI Sleep(DWORD dwMilliseconds);
+
+/**
+ * SleepEx() - Sleep(), perhaps alertably (see WaitForSingleObjectEx())
+ * Return: 0: the time is over; WAIT_IO_COMPLETION: calls were made
+ */
+WINBASEAPI DWORD WINAPI SleepEx(DWORD dwMilliseconds, BOOL bAlertable);
+
+/**
+ * QueueUserAPC() - let a thread of this process make a call when it next waits alertably
+ * @pfnAPC:  called with @dwData; it may end the thread, wait, and queue further calls
+ * @hThread: THREAD_SET_CONTEXT; any thread of this process, whoever made it
+ *
+ * First in, first out.  A thread that CreateThread() made and that does not run its function so far
+ * (see CREATE_SUSPENDED) makes the calls before that.  A thread that ends makes none; the child of
+ * a fork(2) has none.  No signal is sent: a thread that does not wait alertably is not disturbed.
+ *
+ * Return: not 0; 0 on failure
+ * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: no THREAD_SET_CONTEXT; ERROR_GEN_FAILURE: the
+ * thread has ended; ERROR_INVALID_PARAMETER: no function; ERROR_NOT_SUPPORTED: a thread of another
+ * process; ERROR_NOT_ENOUGH_MEMORY.
+ */
+WINBASEAPI DWORD WINAPI QueueUserAPC(PAPCFUNC pfnAPC, HANDLE hThread, ULONG_PTR dwData);
 
 /**
  * VirtualAllocEx() - reserve and commit memory of a process

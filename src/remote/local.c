@@ -24,6 +24,12 @@ struct local_thread {
 };
 
 static __thread struct local_thread *own;
+static void (*first_call)(void);
+
+void local_set_first_call(void (*call)(void))
+{
+	first_call = call;
+}
 
 struct mailbox *local_own_mailbox(void)
 {
@@ -77,6 +83,8 @@ static void *run_local(void *data)
 
 	own = local;
 	pthread_cleanup_push(end_without_value, local);
+	if (first_call)
+		first_call();
 	local->box.value = agent_call(local->request.function, local->arguments,
 				      &local->box.home_sp);
 	pthread_cleanup_pop(0);

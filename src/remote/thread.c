@@ -13,7 +13,10 @@
 #define PIDFD_THREAD O_EXCL
 #endif
 
-#define REAPER_PATIENCE_MS 1000
+/* A reaper that is not done by then is kept from it: its process has been stopped, most likely. */
+#define REAPER_PATIENCE_NS ((int64_t)NS_PER_S)
+/* Its id may be used again just when it is opened: so look once in a while whether it is there. */
+#define REAPER_SLICE_NS    (50 * (int64_t)NS_PER_MS)
 #define POLL_NAP_NS        100000
 
 int open_thread_fd(pid_t pid, pid_t tid, bool *ret_is_process)
@@ -114,63 +117,111 @@ static bool has_exited(const struct tendril_thread *thread, int fd, int timeout_
 	       syscall(SYS_tgkill, thread->pid, thread->tid, 0) < 0 && errno == ESRCH;
 }
 
-static bool wait_for_exit(const struct tendril_thread *thread, int fd, int64_t timeout_ms)
+bool thread_has_ended(const struct tendril_thread *thread, int fd)
 {
-	int64_t deadline = now_ns() + timeout_ms * NS_PER_MS;
+	return has_exited(thread, fd, 0);
+}
 
+static int64_t earlier(int64_t a_ns, int64_t b_ns)
+{
+	return a_ns < b_ns ? a_ns : b_ns;
+}
+
+static bool wait_for_exit(const struct tendril_thread *thread, int fd, int64_t deadline_ns)
+{
 	for (;;) {
-		int64_t left_ms = (deadline - now_ns() + NS_PER_MS - 1) / NS_PER_MS;
-		int slice_ms = 60000;
+		int64_t left_ns = deadline_ns - now_ns();
+		int slice_ms = thread->fd_is_process ? 1 : 60000;
 
-		if (timeout_ms >= 0 && left_ms < slice_ms)
-			slice_ms = left_ms < 0 ? 0 : (int)left_ms;
-		if (thread->fd_is_process && slice_ms > 1)
-			slice_ms = 1;
+		if (left_ns < slice_ms * (int64_t)NS_PER_MS)
+			slice_ms = left_ns <= 0 ? 0 : (int)((left_ns + NS_PER_MS - 1) / NS_PER_MS);
 		if (has_exited(thread, fd, slice_ms))
 			return true;
-		if (timeout_ms >= 0 && now_ns() >= deadline)
+		if (now_ns() >= deadline_ns)
 			return false;
 	}
 }
 
-/* The reaper unmaps the thread's stack right after it: a matter of microseconds, and of being able
- * to say that nothing is left. */
-static void wait_for_reaper(struct tendril_thread *thread)
+bool thread_is_settled(const struct tendril_thread *thread)
+{
+	return __atomic_load_n(&thread->is_settled, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * The reaper unmaps the thread's stack right after it, and ends.  (If its id has been used again in
+ * the same process, it seems to be at work for longer: that is what the patience is for, too.)
+ */
+static bool is_reaper_at_work(const struct tendril_thread *thread)
 {
 	pid_t reaper = thread->box ? __atomic_load_n(&thread->box->reaper_tid, __ATOMIC_ACQUIRE)
 				   : 0;
-	int64_t deadline = now_ns() + REAPER_PATIENCE_MS * (int64_t)NS_PER_MS;
-	bool is_process;
-	AUTO_CLOSE int fd = -1;
+	uint8_t byte;
+	struct iovec here = { &byte, 1 }, there = { (void *)(uintptr_t)thread->arena, 1 };
 
 	if (reaper <= 0 || thread->local)
-		return;
-	if (thread->same_pid_namespace) {
+		return false;
+	if (thread->same_pid_namespace)
+		return syscall(SYS_tgkill, thread->pid, reaper, 0) == 0 || errno != ESRCH;
+	return process_vm_readv(thread->pid, &here, 1, &there, 1, 0) == 1;
+}
+
+static void await_reaper(const struct tendril_thread *thread, int64_t until_ns)
+{
+	pid_t reaper = __atomic_load_n(&thread->box->reaper_tid, __ATOMIC_ACQUIRE);
+	int64_t left_ns = earlier(until_ns - now_ns(), REAPER_SLICE_NS);
+	struct timespec left = { .tv_nsec = left_ns > 0 ? left_ns : 0 };
+	struct pollfd pollfd = { .fd = -1, .events = POLLIN };
+	bool is_process = false;
+	AUTO_CLOSE int fd = -1;
+
+	if (thread->same_pid_namespace)
 		fd = open_thread_fd(thread->pid, reaper, &is_process);
-		if (fd >= 0 && !is_process) {
-			struct pollfd pfd = { .fd = fd, .events = POLLIN };
-
-			(void)poll(&pfd, 1, REAPER_PATIENCE_MS);
-			return;
-		}
-		while (syscall(SYS_tgkill, thread->pid, reaper, 0) == 0 && now_ns() < deadline)
-			nap_ns(POLL_NAP_NS);
+	if (fd < 0 || is_process) {
+		nap_ns(earlier(POLL_NAP_NS, left.tv_nsec));
 		return;
 	}
-	for (uint8_t byte; now_ns() < deadline; nap_ns(POLL_NAP_NS)) {
-		struct iovec here = { &byte, 1 }, there = { (void *)(uintptr_t)thread->arena, 1 };
+	pollfd.fd = fd;
+	(void)ppoll(&pollfd, 1, &left, NULL);
+}
 
-		if (process_vm_readv(thread->pid, &here, 1, &there, 1, 0) != 1)
-			return;
+/* When the thread was first seen to have ended. */
+static int64_t end_seen_ns(struct tendril_thread *thread)
+{
+	int64_t seen_ns = 0, now = now_ns();
+
+	if (__atomic_compare_exchange_n(&thread->end_seen_ns, &seen_ns, now, false,
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return now;
+	return seen_ns;
+}
+
+int thread_settle(struct tendril_thread *thread, int64_t until_ns)
+{
+	while (!thread_is_settled(thread)) {
+		int64_t given_up_ns;
+
+		if (is_reaper_at_work(thread)) {
+			given_up_ns = end_seen_ns(thread) + REAPER_PATIENCE_NS;
+			if (now_ns() < given_up_ns && now_ns() >= until_ns)
+				return -ETIMEDOUT;
+			if (now_ns() < given_up_ns) {
+				await_reaper(thread, earlier(until_ns, given_up_ns));
+				continue;
+			}
+		}
+		__atomic_store_n(&thread->is_settled, true, __ATOMIC_RELEASE);
 	}
+	return 0;
 }
 
 int thread_wait_by(struct tendril_thread *thread, int fd, int64_t timeout_ms)
 {
-	if (!wait_for_exit(thread, fd, timeout_ms))
-		return -ETIMEDOUT;
-	wait_for_reaper(thread);
-	return 0;
+	int64_t deadline_ns = INT64_MAX, now = now_ns();
+
+	if (timeout_ms >= 0 && timeout_ms < (INT64_MAX - now) / NS_PER_MS)
+		deadline_ns = now + timeout_ms * NS_PER_MS;
+	return wait_for_exit(thread, fd, deadline_ns) ? thread_settle(thread, deadline_ns)
+						      : -ETIMEDOUT;
 }
 
 int tendril_thread_wait(struct tendril_thread *thread, int64_t timeout_ms)

@@ -16,6 +16,8 @@ struct tendril_thread {
 	raddr_t arena;
 	struct mailbox *box; /* shared with the thread; for one of our own process, private */
 	struct local_thread *local;
+	int64_t end_seen_ns; /* atomic; 0: not so far */
+	bool is_settled;     /* atomic: it has ended, and its stack is gone: for good */
 	struct tendril_cost cost;
 };
 
@@ -27,6 +29,8 @@ int remote_create(struct tendril_target *target, const struct plan_request *requ
 int local_create(struct tendril_target *target, const struct plan_request *request,
 		 struct tendril_thread **ret_thread, struct tendril_error *error);
 void local_release(struct local_thread *local);
+/* What such threads do before their function; it may end them.  To be set before there are any. */
+void local_set_first_call(void (*call)(void));
 struct mailbox *local_own_mailbox(void); /* the calling thread's; NULL: it was not made so */
 
 /* What the calling thread, which is about to end, would have returned; of one that was made from
@@ -38,6 +42,14 @@ void own_thread_set_value(uint64_t value);
  * handles of one thread have each their own.
  */
 int thread_wait_by(struct tendril_thread *thread, int fd, int64_t timeout_ms);
+bool thread_has_ended(const struct tendril_thread *thread, int fd);
+/*
+ * One that has ended: is its stack gone, too?  Not later than until_ns: -ETIMEDOUT.  Who is kept from
+ * giving it back for a second, by being stopped, is not waited for.
+ */
+int thread_settle(struct tendril_thread *thread, int64_t until_ns);
+/* Has thread_settle() said so before? */
+bool thread_is_settled(const struct tendril_thread *thread);
 int thread_value_by(struct tendril_thread *thread, int fd, uint64_t *ret_value);
 int thread_resume_by(struct tendril_thread *thread, int fd);
 /* For a thread that was not made here: there is nothing but its ids.  NULL: out of memory. */

@@ -44,6 +44,7 @@ static int create(const struct object *process, struct object *object, uint64_t 
 	object->fd = take_fd(&remote->fd);
 	object->id = remote->tid;
 	thread_made(object->thread, remote, object->fd);
+	priority_begin(object, remote->local ? gettid() : remote->cost.borrowed_tid);
 	return 0;
 }
 

@@ -214,12 +214,25 @@ int far_fetch(const struct object *from, HANDLE handle, struct object **ret_obje
 int far_close(const struct object *from, HANDLE handle, struct tendril_error *error);
 
 /* wait.c */
-/* Return: 0, or -ETIMEDOUT.  deadline_ns INT64_MAX: without limit. */
+/* Return: 0, or -ETIMEDOUT.  deadline_ns INT64_MAX: without limit; 0: only look. */
 int object_wait(struct object *object, int64_t deadline_ns);
 
 /* snapshot.c: what Toolhelp's handles stand for */
 struct snapshot *snapshot_ref(struct snapshot *snapshot); /* NULL is allowed */
 void snapshot_put(struct snapshot *snapshot);             /* NULL is allowed */
+
+/* apc.c: calls that are queued for the calling thread */
+bool apc_is_pending(void);
+void apc_run(void);       /* all of them; perhaps one does not return */
+void apc_run_first(void); /* the same, in a thread that begins */
+/* Sleep until there are some or the deadline has come.  Return: there are. */
+bool apc_sleep(int64_t deadline_ns);
+/* A descriptor that becomes readable when there are some, for one wait.  -1: there can be none. */
+int apc_alert_begin(void);
+void apc_alert_end(int fd); /* -1 is allowed */
+
+/* priority.c: a new thread has normal priority, whatever the thread has that made it */
+void priority_begin(const struct object *object, pid_t creator);
 
 /* place.c: what is mapped where in a process */
 #define PLACE_ALIGN 65536u /* the allocation granularity that Windows documents */
