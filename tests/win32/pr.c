@@ -16,17 +16,6 @@ static void end_suspended(HANDLE thread)
 	thread_finish(thread);
 }
 
-TEST(CRT_30)
-{
-	HANDLE thread = thread_create(shared, gated, 0, 0);
-
-	REQUIRE(thread != NULL);
-	CHECK_EQ(GetThreadPriority(thread), THREAD_PRIORITY_NORMAL);
-	target_open_gate(shared, 1);
-	thread_finish(thread);
-	target_runs(shared, 1);
-}
-
 TEST(PR_01)
 {
 	HANDLE there = thread_create(shared, value, 0, CREATE_SUSPENDED);
