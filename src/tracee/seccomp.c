@@ -147,9 +147,10 @@ static bool passes(const struct sock_filter *program, size_t n, int number, bool
 	       (may_fail && action == SECCOMP_RET_ERRNO);
 }
 
-static int check_program(const struct sock_filter *program, size_t n,
-			 struct seccomp_verdict *verdict)
+static int check_program(const struct sock_filter *program, size_t n, void *data)
 {
+	struct seccomp_verdict *verdict = data;
+
 	if (!passes(program, n, __NR_process_vm_writev, false))
 		verdict->may_copy = false;
 	if (!passes(program, n, SKIPPED_CALL, true))
@@ -163,20 +164,19 @@ static int check_program(const struct sock_filter *program, size_t n,
 	return 0;
 }
 
-int seccomp_check(const struct tracee *tracee, struct seccomp_verdict *verdict)
+/* All of its filters are asked, and all have to agree. */
+static int ask_all(const struct tracee *tracee,
+		   int (*check)(const struct sock_filter *program, size_t n, void *data), void *data)
 {
 	AUTO_FREE struct sock_filter *program = NULL;
 	struct proc_process thread;
 	int r = proc_process_read(tracee->tid, &thread);
 
-	*verdict = (struct seccomp_verdict){ .refused = -1, .may_copy = true,
-					       .may_skip = true };
 	if (r < 0 || thread.seccomp == SECCOMP_MODE_DISABLED)
 		return r;
 	program = calloc(FILTER_LENGTH_MAX, sizeof(*program));
 	if (!program)
 		return -ENOMEM;
-	/* All of them are asked, and all have to agree. */
 	for (long i = 0; i < FILTERS_MAX; i++) {
 		long n = ptrace(PTRACE_SECCOMP_GET_FILTER, tracee->tid, (void *)i, NULL);
 
@@ -186,35 +186,40 @@ int seccomp_check(const struct tracee *tracee, struct seccomp_verdict *verdict)
 			return -EACCES;
 		if (ptrace(PTRACE_SECCOMP_GET_FILTER, tracee->tid, (void *)i, program) != n)
 			return -EACCES;
-		r = check_program(program, (size_t)n, verdict);
+		r = check(program, (size_t)n, data);
 		if (r < 0)
 			return r;
 	}
 	return -EACCES;
 }
 
+static int check_call(const struct sock_filter *program, size_t n, void *number)
+{
+	return passes(program, n, *(const int *)number, false) ? 0 : -EPERM;
+}
+
 int seccomp_permits(const struct tracee *tracee, int number)
 {
-	AUTO_FREE struct sock_filter *program = calloc(FILTER_LENGTH_MAX, sizeof(*program));
-	struct proc_process thread;
-	int r = proc_process_read(tracee->tid, &thread);
+	return ask_all(tracee, check_call, &number);
+}
 
-	if (r < 0 || thread.seccomp == SECCOMP_MODE_DISABLED)
-		return r;
-	if (!program)
-		return -ENOMEM;
-	for (long i = 0; i < FILTERS_MAX; i++) {
-		long n = ptrace(PTRACE_SECCOMP_GET_FILTER, tracee->tid, (void *)i, NULL);
+int seccomp_check(const struct tracee *tracee, struct seccomp_verdict *verdict)
+{
+	*verdict = (struct seccomp_verdict){ .refused = -1, .may_copy = true, .may_skip = true };
+	return ask_all(tracee, check_program, verdict);
+}
 
-		if (n < 0 && errno == ENOENT && i > 0)
-			return 0;
-		if (n < 0 || n > FILTER_LENGTH_MAX ||
-		    ptrace(PTRACE_SECCOMP_GET_FILTER, tracee->tid, (void *)i, program) != n)
-			return -EACCES;
-		if (!passes(program, (size_t)n, number, false))
-			return -EPERM;
-	}
-	return -EACCES;
+static int check_parking(const struct sock_filter *program, size_t n, void *unused)
+{
+	(void)unused;
+	return passes(program, n, __NR_futex, false) && passes(program, n, __NR_rt_sigreturn, false)
+		       ? 0
+		       : -EPERM;
+}
+
+int seccomp_check_parking(const struct tracee *tracee)
+{
+	return ask_all(tracee, check_parking, NULL);
 }
 
 bool seccomp_refuses(pid_t tid, int number)
