@@ -236,18 +236,24 @@ static const struct stand_in stand_ins[] = {
 	STAND_IN(Sleep, sleep_ms),
 };
 
+/* By the linker: where the module begins that this is linked into, and where its code ends. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char _etext[] __attribute__((visibility("hidden")));
+
 /*
  * In a program that is not position-independent the address of a function of a library is that of
- * an entry in the program's own table, also to the library.  dlsym() can tell the other one.
+ * an entry in the program's own table, also to the library.  dlsym() can tell the other one.  Only
+ * of an address of ours the loader is asked: it has a lock, which dlopen() holds for long.
  */
 static const char *name_in_library(uint64_t address)
 {
-	Dl_info asked, own;
+	Dl_info found;
 
-	if (!dladdr((const void *)(uintptr_t)address, &asked) || !asked.dli_sname ||
-	    (uintptr_t)asked.dli_saddr != address)
+	if (address < (uintptr_t)__ehdr_start || address >= (uintptr_t)_etext)
 		return NULL;
-	return dladdr(stand_ins, &own) && own.dli_fbase == asked.dli_fbase ? asked.dli_sname : NULL;
+	if (!dladdr((const void *)(uintptr_t)address, &found))
+		return NULL;
+	return (uintptr_t)found.dli_saddr == address ? found.dli_sname : NULL;
 }
 
 static const struct stand_in *find_stand_in(uint64_t address)
