@@ -282,6 +282,24 @@ static void test_stack_that_cannot_be_given_back(void **state)
 	assert_true(CloseHandle(thread));
 }
 
+static void test_looks_see_that_the_stack_cannot_be_given_back(void **state)
+{
+	/* WT-03: nor do those see a thread for ever that has ended who only look */
+	int64_t deadline_ns = deadline_in_ms(PATIENCE_MS);
+	HANDLE thread = create(gated, 7, 0);
+	pid_t reaper;
+
+	(void)state;
+	assert_non_null(thread);
+	reaper = catch_reaper((pid_t)GetThreadId(thread));
+	while (WaitForMultipleObjects(1, &thread, TRUE, 0) == WAIT_TIMEOUT)
+		assert_true(support_again(deadline_ns));
+	assert_int_equal(WaitForSingleObject(thread, 0), WAIT_OBJECT_0);
+	assert_int_equal(ptrace(PTRACE_DETACH, reaper, NULL, NULL), 0);
+	end_of(reaper);
+	assert_true(CloseHandle(thread));
+}
+
 static void test_target_that_dies_before_the_stack_is_given_back(void **state)
 {
 	/* WT-16 */
@@ -569,41 +587,53 @@ static void test_calls_stay_with_the_parent(void **state)
 	assert_int_equal(atomic_load(&n_calls), 1);
 }
 
+static atomic_uint may_wait;
+
 static void *wait_for_process(void *unused)
 {
 	(void)unused;
 	atomic_store(&waiter_tid, gettid());
+	while (!atomic_load(&may_wait))
+		sched_yield();
 	return (void *)(uintptr_t)WaitForSingleObjectEx(process, INFINITE, TRUE);
+}
+
+static HANDLE start_waiter(pthread_t *waiter)
+{
+	HANDLE thread;
+
+	atomic_store(&waiter_tid, 0);
+	EXPECT(pthread_create(waiter, NULL, wait_for_process, NULL) == 0);
+	while (!atomic_load(&waiter_tid))
+		sched_yield();
+	thread = OpenThread(THREAD_SET_CONTEXT | SYNCHRONIZE, FALSE, (DWORD)atomic_load(&waiter_tid));
+	EXPECT(thread != NULL);
+	return thread;
 }
 
 static void wait_without_a_descriptor(void)
 {
+	pthread_t first, second;
+	HANDLE to_first = start_waiter(&first), to_second = start_waiter(&second);
 	int next_fd = dup(0);
 	struct rlimit limit = { (rlim_t)next_fd, (rlim_t)next_fd };
-	pthread_t waiter;
 	void *result = NULL;
-	HANDLE thread;
 
-	EXPECT(pthread_create(&waiter, NULL, wait_for_process, NULL) == 0);
-	while (!atomic_load(&waiter_tid))
-		sched_yield();
-	thread = OpenThread(THREAD_SET_CONTEXT, FALSE, (DWORD)atomic_load(&waiter_tid));
-	EXPECT(thread && QueueUserAPC(note_call, thread, 0));
-	EXPECT(pthread_join(waiter, &result) == 0);
-	EXPECT((uintptr_t)result == WAIT_IO_COMPLETION);
-
-	(void)CloseHandle(thread);
-	(void)close(next_fd);
-	atomic_store(&waiter_tid, 0);
+	EXPECT(close(next_fd) == 0);
 	EXPECT(SleepEx(0, TRUE) == 0); /* has its queue */
-	EXPECT(QueueUserAPC(note_call, GetCurrentThread(), 0));
 	EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0 && dup(0) < 0);
-	EXPECT(WaitForSingleObjectEx(process, 20, TRUE) == WAIT_IO_COMPLETION);
 	EXPECT(WaitForSingleObjectEx(process, 20, TRUE) == WAIT_TIMEOUT);
-	EXPECT(pthread_create(&waiter, NULL, wait_for_process, NULL) == 0);
-	EXPECT(SleepEx(20, TRUE) == 0);
+	EXPECT(QueueUserAPC(note_call, GetCurrentThread(), 0));
+	EXPECT(WaitForSingleObjectEx(process, INFINITE, TRUE) == WAIT_IO_COMPLETION);
+	/* Both wait; one has a queue of its own by now and gets a call. */
+	atomic_store(&may_wait, 1);
+	EXPECT(WaitForSingleObject(to_first, 30) == WAIT_TIMEOUT);
+	EXPECT(QueueUserAPC(note_call, to_first, 0));
+	EXPECT(pthread_join(first, &result) == 0);
+	EXPECT((uintptr_t)result == WAIT_IO_COMPLETION);
+	EXPECT(WaitForSingleObject(to_second, 0) == WAIT_TIMEOUT);
 	EXPECT(kill(child, SIGKILL) == 0);
-	EXPECT(pthread_join(waiter, &result) == 0);
+	EXPECT(pthread_join(second, &result) == 0);
 	EXPECT((uintptr_t)result == WAIT_OBJECT_0);
 	EXPECT(atomic_load(&n_calls) == 2);
 }
@@ -612,7 +642,6 @@ static void test_alertable_waits_without_a_descriptor_to_spare(void **state)
 {
 	(void)state;
 	atomic_store(&n_calls, 0);
-	atomic_store(&waiter_tid, 0);
 	in_fork(wait_without_a_descriptor);
 }
 
@@ -718,6 +747,7 @@ int main(void)
 		WITH_CHILD(test_end_of_the_process_without_descriptors_of_threads),
 		WITH_CHILD(test_stack_that_stays_for_a_while),
 		WITH_CHILD(test_stack_that_cannot_be_given_back),
+		WITH_CHILD(test_looks_see_that_the_stack_cannot_be_given_back),
 		WITH_CHILD(test_target_that_dies_before_the_stack_is_given_back),
 		WITH_CHILD(test_thread_that_is_known_to_have_ended_asks_nobody),
 		WITH_CHILD(test_signals_end_no_wait),
