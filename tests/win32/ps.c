@@ -5,6 +5,8 @@
 #define BOTH_RIGHTS (PROCESS_QUERY_INFORMATION | PROCESS_VM_READ)
 #define MODULES_MAX 256
 
+_Static_assert(sizeof(MODULEINFO) == 24 && offsetof(MODULEINFO, EntryPoint) == 16, "");
+
 struct modules {
 	HMODULE handle[MODULES_MAX];
 	MODULEINFO info[MODULES_MAX];

@@ -5,6 +5,13 @@
 #define NO_SUCH_ID 0x7ffffffcu
 #define MODULES_MAX 256
 
+/* As programs that were compiled know them. */
+_Static_assert(sizeof(PROCESSENTRY32) == 304 && offsetof(PROCESSENTRY32, szExeFile) == 44 &&
+	       sizeof(PROCESSENTRY32W) == 568 && offsetof(PROCESSENTRY32W, szExeFile) == 44, "");
+_Static_assert(sizeof(THREADENTRY32) == 28 && offsetof(THREADENTRY32, tpBasePri) == 16, "");
+_Static_assert(sizeof(MODULEENTRY32) == 568 && offsetof(MODULEENTRY32, szModule) == 48 &&
+	       sizeof(MODULEENTRY32W) == 1080 && offsetof(MODULEENTRY32W, szExePath) == 560, "");
+
 static HANDLE take(DWORD flags, DWORD id)
 {
 	HANDLE snapshot = CreateToolhelp32Snapshot(flags, id);
