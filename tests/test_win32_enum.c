@@ -783,8 +783,9 @@ static void test_the_snapshot_is_a_sealed_descriptor(void **state)
 	assert_int_equal(flags, 0);
 	assert_true(GetHandleInformation(inherited, &flags));
 	assert_int_equal(flags, HANDLE_FLAG_INHERIT);
+	/* Nothing that ends, so of the wrong kind. */
 	assert_int_equal(WaitForSingleObject(snapshot, 0), WAIT_FAILED);
-	assert_int_equal(GetLastError(), ERROR_INVALID_HANDLE); /* nothing ever happens to it */
+	assert_int_equal(GetLastError(), ERROR_INVALID_HANDLE);
 	assert_true(CloseHandle(snapshot));
 	assert_true(CloseHandle(inherited));
 }
