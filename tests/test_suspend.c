@@ -2,12 +2,15 @@
 /* test_suspend.c - threads of live victims suspended, resumed and ended; nothing stays, nothing is
  * lost */
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -62,7 +65,7 @@ static uint64_t address_of(const char *symbol)
 }
 
 /* What the victim's C library keeps after its first thread is its own. */
-static void begin(const char *mode, unsigned int threads)
+static void begin_program(const char *program, const char *mode, unsigned int threads)
 {
 	struct target_start how = {.mode = mode, .threads = threads};
 
@@ -77,6 +80,11 @@ static void begin(const char *mode, unsigned int threads)
 	if (!target_is_well(&w.victim, why))
 		fail_msg("%s", why);
 	assert_int_equal(snapshot_settle(before, after, w.victim.pid, w.flags), 0);
+}
+
+static void begin(const char *mode, unsigned int threads)
+{
+	begin_program(NULL, mode, threads);
 }
 
 static void end(void)
@@ -689,6 +697,108 @@ static void test_a_thread_suspends_itself(void **state)
 	end_self(&self);
 }
 
+/* --- other kinds of targets -------------------------------------------------------------- */
+
+static void test_musl_target(void **state)
+{
+	static const char *const some[] = { "idle-nanosleep", "idle-epoll", "spin", "malloc" };
+	char path[4096];
+
+	if (!support_find("victim_musl", path))
+		SKIP_BECAUSE("no musl-gcc");
+	for (size_t i = 0; i < ARRAY_LENGTH(some); i++) {
+		struct tendril_thread *thread;
+
+		begin_program("victim_musl", some[i], 2);
+		for (int n = 0; n < 50; n++) {
+			assert_int_equal(suspend(w.victim.pid), 0);
+			assert_int_equal(resume(w.victim.pid), 1);
+		}
+		for (size_t e = 0; e < ARRAY_LENGTH(endless); e++) {
+			thread = create(endless[e], 1, 0);
+			if (e % 2)
+				assert_int_equal(suspend(tendril_thread_tid(thread)), 0);
+			terminate(thread, e + 100);
+			assert_int_equal(finish(thread), e + 100);
+		}
+		end();
+	}
+}
+
+static void kill_who_calls(int number)
+{
+	const struct sock_filter program[] = {
+		{ BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr) },
+		{ BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (unsigned int)number },
+		{ BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS },
+		{ BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW },
+	};
+	const struct sock_fprog fprog = { ARRAY_LENGTH(program), (struct sock_filter *)program };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, 2, &fprog) < 0)
+		_exit(1);
+}
+
+/* To wait in futex(2) would be the end of it. */
+static void test_one_that_a_filter_would_kill_is_refused(void **state)
+{
+	struct self self = begin_self();
+	int64_t deadline_ns = deadline_in_ms(WAIT_MS);
+	pid_t child = fork();
+	struct tendril_target *target = NULL;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		kill_who_calls(SYS_futex);
+		for (;;)
+			(void)pause();
+	}
+	while (!status_is(child, "State", 'S') || status_number(child, "Seccomp") != 2)
+		assert_true(support_again(deadline_ns));
+	assert_int_equal(tendril_open(child, &patient, &target, &w.error), 0);
+	assert_int_equal(tendril_suspend(target, child, NULL, &w.error), -EACCES);
+	assert_int_equal(w.error.rule, TENDRIL_RULE_SECCOMP);
+	while (!status_is(child, "State", 'S'))
+		assert_true(support_again(deadline_ns));
+	tendril_close(target);
+	assert_int_equal(kill(child, SIGKILL), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	end_self(&self);
+}
+
+static void test_a_stopped_process_is_left_stopped(void **state)
+{
+	begin("idle-epoll", 1);
+	assert_int_equal(kill(w.victim.pid, SIGSTOP), 0);
+	while (!status_is(w.victim.pid, "State", 'T'))
+		(void)sched_yield();
+	assert_int_equal(tendril_suspend(w.target, w.victim.pid, NULL, &w.error), -EBUSY);
+	assert_int_equal(w.error.rule, TENDRIL_RULE_STOPPED);
+	assert_true(status_is(w.victim.pid, "State", 'T'));
+	assert_int_equal(kill(w.victim.pid, SIGCONT), 0);
+	/* And one that is stopped while it is suspended is still suspended afterwards. */
+	while (status_is(w.victim.pid, "State", 'T'))
+		(void)sched_yield();
+	assert_int_equal(suspend(w.victim.pid), 0);
+	assert_int_equal(kill(w.victim.pid, SIGSTOP), 0);
+	while (!status_is(w.victim.pid, "State", 'T'))
+		(void)sched_yield();
+	assert_int_equal(kill(w.victim.pid, SIGCONT), 0);
+	assert_waits_in_futex(w.victim.pid);
+	assert_int_equal(resume(w.victim.pid), 1);
+	end();
+}
+
+static void test_there_is_no_such_thread(void **state)
+{
+	begin("idle-epoll", 1);
+	assert_int_equal(tendril_suspend(w.target, getpid(), NULL, &w.error), -ESRCH);
+	assert_int_equal(tendril_resume(w.target, 0, NULL, &w.error), -ESRCH);
+	assert_int_equal(tendril_terminate(w.target, -1, 0, &w.error), -ESRCH);
+	end();
+}
+
 #define TEST(name) cmocka_unit_test(name)
 
 int main(int argc, char **argv)
@@ -712,6 +822,10 @@ int main(int argc, char **argv)
 		TEST(test_threads_of_the_own_process_are_suspended_and_ended),
 		TEST(test_a_pthread_of_the_own_process_can_be_joined_when_ended),
 		TEST(test_a_thread_suspends_itself),
+		TEST(test_musl_target),
+		TEST(test_one_that_a_filter_would_kill_is_refused),
+		TEST(test_a_stopped_process_is_left_stopped),
+		TEST(test_there_is_no_such_thread),
 	};
 
 	if (argc > 1)

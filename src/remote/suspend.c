@@ -11,8 +11,11 @@
 
 #include "base/fault.h"
 
-#define LOOKS_FOR_SAFETY 25 /* then it is parked wherever it is, even inside malloc() */
-#define LOOKS_MAX	 400
+/* After so many it is parked wherever it is, even inside malloc(); of our own process, where we might
+ * be the next who waits for what it holds, after more. */
+#define LOOKS_FOR_SAFETY         25
+#define LOOKS_FOR_SAFETY_OF_SELF 1000
+#define LOOKS_MAX                2000
 
 enum look {
 	LOOK_GOOD,    /* parked */
@@ -26,18 +29,24 @@ struct suspension {
 
 static int check_filters(struct seizure *s)
 {
-	static const int needed[] = {SYS_futex, SYS_rt_sigreturn};
+	int r;
 
 	if (s->target->is_self)
-		return 0; /* we call them all the time; and here no memory may be asked for */
-	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
-		if (seccomp_refuses(s->tid, needed[i]))
-			return fail(
-				s->error, -EACCES, TENDRIL_STAGE_CHECK, TENDRIL_RULE_SECCOMP,
-				"the seccomp filter of thread %d does not permit system call %d, "
-				"which is needed",
-				s->tid, needed[i]);
-	return 0;
+		return 0; /* we call those all the time; and here no memory may be asked for */
+	r = seccomp_permits(&s->tracee, SYS_futex);
+	if (r == 0)
+		r = seccomp_permits(&s->tracee, SYS_rt_sigreturn);
+	if (r == -EPERM)
+		return fail(s->error, -EACCES, TENDRIL_STAGE_CHECK, TENDRIL_RULE_SECCOMP,
+			    "the seccomp filter of thread %d does not permit futex(2) or "
+			    "rt_sigreturn(2), which are needed",
+			    s->tid);
+	if (r == -EACCES)
+		return fail(s->error, r, TENDRIL_STAGE_CHECK, TENDRIL_RULE_SECCOMP,
+			    "thread %d has a seccomp filter, which only CAP_SYS_ADMIN may read: run "
+			    "as root, so that it can be known not to kill the process",
+			    s->tid);
+	return r;
 }
 
 /*
@@ -57,7 +66,8 @@ static int park(struct seizure *s, int looks)
 		return LOOK_NO_ROOM;
 	is_safe = safe_point_here(rules, &s->tracee);
 	/* A thread that sleeps will be no better in a moment. */
-	if (!is_safe && !s->tracee.interrupted && looks < LOOKS_FOR_SAFETY)
+	if (!is_safe && !s->tracee.interrupted &&
+	    looks < (s->target->is_self ? LOOKS_FOR_SAFETY_OF_SELF : LOOKS_FOR_SAFETY))
 		return LOOK_AGAIN;
 	r = check_filters(s);
 	if (r == 0)
