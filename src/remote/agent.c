@@ -162,6 +162,8 @@ IN_AGENT struct agent_way agent_borrow(struct agent *agent)
 			nap_for(i < HEARING_NAPS / 2 ? 20000 : 500000);
 	} else {
 		way.sp = agent->home_leave;
+		/* Before anybody can know of the thread: without it it would seem to be none of ours. */
+		((struct mailbox *)agent->mailbox)->tid = agent->tid;
 		store_release(&agent->created, AGENT_CREATED);
 	}
 	return way;
@@ -351,7 +353,6 @@ IN_AGENT struct agent *agent_thread(struct agent *agent)
 	uint32_t verdict = load_acquire(&agent->heard) ? AGENT_VERDICT_LEAVE
 						       : wait_for_verdict(agent, box);
 
-	box->tid = (int32_t)call1(__NR_gettid, 0);
 	close_mailbox(agent);
 	show_names(agent);
 	if (verdict == AGENT_VERDICT_SUSPEND)
