@@ -33,7 +33,9 @@ static int check_filters(struct seizure *s)
 
 	if (s->target->is_self)
 		return 0; /* we call those all the time; and here no memory may be asked for */
-	r = seccomp_check_parking(&s->tracee);
+	r = seccomp_permits(&s->tracee, SYS_futex);
+	if (r == 0)
+		r = seccomp_permits(&s->tracee, SYS_rt_sigreturn);
 	if (r == -EPERM)
 		return fail(s->error, -EACCES, TENDRIL_STAGE_CHECK, TENDRIL_RULE_SECCOMP,
 			    "the seccomp filter of thread %d does not permit futex(2) or "

@@ -14,17 +14,18 @@ bool object_is_own_thread(const struct object *object)
 int object_thread_target(struct object *object, struct tendril_target **ret_target,
 			 struct tendril_error *error)
 {
-	AUTO_TARGET struct tendril_target *target = NULL;
-	int r = tendril_open(object->thread->pid, NULL, &target, error);
+	const struct thread *thread = object->thread;
+	/* All that is asked of the descriptor is whether it is the end, and it is the thread's that counts. */
+	const struct object process = {
+		.kind = OBJECT_PROCESS,
+		.id = thread->pid,
+		.fd = object->fd,
+		.process = thread->process,
+	};
 
-	/* Alive after the pid was looked up: it was not yet anybody else's. */
 	if (object_wait(object, 0) == 0)
 		return -ESRCH;
-	if (r < 0)
-		return r;
-	*ret_target = target;
-	target = NULL;
-	return 0;
+	return object_target(&process, ret_target, error);
 }
 
 static int suspend(struct object *object, uint32_t *ret_previous, struct tendril_error *error)
