@@ -219,7 +219,7 @@ TEST(DH_09)
 TEST(DH_09_thread)
 {
 	DWORD there = handles_there(shared);
-	HANDLE thread = thread_create(shared, gated, 4, 0), remote = NULL, back = NULL;
+	HANDLE thread = thread_create(shared, value, 4, CREATE_SUSPENDED), remote = NULL, back = NULL;
 
 	REQUIRE(thread != NULL);
 	CHECK(DuplicateHandle(GetCurrentProcess(), thread, shared->process, &remote, 0, FALSE,
@@ -229,7 +229,7 @@ TEST(DH_09_thread)
 	CHECK_EQ(handles_there(shared), there);
 	CHECK_EQ(GetThreadId(back), GetThreadId(thread));
 	CHECK(CloseHandle(thread));
-	target_open_gate(shared, 1);
+	CHECK_EQ(ResumeThread(back), 1);
 	target_runs(shared, 1);
 	CHECK_EQ(WaitForSingleObject(back, PATIENCE_MS), WAIT_OBJECT_0);
 	CHECK_EQ(thread_finish(back), 4);

@@ -24,12 +24,17 @@ static BOOL poke(LPVOID address, char c)
 	return WriteProcessMemory(shared->process, address, &c, 1, NULL);
 }
 
-/* What is there, or -1. */
+/* What is there, or -1: it is not committed, or closed.  That such cannot be read is for RW-06. */
 static int at(LPVOID address)
 {
+	MEMORY_BASIC_INFORMATION info = { 0 };
 	char c = 0;
 
-	return peek(address, &c) ? c : -1;
+	CHECK(VirtualQueryEx(shared->process, address, &info, sizeof(info)) == sizeof(info));
+	if (info.State != MEM_COMMIT || info.Protect == PAGE_NOACCESS)
+		return -1;
+	CHECK(peek(address, &c));
+	return c;
 }
 
 TEST(VM_01)
