@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "win32/space.h" /* before cmocka, whose fail() is another */
 #include "support.h"
 #include <cmocka.h>
@@ -197,6 +198,44 @@ static void test_a_caller_that_is_killed_leaves_all_or_nothing(void **state)
 		assert_well();
 		(void)end(NULL);
 	}
+}
+
+static unsigned int n_calls;
+
+/* Before the second system call of an allocation: it is mapped and not yet closed below. */
+static int die_half_way(const char *point)
+{
+	if (strcmp(point, "borrowed call") == 0 && ++n_calls == 2)
+		(void)kill(getpid(), SIGKILL);
+	return 0;
+}
+
+static void test_what_is_half_there_goes_with_its_caller(void **state)
+{
+	raddr_t base, unwritten;
+	uint64_t before, now;
+	int64_t deadline_ns;
+	int status = 0;
+	pid_t child;
+
+	(void)state;
+	begin("idle-read", 1);
+	base = alloc(0, BYTES, MEM_COMMIT);
+	assert_true(base != 0 && release(base));
+	before = look(&base, &unwritten);
+	child = fork();
+	if (child == 0) {
+		tendril_fault_hook = die_half_way;
+		_exit(alloc(0, BYTES, MEM_COMMIT) != 0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	deadline_ns = deadline_in_ms(5000);
+	do
+		now = look(&base, &unwritten);
+	while (now != before && support_again(deadline_ns));
+	assert_int_equal(now, before);
+	assert_well();
 }
 
 /* --- reservations of others -------------------------------------------------------------- */
@@ -385,6 +424,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_a_guard_is_no_reservation, end),
 		cmocka_unit_test_teardown(test_a_record_that_lies_does_no_harm, end),
 		cmocka_unit_test_teardown(test_many_closed_pages, end),
+		cmocka_unit_test_teardown(test_what_is_half_there_goes_with_its_caller, end),
 		cmocka_unit_test_teardown(test_a_caller_that_is_killed_leaves_all_or_nothing, end),
 	};
 
