@@ -10,7 +10,7 @@ TEST_JOBS ?= 1
 TESTS ?=
 
 # The same for `make bench`.
-BENCHES ?= bench bench_monitor bench_pdh bench_store bench_serve bench_watch bench_functions bench_leaks bench_faults
+BENCHES ?= bench bench_monitor bench_pdh bench_store bench_serve bench_watch bench_functions bench_leaks bench_faults bench_win32
 
 # The packages that are not there.
 MISSING = sh scripts/need.sh --missing build check
@@ -79,10 +79,10 @@ demo-wine:
 bench:
 	@sh scripts/need.sh build bench
 	@$(MAKE) --no-print-directory all
-	@ninja -C $(BUILD) $(patsubst %,bench/%,$(filter-out bench_leaks bench_faults,$(BENCHES))) tests/targets/manylibs bench_leaks_parts bench_faults_parts
+	@ninja -C $(BUILD) $(patsubst %,bench/%,$(filter-out bench_leaks bench_faults bench_win32,$(BENCHES))) tests/targets/manylibs bench_leaks_parts bench_faults_parts bench_win32_parts
 	@cd $(BUILD) && bad=0; for name in $(BENCHES); do \
 		case $$name in \
-		bench_leaks | bench_faults) (cd - >/dev/null && python3 bench/$$name.py $(BUILD)) || bad=1; continue ;; \
+		bench_leaks | bench_faults | bench_win32) (cd - >/dev/null && python3 bench/$$name.py $(BUILD)) || bad=1; continue ;; \
 		bench) words="--targets tests/targets" ;; \
 		bench_serve | bench_watch) words=src/cmd/tendril ;; \
 		*) words= ;; \

@@ -156,6 +156,8 @@ group_bench()
 	want linux-perf has_command perf
 	want nginx-light has_command nginx
 	want wrk has_command wrk
+	want wine64 eval 'has_command wine64 || has_command wine || has_file /usr/lib/wine/wine64'
+	want gcc-mingw-w64-x86-64-win32 has_command x86_64-w64-mingw32-gcc
 }
 
 # An emulator, for scripts/try-in-kernel.sh.

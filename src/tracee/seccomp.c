@@ -209,19 +209,6 @@ int seccomp_check(const struct tracee *tracee, struct seccomp_verdict *verdict)
 	return ask_all(tracee, check_program, verdict);
 }
 
-static int check_parking(const struct sock_filter *program, size_t n, void *unused)
-{
-	(void)unused;
-	return passes(program, n, __NR_futex, false) && passes(program, n, __NR_rt_sigreturn, false)
-		       ? 0
-		       : -EPERM;
-}
-
-int seccomp_check_parking(const struct tracee *tracee)
-{
-	return ask_all(tracee, check_parking, NULL);
-}
-
 bool seccomp_refuses(pid_t tid, int number)
 {
 	AUTO_FREE struct sock_filter *program = NULL;

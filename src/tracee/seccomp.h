@@ -27,9 +27,6 @@ int seccomp_check(const struct tracee *tracee, struct seccomp_verdict *verdict);
  * may know. */
 int seccomp_permits(const struct tracee *tracee, int number);
 
-/* The same for what a suspended thread calls, futex(2) and rt_sigreturn(2). */
-int seccomp_check_parking(const struct tracee *tracee);
-
 /* Would a filter of the thread refuse this call?  False also where nobody may know. */
 bool seccomp_refuses(pid_t tid, int number);
 

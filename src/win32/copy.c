@@ -43,7 +43,7 @@ static int copy(struct copying *copying, bool to_target)
 /* What is copied from, or into, a process that has taken the pid since is nothing of the handle's. */
 static int check_alive(struct copying *copying, int r)
 {
-	if (copying->object->fd < 0 || !pidfd_is_ended(copying->object->fd))
+	if (!object_has_ended(copying->object))
 		return r == -EPERM ? -EACCES : r;
 	copying->done = 0;
 	return -ESRCH;
@@ -99,7 +99,7 @@ static int write_forced(struct copying *copying)
 	AUTO_CLOSE int fd = open_memory(copying->object);
 
 	/* Before anything is written: this descriptor stays the process's that it was opened for. */
-	if (fd >= 0 && copying->object->fd >= 0 && pidfd_is_ended(copying->object->fd))
+	if (fd >= 0 && object_has_ended(copying->object))
 		return -ESRCH;
 	if (fd < 0)
 		return fd;

@@ -88,7 +88,7 @@ struct module_record {
 };
 
 /* flags: TH32CS_...; pid: whose modules.  Return: 0, or as module_list_read(). */
-int snapshot_take(DWORD flags, pid_t pid, int *ret_fd, struct snapshot **ret_snapshot);
+int snapshot_make(DWORD flags, pid_t pid, int *ret_fd, struct snapshot **ret_snapshot);
 /* The next record of a list, or the first; NULL: there are no more.  Threads may share it. */
 const void *snapshot_next(struct snapshot *snapshot, enum snapshot_list list, bool first);
 const char *snapshot_text(const struct snapshot *snapshot, uint64_t at);

@@ -54,6 +54,7 @@ struct object *object_new(enum object_kind kind, DWORD access)
 	object->thread = NULL;
 	object->process = NULL;
 	object->snapshot = NULL;
+	__atomic_store_n(&object->has_ended, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&object->is_protected, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&object->is_displaced, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&object->n_refs, 1, __ATOMIC_RELEASE);

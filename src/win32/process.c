@@ -11,6 +11,21 @@
 #include "remote/target.h"
 #include "win32/win32_internal.h"
 
+bool object_has_ended(const struct object *object)
+{
+	/* A note for later calls, the only thing of a published object that may be written. */
+	bool *note = (bool *)(uintptr_t)&object->has_ended;
+
+	if (object->fd < 0)
+		return false;
+	if (__atomic_load_n(note, __ATOMIC_RELAXED))
+		return true;
+	if (!pidfd_is_ended(object->fd))
+		return false;
+	__atomic_store_n(note, true, __ATOMIC_RELAXED);
+	return true;
+}
+
 /* The one that the process keeps, if no other thread is using it. */
 static int kept_target(const struct object *object, struct tendril_target **ret_target,
 		       struct tendril_error *error)
@@ -49,12 +64,12 @@ int object_target(const struct object *object, struct tendril_target **ret_targe
 		  struct tendril_error *error)
 {
 	AUTO_TARGET struct tendril_target *target = NULL;
-	int r = object->fd >= 0 && pidfd_is_ended(object->fd) ? -ESRCH : 0;
+	int r = object_has_ended(object) ? -ESRCH : 0;
 
 	if (r == 0)
 		r = kept_target(object, &target, error);
 	/* Alive after the pid was looked up: it was not yet anybody else's. */
-	if (object->fd >= 0 && pidfd_is_ended(object->fd))
+	if (object_has_ended(object))
 		return -ESRCH;
 	if (r < 0)
 		return r;

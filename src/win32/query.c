@@ -203,7 +203,7 @@ WINBASEAPI BOOL WINAPI FlushInstructionCache(HANDLE hProcess, LPCVOID lpBaseAddr
 	AUTO_OBJECT struct object *object = NULL;
 	int r = object_get(hProcess, OBJECT_PROCESS, PROCESS_VM_OPERATION, &object);
 
-	if (r == 0 && object->fd >= 0 && pidfd_is_ended(object->fd))
+	if (r == 0 && object_has_ended(object))
 		r = -ESRCH;
 	/* Through a pointer the compiler may have kept something back; only then is it a pointer. */
 	if (r == 0 && object->id == getpid() && lpBaseAddress)

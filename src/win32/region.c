@@ -24,9 +24,14 @@ static bool is_sound(const struct region_record *record, raddr_t base)
 
 static int read_page(struct space *space, raddr_t base, struct region_record *ret_record)
 {
+	int mem;
+
 	if (base < PAGE_BYTES || base >= USER_END || base % PLACE_ALIGN != 0)
 		return -ENOENT;
-	if (pread(space->mem, ret_record, sizeof(*ret_record), (off_t)region_page(base)) !=
+	mem = space_memory(space);
+	if (mem < 0)
+		return mem;
+	if (pread(mem, ret_record, sizeof(*ret_record), (off_t)region_page(base)) !=
 	    (ssize_t)sizeof(*ret_record))
 		return -ENOENT;
 	return is_sound(ret_record, base) ? 0 : -ENOENT;
@@ -80,12 +85,16 @@ int region_around(struct space *space, const struct proc_maps *maps, raddr_t add
 int region_write(struct space *space, const struct region_record *record)
 {
 	struct region *region = find_remembered(space->process, record->base);
+	int mem;
 
 	if (region) {
 		region->record = *record;
 		return 0;
 	}
-	return pwrite(space->mem, record, sizeof(*record), (off_t)region_page(record->base)) ==
+	mem = space_memory(space);
+	if (mem < 0)
+		return mem;
+	return pwrite(mem, record, sizeof(*record), (off_t)region_page(record->base)) ==
 			       (ssize_t)sizeof(*record)
 		       ? 0
 		       : -EIO;

@@ -290,7 +290,7 @@ static int map_image(int fd, size_t bytes, struct snapshot **ret_snapshot)
 	return 0;
 }
 
-int snapshot_take(DWORD flags, pid_t pid, int *ret_fd, struct snapshot **ret_snapshot)
+int snapshot_make(DWORD flags, pid_t pid, int *ret_fd, struct snapshot **ret_snapshot)
 {
 	__attribute__((cleanup(builder_done))) struct builder builder = { 0 };
 	AUTO_CLOSE int fd = open_memory();

@@ -41,7 +41,7 @@ int space_init(struct space *space, const struct object *object)
 
 	space->mem = -1;
 	space->object = object;
-	if (object->fd >= 0 && pidfd_is_ended(object->fd))
+	if (object_has_ended(object))
 		r = -ESRCH;
 	else if (!process)
 		r = process_get(object->id, -1, &process);
@@ -51,13 +51,20 @@ int space_init(struct space *space, const struct object *object)
 	}
 	(void)pthread_mutex_lock(&process->lock);
 	space->process = process;
-	r = check_image(process);
-	if (r == 0)
-		r = space->mem = open_memory(object->id);
+	return check_image(process);
+}
+
+int space_memory(struct space *space)
+{
+	if (space->mem >= 0)
+		return space->mem;
+	space->mem = open_memory(space->object->id);
 	/* Alive after the pid was looked up: it was not yet anybody else's. */
-	if (object->fd >= 0 && pidfd_is_ended(object->fd))
-		return -ESRCH;
-	return r < 0 ? r : 0;
+	if (space->mem < 0 || !object_has_ended(space->object))
+		return space->mem;
+	close_keeping_errno(space->mem);
+	space->mem = -1;
+	return -ESRCH;
 }
 
 void space_done(struct space *space)
@@ -117,7 +124,7 @@ int space_read_maps(const struct space *space, struct proc_maps *ret_maps)
 
 	if (r < 0)
 		return r;
-	if (space->object->fd < 0 || !pidfd_is_ended(space->object->fd))
+	if (!object_has_ended(space->object))
 		return 0;
 	proc_maps_done(ret_maps);
 	return -ESRCH;

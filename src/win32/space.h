@@ -45,7 +45,7 @@ struct space {
 	struct process *process;
 	const struct object *object;
 	struct borrowed *borrowed;     /* in the work of space_run() */
-	int mem;                       /* /proc/PID/mem */
+	int mem;                       /* /proc/PID/mem; -1: not needed so far */
 	struct tendril_error error;
 };
 
@@ -57,6 +57,8 @@ void space_done(struct space *space);
 int space_run(struct space *space, int (*work)(struct space *space, void *data), void *data);
 /* One of them.  Return: 0, or why it could not be made; *ret_result is the kernel's. */
 int space_call(struct space *space, long number, const uint64_t arguments[6], int64_t *ret_result);
+/* /proc/PID/mem, which stays the space's; negative errno. */
+int space_memory(struct space *space);
 int space_read_maps(const struct space *space, struct proc_maps *ret_maps);
 
 /* region.c */

@@ -32,7 +32,7 @@ static int take(DWORD flags, DWORD id, struct object *object)
 		r = check_process(id);
 		pid = (pid_t)id;
 	}
-	return r < 0 ? r : snapshot_take(flags, pid, &object->fd, &object->snapshot);
+	return r < 0 ? r : snapshot_make(flags, pid, &object->fd, &object->snapshot);
 }
 
 WINBASEAPI HANDLE WINAPI CreateToolhelp32Snapshot(DWORD dwFlags, DWORD th32ProcessID)

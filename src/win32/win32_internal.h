@@ -82,6 +82,7 @@ struct object {
 	uint64_t inode;            /* by which we know that fd still is the one that we opened */
 	bool is_protected;         /* atomic: HANDLE_FLAG_PROTECT_FROM_CLOSE */
 	bool is_displaced;         /* atomic: the program closed fd, and we got the number again */
+	bool has_ended;            /* atomic: the process was once seen so, which stays true */
 	struct thread *thread;     /* NULL: not a thread, or the calling one */
 	struct process *process;   /* NULL: pseudo */
 	struct snapshot *snapshot; /* what a snapshot's fd holds; NULL: another kind */
@@ -170,6 +171,8 @@ static inline bool code_get(const uint64_t *word, DWORD *ret_code)
 }
 
 /* process.c */
+/* Has the process of a process handle ended?  Never of a pseudo-handle. */
+bool object_has_ended(const struct object *object);
 /*
  * The target behind a process object, for one call.  What was found out of it stays with the
  * process; its descriptor is that of the handle, so a handle stays one descriptor.
