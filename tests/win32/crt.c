@@ -469,41 +469,6 @@ static LPTHREAD_START_ROUTINE wrong_start(const struct target *t, int i)
 	return wrong[i];
 }
 
-/* Each right is used once. */
-TEST(CRT_29)
-{
-	HANDLE thread = thread_create(shared, spin, (uintptr_t)target_address(shared, &spot[3]), 0);
-	HANDLE copy = NULL;
-	DWORD code = UNTOUCHED;
-
-	REQUIRE(thread != NULL);
-	CHECK_EQ(WaitForSingleObject(thread, 0), WAIT_TIMEOUT);
-	CHECK(GetExitCodeThread(thread, &code));
-	CHECK_EQ(code, STILL_ACTIVE);
-	CHECK(GetThreadId(thread) != 0);
-	CHECK(SetThreadPriority(thread, THREAD_PRIORITY_BELOW_NORMAL));
-	CHECK_EQ(GetThreadPriority(thread), THREAD_PRIORITY_BELOW_NORMAL);
-	CHECK_EQ(SuspendThread(thread), 0);
-	CHECK_EQ(ResumeThread(thread), 1);
-	CHECK(DuplicateHandle(GetCurrentProcess(), thread, GetCurrentProcess(), &copy,
-			      THREAD_ALL_ACCESS, FALSE, 0));
-	CHECK(TerminateThread(thread, 29));
-	CHECK_EQ(WaitForSingleObject(copy, PATIENCE_MS), WAIT_OBJECT_0);
-	CHECK(CloseHandle(copy));
-	CHECK_EQ(thread_finish(thread), 29);
-}
-
-TEST(CRT_30)
-{
-	HANDLE thread = thread_create(shared, gated, 0, 0);
-
-	REQUIRE(thread != NULL);
-	CHECK_EQ(GetThreadPriority(thread), THREAD_PRIORITY_NORMAL);
-	target_open_gate(shared, 1);
-	thread_finish(thread);
-	target_runs(shared, 1);
-}
-
 TEST(CRT_31)
 {
 	struct target *t = target_start();
