@@ -6,7 +6,7 @@
 
 #define STACK_BYTES_MIN   (32ul * 1024)
 #define STACK_SLACK_BYTES (64ul * 1024) /* the thread block and TLS stand on it too */
-#define STACK_BYTES_MAX   (1ul << 46)
+#define STACK_BYTES_MAX   (1ul << 40) /* what no address space has in one piece between its libraries */
 
 /* Far below the libraries, where nothing grows to, yet where tools that divide the address space
  * (the thread sanitizer, say) still expect stacks. */

@@ -35,6 +35,11 @@ static struct object **slot_of(HANDLE handle)
 	return value % 4 == 0 && value / 4 < N_SLOTS ? &slots[value / 4] : NULL;
 }
 
+int handle_fits(int fd)
+{
+	return (unsigned int)fd < N_SLOTS ? 0 : -EMFILE;
+}
+
 int handle_room(void)
 {
 	struct rlimit limit;

@@ -23,9 +23,6 @@ struct chain {
 
 static struct chain processes[N_CHAINS], threads[N_CHAINS];
 
-/* Nobody else can have the id of the calling process while this one runs. */
-#define IDENTITY_OF_SELF UINT64_MAX
-
 static struct chain *chain_of(struct chain *list, pid_t id)
 {
 	return &list[(unsigned int)id % N_CHAINS];

@@ -79,16 +79,17 @@ bool pidfd_is_ended(int fd)
 	return poll(&pollfd, 1, 0) == 1;
 }
 
-/* Since Linux 6.9 each process has an inode of its own. */
+/* Since Linux 6.9 each process has an inode of its own: 1; before: -1; 0: not asked yet. */
+static int has_own_inodes;
+
 static bool has_inodes(int fd)
 {
-	static int known; /* 0: not yet; the same whoever asks */
-	int answer = __atomic_load_n(&known, __ATOMIC_RELAXED);
+	int answer = __atomic_load_n(&has_own_inodes, __ATOMIC_RELAXED);
 	struct statfs fs;
 
 	if (answer == 0) {
 		answer = fstatfs(fd, &fs) == 0 && fs.f_type == PIDFS_MAGIC ? 1 : -1;
-		__atomic_store_n(&known, answer, __ATOMIC_RELAXED);
+		__atomic_store_n(&has_own_inodes, answer, __ATOMIC_RELAXED);
 	}
 	return answer > 0;
 }
@@ -110,6 +111,13 @@ int pidfd_identity(int fd, pid_t id, uint64_t *ret_identity)
 		return r;
 	*ret_identity = field[STAT_START_TIME];
 	return pidfd_is_ended(fd) ? -ESRCH : 0; /* it was its own time, if it lives now */
+}
+
+uint64_t pidfd_inode(uint64_t identity)
+{
+	bool is_inode = __atomic_load_n(&has_own_inodes, __ATOMIC_RELAXED) > 0;
+
+	return is_inode && identity != IDENTITY_OF_SELF ? identity : 0;
 }
 
 int pidfd_process_id(int fd, pid_t tid, pid_t *ret_pid)

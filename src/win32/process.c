@@ -100,16 +100,17 @@ int process_open_again(const struct process *process)
 static int open_process(DWORD access, pid_t pid, struct object **ret_object,
 			struct tendril_error *error)
 {
-	AUTO_OBJECT struct object *object =
-		object_new(OBJECT_PROCESS, rights_granted(OBJECT_PROCESS, access));
-	int r = object ? handle_room() : -ENOMEM;
+	AUTO_CLOSE int fd = open_pidfd(pid);
+	AUTO_OBJECT struct object *object = NULL;
+	int r = fd < 0 ? fd : handle_fits(fd);
 
 	if (r < 0)
 		return r;
+	object = object_new(OBJECT_PROCESS, rights_granted(OBJECT_PROCESS, access));
+	if (!object)
+		return -ENOMEM;
 	object->id = pid;
-	object->fd = open_pidfd(pid);
-	if (object->fd < 0)
-		return object->fd;
+	object->fd = take_fd(&fd);
 	r = rights_check(OBJECT_PROCESS, pid, access, &object->access, error);
 	if (r == 0)
 		r = process_get(pid, object->fd, &object->process);
@@ -117,6 +118,7 @@ static int open_process(DWORD access, pid_t pid, struct object **ret_object,
 		r = -ESRCH;
 	if (r < 0)
 		return r;
+	object->inode = pidfd_inode(object->process->identity);
 	*ret_object = object;
 	object = NULL;
 	return 0;

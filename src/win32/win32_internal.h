@@ -103,7 +103,9 @@ static inline void auto_object_put(struct object **object)
 #define AUTO_OBJECT __attribute__((cleanup(auto_object_put)))
 
 /* handle.c: the table */
-/* May one more handle be opened?  The table has an end, as Windows's has.  -EMFILE. */
+/* Has the table a place for this descriptor?  It has an end, as Windows's has.  -EMFILE. */
+int handle_fits(int fd);
+/* Will it have one for the next, which cannot be given up once it is there? */
 int handle_room(void);
 /* Give the object a handle.  Cannot fail.  Takes over the caller's reference. */
 HANDLE object_publish(struct object *object, bool inherit);
@@ -130,6 +132,8 @@ BOOL error_report(int code, const struct tendril_error *error);
 bool pidfd_is_ended(int fd);
 /* A number that no other process or thread has, not even one of the same id later on. */
 int pidfd_identity(int fd, pid_t id, uint64_t *ret_identity);
+/* An identity as the number of the descriptor's inode; 0: this kernel gives all the same. */
+uint64_t pidfd_inode(uint64_t identity);
 /* The process of a thread. */
 int pidfd_process_id(int fd, pid_t tid, pid_t *ret_pid);
 /* How it has ended, as waitpid(2) has it.  Return: 0, -ENODATA: nobody can tell any more. */
@@ -138,6 +142,9 @@ int pidfd_exit_status(int fd, pid_t id, int *ret_status);
 int pidfd_thread_status(int fd, int *ret_status);
 /* What identifies the executable that a process runs at present: an execve() changes it. */
 int process_image(pid_t pid, uint64_t *ret_image);
+
+/* Instead of its identity: nobody else can have the id of the calling process while this one runs. */
+#define IDENTITY_OF_SELF UINT64_MAX
 
 /* known.c: processes and threads that handles refer to */
 /* fd pins the process; -1: the calling process. */
