@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -518,6 +519,78 @@ static void test_a_thread_of_the_programs_own_can_be_terminated(void **state)
 	target_end(&w.victim);
 }
 
+static void test_the_end_of_the_last_thread_is_that_of_the_process(void **state)
+{
+	struct pollfd end_of_it;
+
+	for (unsigned int threads = 1; threads <= 2; threads++) {
+		begin("idle-epoll", threads);
+		end_of_it = (struct pollfd){ .fd = tendril_target_fd(w.target), .events = POLLIN };
+		if (tendril_terminate(w.target, w.victim.pid, 0, &w.error) < 0)
+			fail_msg("%s", w.error.text);
+		/* With a second thread, that one lives on. */
+		assert_int_equal(poll(&end_of_it, 1, threads == 1 ? WAIT_MS : 50), threads == 1);
+		if (threads == 2)
+			assert_true(status_is(w.victim.pid, "State", 'Z'));
+		tendril_close(w.target);
+		target_end(&w.victim);
+	}
+}
+
+/* 0: it was ended; 1: refused on the way. */
+static int terminate_it(void *param)
+{
+	const pid_t *ids = param;
+	struct tendril_target *target = NULL;
+	int r;
+
+	inject_mark(true);
+	r = tendril_open(ids[0], NULL, &target, NULL);
+	if (r == 0)
+		r = tendril_terminate(target, ids[1], 9, NULL);
+	tendril_close(target);
+	inject_mark(false);
+	return r < 0;
+}
+
+/* Either it was ended, with the value, or it goes on. */
+static void break_off_terminating(enum inject_how how, bool is_suspended)
+{
+	struct inject_result result;
+	unsigned int k = 0;
+
+	begin("idle-epoll", 2);
+	do {
+		struct tendril_thread *thread = create("victim_sleep", 1, 0);
+		pid_t ids[2] = { w.victim.pid, tendril_thread_tid(thread) };
+		uint64_t value;
+
+		if (is_suspended)
+			assert_int_equal(suspend(ids[1]), 0);
+		inject_run(terminate_it, ids, how, ++k, &result);
+		assert_false(result.hung);
+		if (tendril_thread_wait(thread, 0) < 0)
+			(void)tendril_thread_terminate(w.target, thread, 9, NULL);
+		value = finish(thread);
+		assert_int_equal(value, 9);
+	} while (result.n_calls >= k);
+	end();
+}
+
+static void test_whoever_terminates_is_killed_at_every_system_call(void **state)
+{
+	for (int is_suspended = 0; is_suspended < 2; is_suspended++) {
+		break_off_terminating(INJECT_KILL_BEFORE, is_suspended);
+		break_off_terminating(INJECT_KILL_AFTER, is_suspended);
+	}
+}
+
+static void test_every_system_call_of_whoever_terminates_fails(void **state)
+{
+	break_off_terminating(INJECT_ERROR, false);
+	break_off_terminating(INJECT_ERROR, true);
+}
+
 /* --- the own process --------------------------------------------------------------------- */
 
 struct self {
@@ -819,6 +892,9 @@ int main(int argc, char **argv)
 		TEST(test_a_suspended_thread_can_be_terminated),
 		TEST(test_one_that_never_ran_never_runs),
 		TEST(test_a_thread_of_the_programs_own_can_be_terminated),
+		TEST(test_the_end_of_the_last_thread_is_that_of_the_process),
+		TEST(test_whoever_terminates_is_killed_at_every_system_call),
+		TEST(test_every_system_call_of_whoever_terminates_fails),
 		TEST(test_threads_of_the_own_process_are_suspended_and_ended),
 		TEST(test_a_pthread_of_the_own_process_can_be_joined_when_ended),
 		TEST(test_a_thread_suspends_itself),

@@ -17,6 +17,7 @@
 #include "base/fault.h"
 
 #define MAILBOX_PATH "/memfd:tendril"
+#define MAILBOX_TRIES  20
 #define UNWINDER_BYTES                                                                             \
 	(32ul * 1024) /* of stack, for pthread_exit() and the handlers that it calls */
 #define UNWINDER "libgcc_s.so.1"
@@ -47,35 +48,54 @@ static pid_t own_tid(const struct tendril_target *target, pid_t tid)
 	return thread.ns_pid[thread.n_ns_pids - 1];
 }
 
-/* Ours of another process's threads are mapped elsewhere than their own. */
-static bool is_mailbox_of(const struct tendril_target *target, raddr_t at, pid_t tid)
+/* Ours of another process's threads are mapped elsewhere than their own.  1, 0, or negative errno. */
+static int is_mailbox_of(const struct tendril_target *target, raddr_t at, pid_t tid)
 {
 	struct mailbox box;
 	const size_t bytes = offsetof(struct mailbox, text);
+	ssize_t n = pread(target->mem, &box, bytes, (off_t)at);
 
-	return pread(target->mem, &box, bytes, (off_t)at) == (ssize_t)bytes && box.tid == tid &&
+	if (n != (ssize_t)bytes)
+		return n < 0 ? -errno : -EIO;
+	return box.tid == tid &&
 	       box.park.mark == (PARK_MARK ^ (at + offsetof(struct mailbox, park)));
 }
 
-/* A thread that was made by whomever, with this library, has its mailbox among the mappings. */
-static raddr_t find_mailbox(const struct tendril_target *target, pid_t tid)
+static int look_for_mailbox(const struct tendril_target *target, pid_t tid, raddr_t *ret_mailbox)
 {
 	struct proc_maps maps;
-	raddr_t found = 0;
 	pid_t own = own_tid(target, tid);
+	int r = own ? proc_maps_read(target->pid, &maps) : -ESRCH;
 
-	if (proc_maps_read(target->pid, &maps) < 0)
-		return 0;
-	for (size_t i = 0; i < maps.n_maps && !found; i++) {
+	if (r < 0)
+		return r;
+	*ret_mailbox = 0;
+	for (size_t i = 0; i < maps.n_maps && r == 0; i++) {
 		const struct proc_map *map = &maps.map[i];
 
-		if (map->shared && map->write && map->high - map->low == MAILBOX_BYTES &&
-		    strncmp(map->path, MAILBOX_PATH, strlen(MAILBOX_PATH)) == 0 &&
-		    is_mailbox_of(target, map->low, own))
-			found = map->low;
+		if (!map->shared || !map->write || map->high - map->low != MAILBOX_BYTES ||
+		    strncmp(map->path, MAILBOX_PATH, strlen(MAILBOX_PATH)) != 0)
+			continue;
+		r = is_mailbox_of(target, map->low, own);
+		if (r == 1)
+			*ret_mailbox = map->low;
 	}
 	proc_maps_done(&maps);
-	return found;
+	return r < 0 ? r : 0;
+}
+
+/*
+ * A thread that was made by whomever, with this library, has its mailbox among the mappings; 0: it was
+ * not.  Never by mistake: it would be ended like a stranger, and its value be lost.
+ */
+static int find_mailbox(const struct tendril_target *target, pid_t tid, raddr_t *ret_mailbox)
+{
+	int r = -EIO;
+
+	/* Another thread's may go between two looks. */
+	for (int i = 0; r == -EIO && i < MAILBOX_TRIES; i++)
+		r = look_for_mailbox(target, tid, ret_mailbox);
+	return r;
 }
 
 /* glibc's pthread_exit() loads it, and ends the process when it cannot. */
@@ -93,16 +113,21 @@ static bool has_unwinder(const struct tendril_target *target)
 	return n > 0 && (size_t)n < sizeof(path) && access(path, R_OK) == 0;
 }
 
-static void look_up(struct tendril_target *target, pid_t tid, const struct tendril_thread *thread,
-		    struct ending *ending)
+static int look_up(struct tendril_target *target, pid_t tid, const struct tendril_thread *thread,
+		   struct ending *ending, struct tendril_error *error)
 {
+	int r = 0;
+
 	if (thread && thread->local)
 		ending->mailbox = (uintptr_t)thread->box;
 	else
-		ending->mailbox = find_mailbox(target, tid);
+		r = find_mailbox(target, tid, &ending->mailbox);
+	if (r < 0)
+		return target_explain(target, r, TENDRIL_STAGE_CHECK, error);
 	if (!has_unwinder(target) ||
 	    elf_lookup(&target->modules, "pthread_exit", &ending->exit, NULL) < 0)
 		ending->exit = 0;
+	return 0;
 }
 
 /* --- the stopped thread -------------------------------------------------------------------- */
@@ -258,10 +283,10 @@ static int terminate_in(struct tendril_target *target, pid_t tid,
 	}
 	(void)pthread_mutex_lock(&target->lock);
 	r = target_prepare(target, error);
-	if (r == 0) {
-		look_up(target, tid, thread, &ending);
+	if (r == 0)
+		r = look_up(target, tid, thread, &ending, error);
+	if (r == 0)
 		r = seizure_run(target, tid, terminate, &ending, error);
-	}
 	target_settle(target);
 	(void)pthread_mutex_unlock(&target->lock);
 	return r;
