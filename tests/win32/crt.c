@@ -423,6 +423,42 @@ TEST(CRT_28)
 	target_runs(shared, 2);
 }
 
+/* Each right of a thread is used by what needs it. */
+TEST(CRT_29)
+{
+	HANDLE thread = thread_create(shared, gated, 0, 0), copy = NULL;
+	DWORD code;
+
+	REQUIRE(thread != NULL);
+	CHECK_EQ(WaitForSingleObject(thread, 0), WAIT_TIMEOUT);
+	CHECK(GetExitCodeThread(thread, &code));
+	CHECK_EQ(SuspendThread(thread), 0);
+	CHECK_EQ(ResumeThread(thread), 1);
+	CHECK(SetThreadPriority(thread, THREAD_PRIORITY_BELOW_NORMAL));
+	CHECK_EQ(GetThreadPriority(thread), THREAD_PRIORITY_BELOW_NORMAL);
+	CHECK(DuplicateHandle(GetCurrentProcess(), thread, GetCurrentProcess(), &copy,
+			      THREAD_ALL_ACCESS, FALSE, 0));
+	CHECK(TerminateThread(copy, 4));
+	CHECK(CloseHandle(copy));
+	CHECK_EQ(thread_finish(thread), 4);
+}
+
+TEST(CRT_30)
+{
+	DWORD flags[] = { 0, CREATE_SUSPENDED };
+
+	for (int i = 0; i < 2; i++) {
+		HANDLE thread = thread_create(shared, gated, 0, flags[i]);
+
+		CHECK_EQ(GetThreadPriority(thread), THREAD_PRIORITY_NORMAL);
+		if (flags[i])
+			CHECK_EQ(ResumeThread(thread), 1);
+		target_open_gate(shared, 1);
+		thread_finish(thread);
+	}
+	target_runs(shared, 2);
+}
+
 static LPTHREAD_START_ROUTINE wrong_start(const struct target *t, int i)
 {
 	LPTHREAD_START_ROUTINE wrong[] = {
