@@ -298,6 +298,7 @@ TEST(CRT_18)
 
 TEST(CRT_19)
 {
+	check_stack(1, 0, 900 * KIB); /* committed as needed, of the default reserve */
 	check_stack(64 * KIB, 0, 64 * KIB);
 	check_stack(1000 * KIB, 0, 1000 * KIB);
 	check_stack(1024 * KIB, 0, 1024 * KIB);
