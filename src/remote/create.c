@@ -16,6 +16,8 @@
 
 #include "base/fault.h"
 
+#define LARGE_BYTES (1ull << 40)
+
 #define SUSPENSION_NS	    (1 * NS_PER_S)
 #define SUSPENSION_SLICE_NS (5 * NS_PER_MS)
 
@@ -213,6 +215,12 @@ static int run_operation(struct operation *op, int64_t started_ns, struct tendri
 
 	if (r < 0)
 		return r;
+	/* One that is so large most likely has no room: that can be known before anybody is stopped. */
+	if (op->plan.arena_bytes > LARGE_BYTES &&
+	    plan_place(&op->plan, op->target, op->request) < 0)
+		return fail(error, -ENOMEM, TENDRIL_STAGE_CHECK, TENDRIL_RULE_LIMIT,
+			    "process %d has no room for a stack of %lu bytes", op->target->pid,
+			    op->request->stack_bytes);
 	op->error = error;
 	op->first = reach_guess(op->target);
 	if (!transact_guarded(op))

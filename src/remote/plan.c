@@ -134,12 +134,14 @@ static bool is_free(const struct proc_maps *maps, raddr_t low, uint64_t bytes)
 static raddr_t choose_address(const struct tendril_target *target, uint64_t bytes)
 {
 	raddr_t anchor = target->modules.libc_module->low, address;
+	uint64_t state = (uint64_t)now_ns();
 
+	(void)!getrandom(&state, sizeof(state), GRND_NONBLOCK);
 	for (int tries = 0; tries < 64; tries++) {
-		uint64_t random = (uint64_t)now_ns();
+		uint64_t random;
 
-		(void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
-		random %= DISTANCE_MAX_BYTES - DISTANCE_MIN_BYTES;
+		state = state * 6364136223846793005u + 1442695040888963407u;
+		random = (state >> 16) % (DISTANCE_MAX_BYTES - DISTANCE_MIN_BYTES);
 		if (tries >= 32 || anchor < DISTANCE_MAX_BYTES + bytes + LOWEST_BYTES)
 			address = USER_SPACE_TOP / 4 + random; /* libc in an unusual place */
 		else
