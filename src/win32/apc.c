@@ -173,7 +173,7 @@ static void after_fork(void)
 __attribute__((constructor)) static void init_queues(void)
 {
 	has_key = pthread_key_create(&own_key, end_own) == 0;
-	(void)pthread_atfork(lock, unlock, after_fork);
+	locks_add(lock, unlock, after_fork);
 	local_set_first_call(apc_run_first);
 }
 

@@ -80,7 +80,7 @@ __attribute__((constructor)) static void init_chains(void)
 		(void)pthread_mutex_init(&processes[i].lock, NULL);
 		(void)pthread_mutex_init(&threads[i].lock, NULL);
 	}
-	(void)pthread_atfork(lock_all, unlock_all, after_fork);
+	locks_add(lock_all, unlock_all, after_fork);
 }
 
 /* Processes */

@@ -24,7 +24,7 @@ static void unlock_spare(void)
  * does not have. */
 __attribute__((constructor)) static void guard_fork(void)
 {
-	(void)pthread_atfork(lock_spare, unlock_spare, unlock_spare);
+	locks_add(lock_spare, unlock_spare, unlock_spare);
 }
 
 static struct object *take_spare(void)

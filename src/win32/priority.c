@@ -58,7 +58,7 @@ static void unlock(void)
 
 __attribute__((constructor)) static void guard_fork(void)
 {
-	(void)pthread_atfork(lock, unlock, unlock);
+	locks_add(lock, unlock, unlock);
 }
 
 static int nice_of(pid_t tid, int *ret_nice)

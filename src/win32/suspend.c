@@ -31,9 +31,18 @@ int object_thread_target(struct object *object, struct tendril_target **ret_targ
 static int suspend(struct object *object, uint32_t *ret_previous, struct tendril_error *error)
 {
 	AUTO_TARGET struct tendril_target *target = NULL;
+	bool is_ours = object->thread->pid == getpid();
 	int r = object_thread_target(object, &target, error);
 
-	return r < 0 ? r : tendril_suspend(target, object->thread->tid, ret_previous, error);
+	if (r < 0)
+		return r;
+	/* It must not stay with one of our locks, which its own resumption needs. */
+	if (is_ours)
+		locks_take();
+	r = tendril_suspend(target, object->thread->tid, ret_previous, error);
+	if (is_ours)
+		locks_give_back();
+	return r;
 }
 
 WINBASEAPI DWORD WINAPI SuspendThread(HANDLE hThread)

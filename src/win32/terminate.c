@@ -7,6 +7,7 @@ static int terminate(struct object *object, DWORD code, struct tendril_error *er
 {
 	AUTO_TARGET struct tendril_target *target = NULL;
 	struct thread *thread = object->thread;
+	bool is_ours = thread->pid == getpid();
 	uint64_t set = CODE_KNOWN | code;
 	int r = object_thread_target(object, &target, error);
 
@@ -14,7 +15,12 @@ static int terminate(struct object *object, DWORD code, struct tendril_error *er
 		return r;
 	/* Before its end: whoever sees that it has ended, finds the code. */
 	code_set(&thread->terminated, code);
+	/* It must not go with one of our locks. */
+	if (is_ours)
+		locks_take();
 	r = tendril_thread_terminate(target, thread->remote, code, error);
+	if (is_ours)
+		locks_give_back();
 	if (r < 0)
 		(void)__atomic_compare_exchange_n(&thread->terminated, &set, 0, false,
 						  __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);

@@ -88,6 +88,12 @@ struct object {
 	struct snapshot *snapshot; /* what a snapshot's fd holds; NULL: another kind */
 };
 
+/* locks.c: what stops other threads of this process holds all locks of this room meanwhile */
+void locks_take(void);
+void locks_give_back(void);
+/* By a constructor: how a file's locks are taken, given back, and that in the child of a fork(2). */
+void locks_add(void (*take)(void), void (*give_back)(void), void (*give_back_in_child)(void));
+
 /* object.c: the life of objects */
 struct object *object_new(enum object_kind kind, DWORD access); /* NULL: out of memory */
 /* The pseudo-handles stand for whoever asks, so each call makes its own object. */
