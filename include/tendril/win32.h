@@ -616,18 +616,22 @@ WINBASEAPI VOID WINAPI Sleep(DWORD dwMilliseconds);
 WINBASEAPI DWORD WINAPI SleepEx(DWORD dwMilliseconds, BOOL bAlertable);
 
 /**
- * QueueUserAPC() - let a thread of this process make a call when it next waits alertably
+ * QueueUserAPC() - let a thread make a call when it next waits alertably
  * @pfnAPC:  called with @dwData; it may end the thread, wait, and queue further calls
- * @hThread: THREAD_SET_CONTEXT; any thread of this process, whoever made it
+ * @hThread: THREAD_SET_CONTEXT; any thread, whoever made it
  *
  * First in, first out.  A thread that CreateThread() made and that does not run its function so far
  * (see CREATE_SUSPENDED) makes the calls before that.  A thread that ends makes none; the child of
  * a fork(2) has none.  No signal is sent: a thread that does not wait alertably is not disturbed.
  *
+ * In another process @pfnAPC is an address there, and the process must have this library, loaded as
+ * a shared one, whose waits make the calls; the library queues them on a thread made for that.
+ *
  * Return: not 0; 0 on failure
  * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: no THREAD_SET_CONTEXT; ERROR_GEN_FAILURE: the
- * thread has ended; ERROR_INVALID_PARAMETER: no function; ERROR_NOT_SUPPORTED: a thread of another
- * process; ERROR_NOT_ENOUGH_MEMORY.
+ * thread has ended; ERROR_INVALID_PARAMETER: no function; ERROR_NOT_ENOUGH_MEMORY; for another
+ * process ERROR_NOT_SUPPORTED: it does not have the library; and what CreateRemoteThread() can fail
+ * with.
  */
 WINBASEAPI DWORD WINAPI QueueUserAPC(PAPCFUNC pfnAPC, HANDLE hThread, ULONG_PTR dwData);
 

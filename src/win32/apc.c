@@ -401,19 +401,11 @@ static int queue_to_self(struct apc *apc)
 	return 0;
 }
 
-static int queue_call(HANDLE thread, PAPCFUNC function, ULONG_PTR argument)
+int apc_queue(struct object *object, PAPCFUNC function, ULONG_PTR argument)
 {
-	AUTO_OBJECT struct object *object = NULL;
-	struct apc *apc;
-	int r = object_get(thread, OBJECT_THREAD, THREAD_SET_CONTEXT, &object);
+	struct apc *apc = calloc(1, sizeof(*apc));
+	int r;
 
-	if (r == 0 && !function)
-		r = -EINVAL;
-	if (r == 0 && object->thread && object->thread->pid != getpid())
-		r = -EOPNOTSUPP;
-	if (r < 0)
-		return r;
-	apc = calloc(1, sizeof(*apc));
 	if (!apc)
 		return -ENOMEM;
 	apc->function = function;
@@ -424,7 +416,25 @@ static int queue_call(HANDLE thread, PAPCFUNC function, ULONG_PTR argument)
 	return r;
 }
 
+static int queue_call(HANDLE thread, PAPCFUNC function, ULONG_PTR argument,
+		      struct tendril_error *error)
+{
+	AUTO_OBJECT struct object *object = NULL;
+	int r = object_get(thread, OBJECT_THREAD, THREAD_SET_CONTEXT, &object);
+
+	if (r == 0 && !function)
+		r = -EINVAL;
+	if (r < 0)
+		return r;
+	if (!object->thread || object->thread->pid == getpid())
+		return apc_queue(object, function, argument);
+	return far_queue(object, (uintptr_t)function, argument, error);
+}
+
 WINBASEAPI DWORD WINAPI QueueUserAPC(PAPCFUNC pfnAPC, HANDLE hThread, ULONG_PTR dwData)
 {
-	return (DWORD)error_report(queue_call(hThread, pfnAPC, dwData), NULL);
+	struct tendril_error error = { 0 };
+	int r = queue_call(hThread, pfnAPC, dwData, &error);
+
+	return (DWORD)error_report(r, &error);
 }

@@ -22,6 +22,8 @@ TENDRIL_API uint64_t tendril_far_describe_here(uint64_t handle);
 TENDRIL_API uint64_t tendril_far_close_here(uint64_t handle);
 TENDRIL_API uint64_t tendril_far_adopt_here(uint64_t kind, uint64_t id, uint64_t identity,
 					    uint64_t access, uint64_t inherit);
+TENDRIL_API uint64_t tendril_far_queue_here(uint64_t id, uint64_t identity, uint64_t function,
+					    uint64_t argument);
 
 /* The other process's side */
 
@@ -83,6 +85,24 @@ TENDRIL_API uint64_t tendril_far_adopt_here(uint64_t kind, uint64_t id, uint64_t
 	return (uint64_t)(uintptr_t)handle;
 }
 
+/* 0, or a negative errno. */
+TENDRIL_API uint64_t tendril_far_queue_here(uint64_t id, uint64_t identity, uint64_t function,
+					    uint64_t argument)
+{
+	AUTO_OBJECT struct object *thread = object_new(OBJECT_THREAD, THREAD_SET_CONTEXT);
+	int r = -ENOMEM;
+
+	if (thread) {
+		thread->id = (pid_t)id;
+		r = open_by_id(thread, identity);
+	}
+	if (r == 0 && thread->thread->pid != getpid())
+		r = -EINVAL;
+	if (r == 0)
+		r = apc_queue(thread, (PAPCFUNC)(uintptr_t)function, argument);
+	return (uint64_t)(int64_t)r;
+}
+
 /* Our side */
 
 static int call_there(const struct object *process, const char *function,
@@ -129,6 +149,26 @@ int far_close(const struct object *from, HANDLE handle, struct tendril_error *er
 	int r = call_there(from, "tendril_far_close_here", &value, 1, &value, error);
 
 	return r < 0 ? r : (int)(int64_t)value;
+}
+
+int far_queue(const struct object *thread, uint64_t function, uint64_t argument,
+	      struct tendril_error *error)
+{
+	AUTO_OBJECT struct object *process = object_new(OBJECT_PROCESS, 0);
+	uint64_t values[] = { (uint64_t)thread->id, 0, function, argument }, value = 0;
+	int r = process ? pidfd_identity(thread->fd, thread->id, &values[1]) : -ENOMEM;
+
+	if (r == 0) {
+		process->id = thread->thread->pid;
+		process->fd = process_open_again(thread->thread->process);
+		r = process->fd < 0 ? process->fd : 0;
+	}
+	if (r == 0)
+		r = call_there(process, "tendril_far_queue_here", values, ARRAY_SIZE(values), &value,
+			       error);
+	if (r == 0)
+		r = (int)(int64_t)value;
+	return r < 0 && thread_has_ended(thread->thread->remote, thread->fd) ? -EOWNERDEAD : r;
 }
 
 /*

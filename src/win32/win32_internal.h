@@ -215,6 +215,9 @@ int far_adopt(const struct object *to, const struct object *object, bool inherit
 int far_fetch(const struct object *from, HANDLE handle, struct object **ret_object,
 	      struct tendril_error *error);
 int far_close(const struct object *from, HANDLE handle, struct tendril_error *error);
+/* A call for a thread of another process, by addresses there. */
+int far_queue(const struct object *thread, uint64_t function, uint64_t argument,
+	      struct tendril_error *error);
 
 /* wait.c */
 /* Return: 0, or -ETIMEDOUT.  deadline_ns INT64_MAX: without limit; 0: only look. */
@@ -224,7 +227,10 @@ int object_wait(struct object *object, int64_t deadline_ns);
 struct snapshot *snapshot_ref(struct snapshot *snapshot); /* NULL is allowed */
 void snapshot_put(struct snapshot *snapshot);             /* NULL is allowed */
 
-/* apc.c: calls that are queued for the calling thread */
+/* apc.c: calls that are queued for a thread of this process */
+/* -EOWNERDEAD: it has ended. */
+int apc_queue(struct object *thread, PAPCFUNC function, ULONG_PTR argument);
+/* ... for the calling one */
 bool apc_is_pending(void);
 void apc_run(void);       /* all of them; perhaps one does not return */
 void apc_run_first(void); /* the same, in a thread that begins */

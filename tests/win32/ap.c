@@ -266,3 +266,41 @@ TEST(AP_06)
 	CHECK_FAILS(QueueUserAPC(note_call, thread, 0), ERROR_GEN_FAILURE);
 	CHECK(CloseHandle(thread));
 }
+
+/* Into another process. */
+
+static DWORD WINAPI sleep_there(LPVOID unused)
+{
+	(void)unused;
+	__atomic_store_n(&has_begun, 1, __ATOMIC_SEQ_CST);
+	return SleepEx(INFINITE, TRUE);
+}
+
+TEST(AP_01_there)
+{
+	PAPCFUNC call = (PAPCFUNC)(uintptr_t)target_address(shared, (void *)(uintptr_t)note_call);
+	HANDLE thread;
+
+	target_set(shared, &has_begun, 0);
+	target_set(shared, &n_calls, 0);
+	thread = thread_create(shared, sleep_there, 0, 0);
+	REQUIRE(thread != NULL);
+	while (!target_get(shared, &has_begun))
+		yield_processor();
+	CHECK_EQ(WaitForSingleObject(thread, 20), WAIT_TIMEOUT);
+	CHECK(QueueUserAPC(call, thread, 77) != 0);
+	CHECK_EQ(thread_finish(thread), WAIT_IO_COMPLETION);
+	CHECK_EQ(target_get(shared, &n_calls), 1);
+}
+
+TEST(AP_06_there)
+{
+	PAPCFUNC call = (PAPCFUNC)(uintptr_t)target_address(shared, (void *)(uintptr_t)note_call);
+	HANDLE thread = thread_create(shared, value, 1, 0);
+
+	REQUIRE(thread != NULL);
+	target_runs(shared, 1);
+	CHECK_EQ(WaitForSingleObject(thread, PATIENCE_MS), WAIT_OBJECT_0);
+	CHECK_FAILS(QueueUserAPC(call, thread, 0), ERROR_GEN_FAILURE);
+	CHECK(CloseHandle(thread));
+}
