@@ -146,6 +146,7 @@ static void end_own(void *data)
 	delist(queue);
 	unlock();
 	own = NULL;
+	close_keeping_errno(queue->alert_fd); /* ended in the middle of a wait */
 	queue_free(queue);
 }
 

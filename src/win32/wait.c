@@ -24,6 +24,37 @@ struct wait {
 	bool is_alertable;
 };
 
+/* What a thread holds while it waits; when it is ended meanwhile, that is put. */
+struct held {
+	struct object *objects[MAXIMUM_WAIT_OBJECTS];
+	DWORD n;
+};
+
+static __thread struct held own_held;
+static pthread_key_t held_key;
+static bool has_key;
+
+static void put_held(void *data)
+{
+	struct held *held = data;
+
+	while (held->n > 0)
+		object_put(held->objects[--held->n]);
+}
+
+__attribute__((constructor)) static void make_key(void)
+{
+	has_key = pthread_key_create(&held_key, put_held) == 0;
+}
+
+/* The library may be unloaded before its threads end. */
+__attribute__((destructor)) static void forget_key(void)
+{
+	if (has_key)
+		(void)pthread_key_delete(held_key);
+	has_key = false;
+}
+
 static int64_t deadline_of(DWORD milliseconds)
 {
 	if (milliseconds == INFINITE)
@@ -277,22 +308,24 @@ static int get_waitable(HANDLE handle, struct object **ret_object)
 static int wait_for_handles(DWORD n_handles, const HANDLE *handles, bool for_all, bool is_alertable,
 			    int64_t deadline_ns)
 {
-	struct object *objects[MAXIMUM_WAIT_OBJECTS];
-	struct wait wait = { .objects = objects, .deadline_ns = deadline_ns,
+	struct held nested = { .n = 0 }; /* for a signal handler's wait, in the middle of another */
+	struct held *held = own_held.n == 0 ? &own_held : &nested;
+	struct wait wait = { .objects = held->objects, .n = n_handles, .deadline_ns = deadline_ns,
 			     .is_alertable = is_alertable };
 	int r = 0;
 
-	while (r == 0 && wait.n < n_handles) {
-		r = get_waitable(handles[wait.n], &objects[wait.n]);
+	if (has_key && !pthread_getspecific(held_key))
+		(void)pthread_setspecific(held_key, &own_held);
+	while (r == 0 && held->n < n_handles) {
+		r = get_waitable(handles[held->n], &held->objects[held->n]);
 		if (r == 0)
-			wait.n++;
+			held->n++;
 	}
-	if (r == 0 && for_all && has_twice(objects, wait.n))
+	if (r == 0 && for_all && has_twice(held->objects, n_handles))
 		r = -EINVAL;
 	if (r == 0)
 		r = for_all ? wait_for_all(&wait) : wait_for_any(&wait);
-	while (wait.n > 0)
-		object_put(objects[--wait.n]);
+	put_held(held);
 	return r;
 }
 

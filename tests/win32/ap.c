@@ -213,6 +213,31 @@ TEST(AP_03_end)
 	target_runs(shared, 1);
 }
 
+static DWORD WINAPI wait_for(LPVOID object)
+{
+	HANDLE both[] = { shared->process, object };
+
+	__atomic_store_n(&has_begun, 1, __ATOMIC_SEQ_CST);
+	return WaitForMultipleObjectsEx(2, both, TRUE, INFINITE, TRUE);
+}
+
+/* The frame looks whether the ended wait has left handles. */
+TEST(AP_03_terminated)
+{
+	for (int i = 0; i < 20; i++) {
+		HANDLE object = OpenProcess(SYNCHRONIZE, FALSE, GetCurrentProcessId());
+		HANDLE thread = start(wait_for, (uintptr_t)object);
+
+		REQUIRE(object != NULL && thread != NULL);
+		forget_calls();
+		CHECK_EQ(WaitForSingleObject(thread, 5), WAIT_TIMEOUT);
+		CHECK(TerminateThread(thread, 3));
+		CHECK_EQ(thread_finish(thread), 3);
+		CHECK_EQ(calls(), 0);
+		CHECK(CloseHandle(object));
+	}
+}
+
 static DWORD WINAPI count_calls(LPVOID unused)
 {
 	(void)unused;
