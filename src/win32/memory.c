@@ -4,7 +4,8 @@
  *
  * What they do in the process is done by system calls of one of its threads, which is borrowed for
  * that, at an address that we choose.  Should we die in the middle, the thread goes home by itself,
- * and what is half there it unmaps on its way.
+ * and what is half there it unmaps on its way.  Only not if we die right after the mmap(2), before
+ * it was told so: told before, it could unmap what somebody else has at that address.
  */
 #include <string.h>
 #include <sys/mman.h>
