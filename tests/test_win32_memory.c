@@ -6,6 +6,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -416,6 +418,72 @@ static void test_many_closed_pages(void **state)
 	assert_well();
 }
 
+/* --- filters ----------------------------------------------------------------------------- */
+
+static void forbid(long number)
+{
+	struct sock_filter program[] = {
+		{ BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr) },
+		{ BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (unsigned int)number },
+		{ BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS },
+		{ BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW },
+	};
+	struct sock_fprog fprog = { ARRAY_LENGTH(program), program };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &fprog) < 0)
+		_exit(1);
+}
+
+/* A child, since a program that is executed could not even be loaded. */
+static pid_t start_filtered(long number)
+{
+	int fds[2];
+	pid_t child;
+	char c;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	child = fork();
+	if (child == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		forbid(number);
+		if (write(fds[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(fds[1]);
+	assert_int_equal(read(fds[0], &c, 1), 1);
+	close(fds[0]);
+	return child;
+}
+
+/* What cannot be finished, nor be taken back, is not begun. */
+static void test_a_filter_that_stops_half_way_leaves_nothing_mapped(void **state)
+{
+	static const long forbidden[] = { SYS_mprotect, SYS_munmap };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(forbidden); i++) {
+		raddr_t base, unwritten;
+		uint64_t before;
+
+		victim.pid = start_filtered(forbidden[i]);
+		process = OpenProcess(PROCESS_ALL_ACCESS, FALSE, (DWORD)victim.pid);
+		assert_non_null(process);
+		before = look(&base, &unwritten);
+		assert_int_equal(alloc(0, BYTES, MEM_COMMIT), 0);
+		assert_int_equal(GetLastError(), ERROR_ACCESS_DENIED);
+		assert_int_equal(look(&base, &unwritten), before);
+		assert_int_equal(WaitForSingleObject(process, 0), WAIT_TIMEOUT);
+		assert_true(CloseHandle(process));
+		process = NULL;
+		assert_int_equal(kill(victim.pid, SIGKILL), 0);
+		assert_int_equal(waitpid(victim.pid, NULL, 0), victim.pid);
+		victim.pid = 0;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +492,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_a_guard_is_no_reservation, end),
 		cmocka_unit_test_teardown(test_a_record_that_lies_does_no_harm, end),
 		cmocka_unit_test_teardown(test_many_closed_pages, end),
+		cmocka_unit_test(test_a_filter_that_stops_half_way_leaves_nothing_mapped),
 		cmocka_unit_test_teardown(test_what_is_half_there_goes_with_its_caller, end),
 		cmocka_unit_test_teardown(test_a_caller_that_is_killed_leaves_all_or_nothing, end),
 	};

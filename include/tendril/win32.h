@@ -648,7 +648,9 @@ WINBASEAPI DWORD WINAPI QueueUserAPC(PAPCFUNC pfnAPC, HANDLE hThread, ULONG_PTR 
  *
  * New pages are zero; pages that are committed already keep their contents.
  * A thread of the process is borrowed for the system calls, and found as it was;
- * a call that fails, or whose caller is killed, leaves nothing half.
+ * a call that fails leaves nothing half.  If the caller is killed in the moment
+ * between the mapping and what makes it a reservation, the pages can stay mapped
+ * and be no reservation: nobody is harmed, and nobody can release them.
  *
  * A reservation is written down in a page of the process itself, right below it,
  * so every process that may work on this one knows of it, and so does a child of
@@ -671,6 +673,9 @@ WINBASEAPI LPVOID WINAPI VirtualAllocEx(HANDLE hProcess, LPVOID lpAddress, SIZE_
  *              their contents and stay reserved; 0: all of the reservation
  * @lpAddress:  MEM_RELEASE, or @dwSize 0: what VirtualAllocEx() returned
  * @dwFreeType: MEM_RELEASE or MEM_DECOMMIT
+ *
+ * What the process itself has mapped in the place of a reservation that it unmapped cannot be
+ * told from the reservation, and is given back like that.
  *
  * Errors: as VirtualAllocEx(); ERROR_INVALID_ADDRESS: not reserved, or not its base.
  */

@@ -66,6 +66,11 @@ static int check_filters(struct borrowed *borrowed, long number, struct tendril_
 	return r < 0 ? call_fails(borrowed, r, "reading its seccomp filter", error) : 0;
 }
 
+int borrowed_may_call(struct borrowed *borrowed, long number, struct tendril_error *error)
+{
+	return check_filters(borrowed, number, error);
+}
+
 static int lay_way_home(struct borrowed *borrowed, raddr_t address, uint64_t bytes)
 {
 	const struct arch_arena arena = { .address = address, .bytes = bytes };

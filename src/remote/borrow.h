@@ -22,6 +22,12 @@ int borrowed_call(struct borrowed *borrowed, long number, const uint64_t argumen
 		  int64_t *ret_result, struct tendril_error *error);
 
 /*
+ * Would it be let through?  For a step that nobody may stop behind: to be asked before it for the
+ * calls that have to follow.  Return: 0, -EACCES, -ESRCH, ...
+ */
+int borrowed_may_call(struct borrowed *borrowed, long number, struct tendril_error *error);
+
+/*
  * From now on, and until the thread is home, it unmaps [address, address + bytes) on its way if we
  * die: for what would be half a thing.
  */

@@ -4,7 +4,8 @@
  *
  * What they do in the process is done by system calls of one of its threads, which is borrowed for
  * that, at an address that we choose.  Should we die in the middle, the thread goes home by itself,
- * and what is half there it unmaps on its way.
+ * and what is half there it unmaps on its way.  Only not if we die right after the mmap(2), before
+ * it was told so: told before, it could unmap what somebody else has at that address.
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -117,13 +118,26 @@ struct wish {
 	int protection, flags;
 };
 
+/* Before anything is mapped: what makes a reservation of it, and what takes it back. */
+static int check_calls_that_follow(struct space *space)
+{
+	static const long numbers[] = { SYS_mprotect, SYS_munmap };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && space->borrowed && i < ARRAY_SIZE(numbers); i++)
+		r = borrowed_may_call(space->borrowed, numbers[i], &space->error);
+	return r;
+}
+
 static int map_with_page(struct space *space, const struct wish *wish)
 {
 	const struct region_record *record = &wish->record;
 	raddr_t low = region_page(record->base);
 	uint64_t bytes = record->bytes + PAGE_BYTES;
-	int r = map(space, low, bytes, wish->protection, wish->flags | MAP_FIXED_NOREPLACE);
+	int r = check_calls_that_follow(space);
 
+	if (r == 0)
+		r = map(space, low, bytes, wish->protection, wish->flags | MAP_FIXED_NOREPLACE);
 	if (r < 0)
 		return r;
 	if (space->borrowed)
