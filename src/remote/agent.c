@@ -263,6 +263,18 @@ IN_AGENT static uint64_t where_it_begins(const struct agent *agent, const struct
 	return (int)agent_call(agent->follow, arguments, &unused) ? found.base : library->offset;
 }
 
+/* Is the library that was closed a last time still there, because the program itself needs it? */
+IN_AGENT static int stays_loaded(const struct agent *agent)
+{
+	uint64_t arguments[6], unused;
+
+	arguments[0] = agent_call(agent->function, agent->arguments, &unused);
+	if (!arguments[0])
+		return 0;
+	(void)agent_call(agent->follow, arguments, &unused);
+	return 1;
+}
+
 /* Opened once more, because another library may be at its address by now: closed twice. */
 IN_AGENT static uint64_t close_library(const struct agent *agent, const struct library *library)
 {
@@ -274,8 +286,9 @@ IN_AGENT static uint64_t close_library(const struct agent *agent, const struct l
 	is_the_one = library->offset == agent->arguments[2];
 	arguments[0] = (uint64_t)library;
 	(void)agent_call(agent->follow, arguments, &unused);
-	if (is_the_one) /* refused if the program itself needs it: then it is not counted */
-		(void)agent_call(agent->follow, arguments, &unused);
+	/* Refused: nobody counts what the program itself needs; or another thread was here first. */
+	if (is_the_one && (int)agent_call(agent->follow, arguments, &unused) != 0)
+		return (uint64_t)stays_loaded(agent);
 	return (uint64_t)is_the_one;
 }
 

@@ -159,7 +159,8 @@ static bool breaks_off(const struct seizure *s)
 {
 	enum safe_guess guess = safe_guess(&s->target->rules, s->target->pid, s->tid);
 
-	return guess == SAFE_ASLEEP_EINTR || guess == SAFE_ASLEEP_TIMED;
+	/* One that runs may have fallen asleep so by the time that it is stopped. */
+	return guess == SAFE_ASLEEP_EINTR || guess == SAFE_ASLEEP_TIMED || guess == SAFE_RUNNING;
 }
 
 static bool run_guarded(struct seizure *s)

@@ -43,6 +43,6 @@ void locks_add(void (*take)(void), void (*give_back)(void), void (*give_back_in_
 	if (n_groups == 0)
 		(void)pthread_atfork(locks_take, locks_give_back, give_back_in_child);
 	if (n_groups == LOCKS_MAX)
-		abort(); /* one file more than there is room for: whoever adds it sees that at once */
+		__builtin_trap(); /* one file more than there is room for: whoever adds it sees that at once */
 	groups[n_groups++] = (struct group){ take, give_back, give_back_in_child_of_fork };
 }
