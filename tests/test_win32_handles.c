@@ -9,8 +9,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -366,6 +368,63 @@ static void test_suspended_thread_holds_no_lock_of_ours(void **state)
 	assert_int_equal(in_fork(suspend_one_that_opens, (void *)(uintptr_t)child), 1);
 }
 
+/* A thread that is ended takes no lock of glibc's along (LK-04): the next one could not load, or print. */
+
+static volatile bool never; /* so that the compiler does not know it */
+
+static DWORD WINAPI load_for_ever(LPVOID path)
+{
+	while (!never) {
+		void *library = dlopen(path, RTLD_NOW);
+
+		if (library)
+			(void)dlclose(library);
+	}
+	return 0;
+}
+
+static DWORD WINAPI print_for_ever(LPVOID file)
+{
+	while (!never) {
+		(void)fprintf(file, "%d\n", 1);
+		for (volatile int i = 0; i < 3000; i++)
+			; /* where nothing is held */
+	}
+	return 0;
+}
+
+static int end_busy_threads(void *path)
+{
+	FILE *file = fopen("/dev/null", "we");
+
+	(void)alarm(60); /* a lock that was taken along would hang us */
+	setvbuf(file, NULL, _IONBF, 0);
+	for (int i = 0; i < 60; i++) {
+		HANDLE loads = CreateThread(NULL, 0, load_for_ever, path, 0, NULL);
+		HANDLE prints = CreateThread(NULL, 0, print_for_ever, file, 0, NULL);
+
+		for (int j = 0; j < i % 7; j++)
+			(void)sched_yield();
+		if (!TerminateThread(loads, 1) || !TerminateThread(prints, 2) ||
+		    WaitForSingleObject(loads, 20000) != WAIT_OBJECT_0 ||
+		    WaitForSingleObject(prints, 20000) != WAIT_OBJECT_0)
+			return 2;
+		if (!CloseHandle(loads) || !CloseHandle(prints) || !dlopen(path, RTLD_NOW) ||
+		    fprintf(file, "%d\n", i) < 0)
+			return 3;
+	}
+	return 1;
+}
+
+static void test_ended_thread_takes_no_lock_along(void **state)
+{
+	char path[4096];
+
+	(void)state;
+	assert_true(support_find("plug.so", path));
+	assert_int_equal(in_fork(end_busy_threads, path), 1);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -391,6 +450,7 @@ int main(void)
 		cmocka_unit_test(test_childs_close_does_not_touch_a_suspended_thread),
 		cmocka_unit_test(test_fork_while_others_open),
 		cmocka_unit_test(test_suspended_thread_holds_no_lock_of_ours),
+		cmocka_unit_test(test_ended_thread_takes_no_lock_along),
 		cmocka_unit_test(test_number_that_the_program_took_stays_open),
 		cmocka_unit_test(test_number_that_we_get_again_is_the_new_handles),
 		cmocka_unit_test(test_ten_thousand_handles),

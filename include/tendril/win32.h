@@ -464,15 +464,16 @@ WINBASEAPI DWORD WINAPI ResumeThread(HANDLE hThread);
  * @hThread:    with THREAD_TERMINATE; GetCurrentThread() is allowed, and then does not return
  * @dwExitCode: what GetExitCodeThread() will give
  *
- * It ends where it holds no lock of libc's, the allocator's or the loader's, suspended or not; what it
- * holds of the program's own stays held.  Its stack is freed.  One that was made by CreateRemoteThread()
+ * It ends where it holds no lock of libc's, the allocator's, the loader's or a FILE's, suspended or not;
+ * what it holds of the program's own stays held.  Its stack is freed.  One that was made by CreateRemoteThread()
  * has the code for everybody, others for handles of this process (and as pthread_join(3)'s value).  One
  * that was created suspended never runs.  It has ended when its handle is signalled, soon after the call.
  *
  * Return: TRUE or FALSE
  * Errors: ERROR_INVALID_HANDLE; ERROR_ACCESS_DENIED: no THREAD_TERMINATE, the thread has ended (its
  * code stays), somebody traces it, or the kernel's rules refuse; ERROR_BUSY: for seconds it was
- * nowhere where it could end, or stopped; ERROR_NOT_SUPPORTED: no libc there that could end a thread.
+ * nowhere where it could end (one that does nothing but print holds its FILE whenever it is looked at), or
+ * stopped; a suspended one that was in such a place has been let go on, and runs; ERROR_NOT_SUPPORTED: no libc there that could end a thread.
  */
 WINBASEAPI BOOL WINAPI TerminateThread(HANDLE hThread, DWORD dwExitCode);
 

@@ -181,6 +181,11 @@ static void make_rules(struct tendril_target *target)
 			rules->allocator_high = allocator->high;
 		}
 	}
+	if (modules->libc == ELF_LIBC_GLIBC) {
+		(void)elf_lookup(modules, "_rtld_global", &rules->loader_data, NULL);
+		(void)elf_lookup(modules, "_IO_list_all", &rules->files, NULL);
+	}
+	rules->has_other_ids = !same_namespace(target->pid, "pid");
 	for (size_t i = 0; i < target->maps.n_maps; i++)
 		if (strcmp(target->maps.map[i].path, "[vdso]") == 0)
 			safe_rules_add(rules, target->maps.map[i].low, target->maps.map[i].high);

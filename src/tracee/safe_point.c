@@ -5,12 +5,16 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/rseq.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
 
 #define STACK_CHUNK_BYTES 16384
+#define LOADER_DATA_BYTES  8192 /* more than struct rtld_global has in any glibc so far */
+#define LOADER_PIECE_BYTES 512
+#define FILES_MAX          4096
 #define STACK_SCAN_BYTES  (256 * 1024) /* a stack in use deeper than this is not judged */
 #define ALLOCATOR_SCAN_BYTES 4096
 #define HEAP_BYTES	 (64ul << 20)
@@ -375,10 +379,75 @@ static bool is_own_lock(const struct safe_rules *rules, raddr_t lock)
 	       (lock < rules->allocator_low || lock >= rules->allocator_high);
 }
 
+/* The beginning of a pthread_mutex_t of glibc's. */
+struct glibc_mutex {
+	uint32_t lock, count;
+	int32_t owner;
+	uint32_t n_users;
+	int32_t kind;
+};
+
+/*
+ * The loader's locks are somewhere in its data, whose layout is its own business.  But a recursive mutex
+ * that a certain thread holds looks like nothing else.
+ */
+static bool holds_loader(const struct safe_rules *rules, const struct tracee *tracee)
+{
+	uint8_t data[LOADER_DATA_BYTES];
+	struct glibc_mutex mutex;
+	size_t bytes = 0;
+
+	while (rules->loader_data && bytes < sizeof(data) &&
+	       tracee_read(tracee, rules->loader_data + bytes, data + bytes, LOADER_PIECE_BYTES) == 0)
+		bytes += LOADER_PIECE_BYTES;
+	for (size_t at = 0; at + sizeof(mutex) <= bytes; at += 8) {
+		memcpy(&mutex, data + at, sizeof(mutex));
+		if ((mutex.lock == 1 || mutex.lock == 2) && mutex.count > 0 &&
+		    mutex.kind == PTHREAD_MUTEX_RECURSIVE_NP && mutex.n_users == 1 &&
+		    (mutex.owner == tracee->tid || (rules->has_other_ids && mutex.owner > 0)))
+			return true;
+	}
+	return false;
+}
+
+/* The beginning of struct _IO_FILE, and of the lock that it points to, as glibc's ABI has them. */
+struct glibc_file {
+	uint64_t before[13];
+	raddr_t next;
+	uint64_t between[3];
+	raddr_t lock;
+};
+
+struct glibc_file_lock {
+	int32_t lock, count;
+	raddr_t owner; /* the thread's block, where its TLS begins */
+};
+
+static bool holds_file(const struct safe_rules *rules, const struct tracee *tracee)
+{
+	raddr_t tls = arch_tls(&tracee->original), at = 0;
+	struct glibc_file_lock lock;
+	struct glibc_file file;
+
+	if (!rules->files || tracee_read(tracee, rules->files, &at, sizeof(at)) < 0)
+		return false;
+	for (int i = 0; at != 0 && i < FILES_MAX; i++) {
+		if (tracee_read(tracee, at, &file, sizeof(file)) < 0)
+			return false;
+		if (file.lock && tracee_read(tracee, file.lock, &lock, sizeof(lock)) == 0 &&
+		    lock.lock != 0 && lock.owner == tls)
+			return true;
+		at = file.next;
+	}
+	return false;
+}
+
 bool safe_to_end(const struct safe_rules *rules, const struct tracee *tracee)
 {
 	const struct arch_state *state = &tracee->original;
 
+	if (holds_loader(rules, tracee) || holds_file(rules, tracee))
+		return false;
 	if (safe_point_here(rules, tracee))
 		return true;
 	return rules->libc == ELF_LIBC_GLIBC && tracee->interrupted &&

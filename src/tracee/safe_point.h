@@ -23,6 +23,9 @@ struct safe_rules {
 	size_t n_critical;
 	raddr_t allocator_low, allocator_high; /* when it is not libc's own; else 0 */
 	raddr_t loader_low, loader_high; /* musl's dlopen(), during which no thread can be made */
+	raddr_t loader_data; /* glibc: where its loader's locks are; 0: not known */
+	raddr_t files;       /* glibc: the list of all FILEs */
+	bool has_other_ids;  /* threads there know themselves by other numbers than we do */
 	const struct proc_maps *maps; /* to know stacks */
 };
 
@@ -54,8 +57,9 @@ bool safe_is_uninterruptible(pid_t pid, pid_t tid);
 bool safe_point_here(const struct safe_rules *rules, const struct tracee *tracee);
 
 /*
- * May it end here, never to come back?  As above, or where it waits for a lock of the program's own: it
- * would not do to call anything there, since that may come to wait for the same lock.
+ * May it end here, never to come back?  As above, unless it holds a lock of glibc's loader or of a FILE,
+ * which nobody would ever give back; or where it waits for a lock of the program's own: it would not do
+ * to call anything there, since that may come to wait for the same lock.
  */
 bool safe_to_end(const struct safe_rules *rules, const struct tracee *tracee);
 
