@@ -251,6 +251,7 @@ int main(int argc, char **argv)
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -444,6 +445,31 @@ static void test_default_version_wins(void **state)
 }
 
 /* A module found by all the names that people use; and the vDSO's own symbols. */
+/* With the one behind it in hand the loader shows its list. */
+static int look_at_locks(struct dl_phdr_info *info, size_t bytes, void *data)
+{
+	const struct elf_loader_lock *found = data;
+	const pthread_mutex_t *load = (const void *)(uintptr_t)found->mutex, *list = load + 1;
+
+	assert_int_equal(load->__data.__owner, 0);
+	assert_int_equal(list->__data.__owner, gettid());
+	return 1;
+}
+
+static void test_loader_lock(void **state)
+{
+	struct elf_loader_lock found;
+	struct elf_modules modules;
+
+	assert_int_equal(elf_modules_read(getpid(), &modules), 0);
+	elf_find_loader_lock(&modules, &found);
+	assert_true(found.mutex != 0);
+	assert_int_equal(found.lock, lookup(&modules, "pthread_mutex_lock"));
+	assert_int_equal(found.unlock, lookup(&modules, "pthread_mutex_unlock"));
+	assert_int_equal(dl_iterate_phdr(look_at_locks, &found), 1);
+	elf_modules_done(&modules);
+}
+
 static void test_find_module_by_any_name(void **state)
 {
 	static const char *const names[] = { "libc", "libc.so", "libc.so.6" };
@@ -1007,6 +1033,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_glibc_addresses_are_its_own),
 		cmocka_unit_test(test_default_version_wins),
+		cmocka_unit_test(test_loader_lock),
 		cmocka_unit_test(test_find_module_by_any_name),
 		cmocka_unit_test(test_musl),
 		cmocka_unit_test(test_static_glibc),

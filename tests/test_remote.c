@@ -643,6 +643,27 @@ static void test_load_wants_an_absolute_path(void **state)
 	end();
 }
 
+static void test_unload_of_what_the_program_needs_says_so(void **state)
+{
+	begin("idle-epoll", 1);
+	assert_int_equal(tendril_unload(w.target, "libc.so.6", CALL_MS, &w.error), -ELIBACC);
+	assert_string_equal(w.error.text, "the program itself needs it");
+	end();
+}
+
+static void test_load_and_unload_here(void **state)
+{
+	struct tendril_target *self = NULL;
+	char path[4096];
+
+	assert_true(support_find("plug.so", path));
+	assert_int_equal(tendril_open(getpid(), NULL, &self, NULL), 0);
+	assert_int_equal(tendril_load(self, path, CALL_MS, NULL, NULL), 0);
+	assert_int_equal(tendril_unload(self, path, CALL_MS, NULL), 0);
+	assert_int_equal(tendril_unload(self, path, CALL_MS, NULL), -ENOENT);
+	tendril_close(self);
+}
+
 static void test_unload_of_what_is_not_there_says_so(void **state)
 {
 	begin("idle-epoll", 1);
@@ -1347,6 +1368,8 @@ int main(void)
 		TEST(test_load_of_a_missing_file_gives_the_loaders_text),
 		TEST(test_load_wants_an_absolute_path),
 		TEST(test_unload_of_what_is_not_there_says_so),
+		TEST(test_unload_of_what_the_program_needs_says_so),
+		TEST(test_load_and_unload_here),
 		TEST(test_read_and_write_memory),
 		TEST(test_read_only_memory_needs_force),
 		TEST(test_read_of_nothing_says_how_far_it_came),

@@ -6,12 +6,17 @@
  * to be different in win32.h.
  */
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -23,11 +28,12 @@
 #define UNTOUCHED 0x2bcd1234u
 #define PAGE 4096u
 #define WAIT_MS 20000
+#define CROWD 8
 
 static char why[WHY_BYTES];
 static struct target victim;
 static HANDLE process;
-static char plug[4096];
+static char plug[4096], gate[4096];
 static char *room; /* in the victim: two pages, and behind them nothing that can be read */
 
 static void open_victim(void)
@@ -288,25 +294,109 @@ static void test_free_what_was_not_loaded(void **state)
 		fail_msg("%s", why);
 }
 
-/* Both are on their way when it is loaded, and gone when the second one comes to it. */
-static void test_free_twice_at_once(void **state)
+/* What is freed has no zeros in it, so that who still uses it does not get away with that. */
+static int prepare_crowd(void *fifo)
 {
-	HANDLE first, second;
+	return setenv("MALLOC_PERTURB_", "110", 1) || setenv("GATE", fifo, 1);
+}
+
+/* Not in our own futex, where it was suspended: that is no private one. */
+static bool waits_for_lock(DWORD tid)
+{
+	unsigned long number = 0, at = 0, operation = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%u/syscall", victim.pid, tid);
+	file = fopen(path, "re");
+	if (!file || fscanf(file, "%lu %lx %lx", &number, &at, &operation) != 3)
+		number = 0;
+	if (file)
+		fclose(file);
+	return number == SYS_futex && operation == FUTEX_WAIT_PRIVATE;
+}
+
+/* They are all at the loader's lock when it is given back. */
+static void resume_at_lock(const HANDLE thread[CROWD], const char *fifo)
+{
+	HANDLE slow = start(own("LoadLibraryA"), put(gate), 0);
+	int64_t deadline = deadline_in_ms(WAIT_MS);
+	int fd = open(fifo, O_WRONLY | O_CLOEXEC); /* it is in there */
+
+	assert_true(fd >= 0);
+	for (int i = 0; i < CROWD; i++) {
+		assert_int_equal(ResumeThread(thread[i]), 1);
+		while (!waits_for_lock(GetThreadId(thread[i])))
+			assert_true(support_now_ns() < deadline);
+	}
+	assert_int_equal(write(fd, "", 1), 1);
+	close(fd);
+	assert_int_not_equal(finish(slow), 0);
+	assert_int_equal(run("FreeLibrary", (void *)mapped("/gate.so")), TRUE);
+}
+
+/* All are on their way when it is loaded, and it is gone when the second one comes to it. */
+static void test_free_many_times_at_once(void **state)
+{
+	char fifo[] = "/tmp/tendril-gate-XXXXXX";
+	struct target_start how = { .mode = "idle-epoll", .in_child = prepare_crowd, .param = fifo };
+	HANDLE thread[CROWD];
+	DWORD freed;
 	void *base;
 
-	begin("victim", "idle-epoll");
-	for (int i = 0; i < 20; i++) {
+	assert_true(mkdtemp(fifo) != NULL && rmdir(fifo) == 0 && mkfifo(fifo, 0600) == 0);
+	assert_int_equal(target_start(&victim, &how), 0);
+	open_victim();
+	assert_true(support_find("plug.so", plug) && support_find("gate.so", gate));
+	for (int i = 0; i < 60; i++) {
 		assert_int_not_equal(run("LoadLibraryA", put(plug)), 0);
 		base = (void *)mapped("/plug.so");
-		first = start(own("FreeLibrary"), base, CREATE_SUSPENDED);
-		second = start(own("FreeLibrary"), base, CREATE_SUSPENDED);
-		assert_int_equal(ResumeThread(first), 1);
-		assert_int_equal(ResumeThread(second), 1);
-		assert_int_equal(finish(first) + finish(second), TRUE);
+		for (int k = 0; k < CROWD; k++)
+			thread[k] = start(own("FreeLibrary"), base, CREATE_SUSPENDED);
+		resume_at_lock(thread, fifo);
+		freed = 0;
+		for (int k = 0; k < CROWD; k++)
+			freed += finish(thread[k]);
+		assert_int_equal(freed, TRUE);
 		assert_int_equal(mapped("/plug.so"), 0);
 	}
+	assert_int_equal(unlink(fifo), 0);
 	if (!target_is_well(&victim, why))
 		fail_msg("%s", why);
+}
+
+static struct {
+	pthread_barrier_t barrier;
+	HMODULE module;
+	int freed;
+} crowd;
+
+static void *free_in_crowd(void *unused)
+{
+	pthread_barrier_wait(&crowd.barrier);
+	if (FreeLibrary(crowd.module))
+		__atomic_add_fetch(&crowd.freed, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+static void test_free_here_many_times_at_once(void **state)
+{
+	pthread_t thread[CROWD];
+
+	assert_true(support_find("plug.so", plug));
+	assert_int_equal(pthread_barrier_init(&crowd.barrier, NULL, CROWD), 0);
+	for (int i = 0; i < 200; i++) {
+		crowd.module = LoadLibraryA(plug);
+		crowd.freed = 0;
+		assert_non_null(crowd.module);
+		for (int k = 0; k < CROWD; k++)
+			assert_int_equal(pthread_create(&thread[k], NULL, free_in_crowd, NULL), 0);
+		for (int k = 0; k < CROWD; k++)
+			assert_int_equal(pthread_join(thread[k], NULL), 0);
+		assert_int_equal(crowd.freed, 1);
+		assert_null(GetModuleHandleA("plug.so"));
+	}
+	assert_int_equal(pthread_barrier_destroy(&crowd.barrier), 0);
 }
 
 /* Its place is taken by then, and it has come back elsewhere. */
@@ -624,7 +714,8 @@ int main(void)
 		TEST(test_name_without_directory_or_extension),
 		TEST(test_library_that_begins_elsewhere),
 		TEST(test_free_what_was_not_loaded),
-		TEST(test_free_twice_at_once),
+		TEST(test_free_many_times_at_once),
+		TEST(test_free_here_many_times_at_once),
 		TEST(test_free_what_is_elsewhere_by_now),
 		TEST(test_suspended_load),
 		TEST(test_suspended_load_outlives_its_handle),

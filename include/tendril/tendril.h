@@ -414,7 +414,8 @@ TENDRIL_API int tendril_load(struct tendril_target *target, const char *path, in
 /**
  * tendril_unload() - give back a library that was loaded
  * @path: as given to tendril_load(), or the library's file name
- * Return: as tendril_call(); -ENOENT: no such library there; -ELIBACC: dlclose() refused
+ * Return: as tendril_call(); -ENOENT: no such library there; -ELIBACC: the program
+ * itself needs it
  */
 TENDRIL_API int tendril_unload(struct tendril_target *target, const char *path,
 			       int64_t timeout_ms, struct tendril_error *error);

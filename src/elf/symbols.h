@@ -72,6 +72,14 @@ int elf_lookup_or_resolver(const struct elf_modules *modules, struct elf_module 
  * "/lib/x86_64-linux-gnu/libc.so.6"); NULL when there is none. */
 struct elf_module *elf_find_module(const struct elf_modules *modules, const char *name);
 
+/* glibc's recursive mutex around loading and unloading, and its functions for mutexes. */
+struct elf_loader_lock {
+	raddr_t mutex, lock, unlock;
+};
+
+/* All 0: it has none (musl), or none that is recognised. */
+void elf_find_loader_lock(const struct elf_modules *modules, struct elf_loader_lock *ret_lock);
+
 /* Up to n names of symbols close to name (edit distance), best first, each escaped and
  * terminated; module may be NULL: all.  Returns how many were found. */
 #define ELF_NAME_BYTES 96

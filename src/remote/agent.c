@@ -275,21 +275,37 @@ IN_AGENT static int stays_loaded(const struct agent *agent)
 	return 1;
 }
 
-/* Opened once more, because another library may be at its address by now: closed twice. */
-IN_AGENT static uint64_t close_library(const struct agent *agent, const struct library *library)
+IN_AGENT static void lock_loader(const struct agent *agent, uint64_t function)
 {
 	uint64_t arguments[6], unused;
-	int is_the_one;
 
-	if (!library)
-		return 0;
-	is_the_one = library->offset == agent->arguments[2];
+	arguments[0] = agent->loader_mutex;
+	if (agent->loader_mutex)
+		(void)agent_call(function, arguments, &unused);
+}
+
+/*
+ * Opened once more, because another library may be at its address by now: closed twice.  Under the
+ * loader's own lock: of two threads that each held it open, the second one would close what is
+ * gone, which the loader takes for a library still.
+ */
+IN_AGENT uint64_t agent_close_library(const struct agent *agent)
+{
+	uint64_t arguments[6], unused, result = 0;
+	const struct library *library;
+
+	lock_loader(agent, agent->mutex_lock);
+	library = (const struct library *)agent_call(agent->function, agent->arguments, &unused);
 	arguments[0] = (uint64_t)library;
-	(void)agent_call(agent->follow, arguments, &unused);
-	/* Refused: nobody counts what the program itself needs; or another thread was here first. */
-	if (is_the_one && (int)agent_call(agent->follow, arguments, &unused) != 0)
-		return (uint64_t)stays_loaded(agent);
-	return (uint64_t)is_the_one;
+	if (library && library->offset == agent->arguments[2]) {
+		(void)agent_call(agent->follow, arguments, &unused);
+		result = 1;
+	}
+	/* Refused: nobody counts what the program itself needs. */
+	if (library && (int)agent_call(agent->follow, arguments, &unused) != 0)
+		result = stays_loaded(agent) ? agent->arguments[3] : 0;
+	lock_loader(agent, agent->mutex_unlock);
+	return result;
 }
 
 IN_AGENT static uint64_t find_value(const struct agent *agent, struct mailbox *box)
@@ -301,12 +317,12 @@ IN_AGENT static uint64_t find_value(const struct agent *agent, struct mailbox *b
 
 	if (agent->value == AGENT_VALUE_GIVEN)
 		return agent->arguments[0];
+	if (agent->value == AGENT_VALUE_CLOSED)
+		return agent_close_library(agent);
 	result = agent_call(agent->function, agent->arguments,
 			    may_be_left ? &box->home_sp : &unused);
 	if (agent->value == AGENT_VALUE_MODULE)
 		return where_it_begins(agent, (const struct library *)result);
-	if (agent->value == AGENT_VALUE_CLOSED)
-		return close_library(agent, (const struct library *)result);
 	return result;
 }
 
@@ -317,8 +333,7 @@ IN_AGENT static void run(struct agent *agent, struct mailbox *box)
 
 	((push_function *)agent->cleanup_push)(&cleanup, agent->exit_entry, agent);
 	value = find_value(agent, box);
-	if ((agent->follow_when == AGENT_FOLLOW_ON_NULL && value == 0) ||
-	    (agent->follow_when == AGENT_FOLLOW_ON_NONZERO && (int)value != 0))
+	if (agent->follow_when == AGENT_FOLLOW_ON_NULL && value == 0)
 		copy_text(box, (const char *)agent_call(agent->follow, agent->arguments, &unused));
 	((pop_function *)agent->cleanup_pop)(&cleanup, 0);
 	box->value = value;

@@ -41,16 +41,16 @@ enum agent_end { /* mailbox.end */
 
 enum agent_follow { /* when is agent.follow called for a text? */
 	AGENT_FOLLOW_NEVER = 0,
-	AGENT_FOLLOW_ON_NULL = 1,     /* dlopen() */
-	AGENT_FOLLOW_ON_NONZERO = 2,  /* dlclose() */
+	AGENT_FOLLOW_ON_NULL = 1, /* dlopen() */
 };
 
 enum agent_value { /* what the thread's value is */
 	AGENT_VALUE_RESULT = 0, /* the function's */
 	AGENT_VALUE_GIVEN = 1,  /* the first argument; nothing is called */
 	AGENT_VALUE_MODULE = 2, /* of dlopen(): where the library begins, or 0; follow is dladdr() */
-	AGENT_VALUE_CLOSED = 3, /* dlopen() with RTLD_NOLOAD, then closed once more than opened: is
-				   it 1?  follow is dlclose(); argument 2 is the library's l_addr */
+	AGENT_VALUE_CLOSED = 3, /* dlopen() with RTLD_NOLOAD, then closed once more than opened:
+				   was it there?  follow is dlclose(); argument 2 is the library's
+				   l_addr, argument 3 the answer if the program itself needs it */
 };
 
 #define AGENT_TEXT_BYTES 1024
@@ -96,6 +96,7 @@ struct agent {
 	uint64_t function;
 	uint64_t arguments[6];
 	uint64_t follow;
+	uint64_t loader_mutex, mutex_lock, mutex_unlock; /* 0: no such lock */
 	uint32_t follow_when;
 	int32_t caller_pid;      /* as the target sees it; 0: it does not */
 	char name[16];
@@ -130,6 +131,8 @@ struct agent *agent_thread_exit(struct agent *agent);
  * pointer at agent_call_return, has it return from here, with the value that is in the register. */
 uint64_t agent_call(uint64_t function, const uint64_t arguments[6], uint64_t *ret_home);
 void agent_call_return(void);
+/* AGENT_VALUE_CLOSED, with what agent->function, follow, arguments and loader_mutex say; here, too. */
+uint64_t agent_close_library(const struct agent *agent);
 long agent_spawn_reaper(int *gone, uint64_t arena, uint64_t bytes, uint64_t exit_loop,
 			int *ret_tid);
 

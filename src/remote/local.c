@@ -77,6 +77,17 @@ static void end_without_value(void *data)
 	local_release(local);
 }
 
+static uint64_t find_value(struct local_thread *local)
+{
+	struct agent agent = { 0 };
+
+	if (local->request.value != AGENT_VALUE_CLOSED)
+		return agent_call(local->request.function, local->arguments, &local->box.home_sp);
+	plan_fill_call(&agent, &local->request);
+	memcpy(agent.arguments, local->arguments, sizeof(agent.arguments));
+	return agent_close_library(&agent);
+}
+
 static void *run_local(void *data)
 {
 	struct local_thread *local = data;
@@ -85,11 +96,9 @@ static void *run_local(void *data)
 	pthread_cleanup_push(end_without_value, local);
 	if (first_call)
 		first_call();
-	local->box.value = agent_call(local->request.function, local->arguments,
-				      &local->box.home_sp);
+	local->box.value = find_value(local);
 	pthread_cleanup_pop(0);
-	if ((local->request.follow_when == AGENT_FOLLOW_ON_NULL && !local->box.value) ||
-	    (local->request.follow_when == AGENT_FOLLOW_ON_NONZERO && (int)local->box.value)) {
+	if (local->request.follow_when == AGENT_FOLLOW_ON_NULL && !local->box.value) {
 		char *(*follow)(void) = (char *(*)(void))(uintptr_t)local->request.follow;
 		const char *text = follow();
 

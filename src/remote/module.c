@@ -166,26 +166,22 @@ int tendril_resolve_function(struct tendril_target *target, const char *symbol, 
 	return 0;
 }
 
-/* Run dlopen() or dlclose(), and dlerror() in the same thread when it fails. */
-static int run_loader(struct tendril_target *target, const char *function,
-		      enum agent_follow follow_when, const struct tendril_argument *arguments,
-		      size_t n_arguments, int64_t timeout_ms, uint64_t *ret_value,
-		      char text[AGENT_TEXT_BYTES], struct tendril_error *error)
+/* How the thread's function and the one that follows it are called in the target. */
+static int resolve_both(struct tendril_target *target, const char *function, const char *follow,
+			struct plan_request *request, struct tendril_error *error)
 {
-	struct plan_request request;
-	struct tendril_thread *thread;
-	uint64_t address;
-	int r = tendril_resolve(target, function, &address, error);
+	int r = tendril_resolve(target, function, &request->function, error);
 
-	if (r < 0)
-		return r;
-	r = call_request(&request, address, arguments, n_arguments, error);
-	if (r == 0)
-		r = tendril_resolve(target, "dlerror", &request.follow, error);
-	request.follow_when = follow_when;
-	request.opens_files = follow_when == AGENT_FOLLOW_ON_NULL;
-	if (r == 0)
-		r = start_thread(target, &request, &thread, error);
+	return r < 0 ? r : tendril_resolve(target, follow, &request->follow, error);
+}
+
+static int run_request(struct tendril_target *target, const struct plan_request *request,
+		       int64_t timeout_ms, uint64_t *ret_value, char text[AGENT_TEXT_BYTES],
+		       struct tendril_error *error)
+{
+	struct tendril_thread *thread;
+	int r = start_thread(target, request, &thread, error);
+
 	if (r < 0)
 		return r;
 	r = await_value(thread, timeout_ms, ret_value, error);
@@ -205,17 +201,25 @@ static int loader_refuses(const char *text, struct tendril_error *error)
 	return fail(error, -ELIBACC, TENDRIL_STAGE_WAIT, TENDRIL_RULE_NONE, "%s", shown);
 }
 
-static int open_library(struct tendril_target *target, const char *path, uint64_t flags,
-			int64_t timeout_ms, uint64_t *ret_handle, char text[AGENT_TEXT_BYTES],
+/* dlopen(), and dlerror() in the same thread when it fails. */
+static int open_library(struct tendril_target *target, const char *path, int64_t timeout_ms,
+			uint64_t *ret_handle, char text[AGENT_TEXT_BYTES],
 			struct tendril_error *error)
 {
 	const struct tendril_argument arguments[] = {
 		{ .kind = TENDRIL_BYTES, .data = path, .bytes = strlen(path) + 1 },
-		{ .kind = TENDRIL_INTEGER, .value = flags },
+		{ .kind = TENDRIL_INTEGER, .value = RTLD_NOW },
 	};
+	struct plan_request request;
+	int r = call_request(&request, 0, arguments, ARRAY_SIZE(arguments), error);
 
-	return run_loader(target, "dlopen", AGENT_FOLLOW_ON_NULL, arguments, 2, timeout_ms,
-			  ret_handle, text, error);
+	if (r == 0)
+		r = resolve_both(target, "dlopen", "dlerror", &request, error);
+	if (r < 0)
+		return r;
+	request.follow_when = AGENT_FOLLOW_ON_NULL;
+	request.opens_files = true;
+	return run_request(target, &request, timeout_ms, ret_handle, text, error);
 }
 
 int tendril_load(struct tendril_target *target, const char *path, int64_t timeout_ms,
@@ -230,7 +234,7 @@ int tendril_load(struct tendril_target *target, const char *path, int64_t timeou
 			    "%.100s is not an absolute path, and the target's working directory is "
 			    "its own",
 			    path);
-	r = open_library(target, path, RTLD_NOW, timeout_ms, &handle, text, error);
+	r = open_library(target, path, timeout_ms, &handle, text, error);
 	if (r < 0)
 		return r;
 	if (!handle)
@@ -240,58 +244,66 @@ int tendril_load(struct tendril_target *target, const char *path, int64_t timeou
 	return 0;
 }
 
-static int close_library(struct tendril_target *target, uint64_t handle, int64_t timeout_ms,
-			 struct tendril_error *error)
+static int no_such_library(const struct tendril_target *target, const char *name,
+			   struct tendril_error *error)
 {
-	const struct tendril_argument argument = { .kind = TENDRIL_INTEGER, .value = handle };
-	char text[AGENT_TEXT_BYTES];
-	uint64_t result;
-	int r = run_loader(target, "dlclose", AGENT_FOLLOW_ON_NONZERO, &argument, 1, timeout_ms,
-			   &result, text, error);
-
-	if (r < 0)
-		return r;
-	return (int)result ? loader_refuses(text, error) : 0;
+	return fail(error, -ENOENT, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NO_SYMBOL,
+		    "process %d has no library %.100s", target->pid, name);
 }
 
-/* The loader's own path of a library that is there. */
-static int find_library(struct tendril_target *target, const char *name, char *ret_path,
-			size_t bytes, struct tendril_error *error)
-{
-	struct elf_modules modules;
-	struct elf_module *module;
-	int r = link_map_read(target, &modules, error);
+#define STAYS 2 /* the thread's value when the program itself needs the library */
 
+/* One thread opens it once more, which gives the handle that it was opened with, and closes it twice. */
+static int close_library(struct tendril_target *target, const struct elf_modules *modules,
+			 const struct elf_module *module, int64_t timeout_ms, uint64_t *ret_value,
+			 struct tendril_error *error)
+{
+	const struct tendril_argument arguments[] = {
+		{ .kind = TENDRIL_BYTES, .data = module->path, .bytes = strlen(module->path) + 1 },
+		{ .kind = TENDRIL_INTEGER, .value = RTLD_NOW | RTLD_NOLOAD },
+		{ .kind = TENDRIL_INTEGER, .value = module->base },
+		{ .kind = TENDRIL_INTEGER, .value = STAYS },
+	};
+	char text[AGENT_TEXT_BYTES];
+	struct plan_request request;
+	int r = call_request(&request, 0, arguments, ARRAY_SIZE(arguments), error);
+
+	if (r == 0)
+		r = resolve_both(target, "dlopen", "dlclose", &request, error);
 	if (r < 0)
 		return r;
-	module = elf_find_module(&modules, name);
-	if (!module || module == &modules.module[0] || strlen(module->path) >= bytes)
-		r = fail(error, -ENOENT, TENDRIL_STAGE_CHECK, TENDRIL_RULE_NO_SYMBOL,
-			 "process %d has no library %.100s", target->pid, name);
-	else
-		memcpy(ret_path, module->path, strlen(module->path) + 1);
-	elf_modules_done(&modules);
+	request.value = AGENT_VALUE_CLOSED;
+	elf_find_loader_lock(modules, &request.loader);
+	return run_request(target, &request, timeout_ms, ret_value, text, error);
+}
+
+static int unload(struct tendril_target *target, const struct elf_modules *modules,
+		  const char *name, int64_t timeout_ms, struct tendril_error *error)
+{
+	/* By the loader's own path. */
+	const struct elf_module *module = elf_find_module(modules, name);
+	uint64_t value;
+	int r;
+
+	if (!module || module == &modules->module[0])
+		return no_such_library(target, name, error);
+	r = close_library(target, modules, module, timeout_ms, &value, error);
+	if (r == 0 && value == 0)
+		return no_such_library(target, name, error);
+	if (r == 0 && value == STAYS)
+		return loader_refuses("the program itself needs it", error);
 	return r;
 }
 
 int tendril_unload(struct tendril_target *target, const char *path, int64_t timeout_ms,
 		   struct tendril_error *error)
 {
-	char own_path[4096], text[AGENT_TEXT_BYTES];
-	uint64_t handle;
-	int r = find_library(target, path, own_path, sizeof(own_path), error);
+	struct elf_modules modules;
+	int r = link_map_read(target, &modules, error);
 
 	if (r < 0)
 		return r;
-	/* The handle that it was opened with, which counts one more opening... */
-	r = open_library(target, own_path, RTLD_NOW | RTLD_NOLOAD, timeout_ms, &handle, text,
-			 error);
-	if (r < 0)
-		return r;
-	if (!handle)
-		return fail(error, -ENOENT, TENDRIL_STAGE_WAIT, TENDRIL_RULE_NO_SYMBOL,
-			    "process %d has no library %.100s", target->pid, path);
-	/* ...so it is closed twice. */
-	r = close_library(target, handle, timeout_ms, error);
-	return r < 0 ? r : close_library(target, handle, timeout_ms, error);
+	r = unload(target, &modules, path, timeout_ms, error);
+	elf_modules_done(&modules);
+	return r;
 }

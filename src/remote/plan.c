@@ -61,6 +61,17 @@ static int gather_data(struct plan *plan, const struct plan_request *request,
 	return 0;
 }
 
+void plan_fill_call(struct agent *agent, const struct plan_request *request)
+{
+	agent->function = request->function;
+	agent->follow = request->follow;
+	agent->follow_when = request->follow_when;
+	agent->value = request->value;
+	agent->loader_mutex = request->loader.mutex;
+	agent->mutex_lock = request->loader.lock;
+	agent->mutex_unlock = request->loader.unlock;
+}
+
 static void fill_constants(struct plan *plan, const struct tendril_target *target,
 			   const struct plan_request *request)
 {
@@ -82,10 +93,7 @@ static void fill_constants(struct plan *plan, const struct tendril_target *targe
 	agent->cleanup_push = libc->cleanup_push;
 	agent->cleanup_pop = libc->cleanup_pop;
 	agent->exit_loop = target->gadgets.exit_loop;
-	agent->function = request->function;
-	agent->follow = request->follow;
-	agent->follow_when = request->follow_when;
-	agent->value = request->value;
+	plan_fill_call(agent, request);
 	agent->stays = request->stays;
 	agent->caller_pid = target->caller_pid;
 	agent->memfd = -1;

@@ -17,11 +17,12 @@ struct plan_request {
 	size_t n_copies;
 	raddr_t follow;
 	enum agent_follow follow_when;
-	enum agent_value value; /* in another process only */
+	enum agent_value value; /* in the own process: AGENT_VALUE_RESULT or _CLOSED */
 	uint64_t stack_bytes;
 	bool is_suspended;
 	bool stays; /* suspended, whatever becomes of the caller */
 	bool opens_files;      /* the function is dlopen() */
+	struct elf_loader_lock loader;
 };
 
 struct plan {
@@ -33,6 +34,9 @@ struct plan {
 	uint8_t *data; /* the argument bytes that follow struct agent */
 	size_t data_bytes;
 };
+
+/* What is called there, arguments aside. */
+void plan_fill_call(struct agent *agent, const struct plan_request *request);
 
 /* Work out everything but the address.  0, -E2BIG, -EINVAL, -ENOMEM. */
 int plan_make(struct plan *plan, const struct tendril_target *target,

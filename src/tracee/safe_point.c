@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tracee/safe_point.h"
 
+#include "elf/glibc_mutex.h"
+
 #include <asm/unistd.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -378,14 +380,6 @@ static bool is_own_lock(const struct safe_rules *rules, raddr_t lock)
 	return !is_critical(rules, lock) && lock % HEAP_BYTES >= HEAP_HEAD_BYTES &&
 	       (lock < rules->allocator_low || lock >= rules->allocator_high);
 }
-
-/* The beginning of a pthread_mutex_t of glibc's. */
-struct glibc_mutex {
-	uint32_t lock, count;
-	int32_t owner;
-	uint32_t n_users;
-	int32_t kind;
-};
 
 /*
  * The loader's locks are somewhere in its data, whose layout is its own business.  But a recursive mutex

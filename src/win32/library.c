@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "proc/proc.h"
+#include "remote/agent.h"
 #include "win32/utf16.h"
 
 #define LOADING_NS  (5 * NS_PER_S) /* as long as another thread may be at it: disks are slow */
@@ -224,20 +225,25 @@ static int unload(HMODULE handle)
 {
 	AUTO_MODULES struct elf_modules modules = { 0 };
 	const struct elf_module *module = NULL;
-	void *loaded;
+	struct elf_loader_lock loader;
+	struct agent call;
 	int r = handle ? read_modules(&modules) : -ELIBACC;
 
 	if (r == 0)
 		r = module_of(handle, &modules, &module);
 	if (r < 0 || module == &modules.module[0] || module->low == own_base())
 		return r;
-	loaded = open_loaded(&modules, module);
-	if (!loaded)
-		return -ELIBACC;
+	elf_find_loader_lock(&modules, &loader);
+	call = (struct agent){
+		.function = (uintptr_t)dlopen,
+		.follow = (uintptr_t)dlclose,
+		.arguments = { (uintptr_t)module->path, RTLD_NOW | RTLD_NOLOAD, module->base, TRUE },
+		.loader_mutex = loader.mutex,
+		.mutex_lock = loader.lock,
+		.mutex_unlock = loader.unlock,
+	};
 	stay_loaded();
-	(void)dlclose(loaded);
-	(void)dlclose(loaded); /* refused if the program itself needs it: that is not counted */
-	return 0;
+	return agent_close_library(&call) ? 0 : -ELIBACC;
 }
 
 WINBASEAPI BOOL WINAPI FreeLibrary(HMODULE hLibModule)

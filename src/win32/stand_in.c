@@ -25,7 +25,7 @@ struct call {
 	struct elf_modules modules;
 	const char *function, *follow; /* by their names in the target; follow may be NULL */
 	enum agent_value value;
-	struct tendril_argument argument[3];
+	struct tendril_argument argument[4];
 	size_t n_arguments;
 	char text[LIBRARY_NAME_BYTES]; /* that an argument points to */
 };
@@ -137,6 +137,7 @@ static int free_library(struct call *call)
 	add_text(call);
 	add_integer(call, RTLD_NOW | RTLD_NOLOAD);
 	add_integer(call, module->base);
+	add_integer(call, TRUE);
 	return 0;
 }
 
@@ -297,6 +298,8 @@ static int make_request(struct call *call, const struct tendril_thread_options *
 		return r;
 	ret_request->follow = follow;
 	ret_request->value = call->value;
+	if (call->value == AGENT_VALUE_CLOSED)
+		elf_find_loader_lock(&call->modules, &ret_request->loader);
 	ret_request->opens_files = strcmp(call->function, "dlopen") == 0;
 	return 0;
 }
