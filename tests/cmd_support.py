@@ -71,6 +71,8 @@ class Terminal:
 
     def progress(self):
         """A whole line of it, begun after this was asked for."""
+        while select.select([self.fd], [], [], 0)[0]:
+            self.read()  # said while nobody looked, of which there may be much
         self.text = ''
         while self.text.count('\r\x1b[K') < 3:
             self.read()

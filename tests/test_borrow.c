@@ -78,6 +78,14 @@ static void wait_for_ever(void)
 	_exit(1);
 }
 
+static void wait_until_asleep(pid_t pid)
+{
+	int64_t deadline = deadline_in_ms(5000);
+
+	while (!status_is(pid, "State", 'S'))
+		assert_true(support_again(deadline));
+}
+
 static void test_a_lock_is_no_obstacle(void **state)
 {
 	struct tendril_options hasty = { .size = sizeof(hasty), .timeout_ms = 50 };
@@ -87,12 +95,11 @@ static void test_a_lock_is_no_obstacle(void **state)
 	(void)state;
 	if (child == 0)
 		wait_for_ever();
-	while (!status_is(child, "State", 'S'))
-		assert_true(support_again(deadline_in_ms(5000)));
+	wait_until_asleep(child);
 	assert_int_equal(tendril_open(child, &hasty, &target, NULL), 0);
 	assert_int_equal(tendril_call(target, (uintptr_t)getppid, NULL, 0, 1000, NULL, NULL), -EAGAIN);
 	assert_int_equal(call(target, SYS_getpid, 0, 0), child);
-	assert_true(status_is(child, "State", 'S'));
+	wait_until_asleep(child); /* again: it still waits for the lock */
 	tendril_close(target);
 	(void)kill(child, SIGKILL);
 	assert_int_equal(waitpid(child, NULL, 0), child);
