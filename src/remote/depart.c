@@ -184,11 +184,20 @@ static int pause_waiting(struct operation *op, int64_t *next_check_ns)
 	return 0;
 }
 
-/* A look takes the lock of the target's memory, which the thread needs to map its own. */
-static void yield_for(int64_t ns)
+/*
+ * A look takes the lock of the target's memory, which the thread needs to map its own.  What is in the
+ * mailbox, once we have that, is seen without one.
+ */
+static void yield_before_look(const struct operation *op)
 {
-	for (int64_t until_ns = now_ns() + ns; now_ns() < until_ns;)
+	const struct mailbox *box = op->thread->box;
+	int64_t until_ns = now_ns() + LOOK_NS;
+
+	do {
 		(void)sched_yield();
+		if (box && __atomic_load_n(&box->tid, __ATOMIC_ACQUIRE))
+			return;
+	} while (now_ns() < until_ns);
 }
 
 /*
@@ -212,7 +221,7 @@ static int await_thread(struct operation *op)
 		if (op->seen.created != AGENT_CREATE_PENDING)
 			return 0;
 		if (now_ns() < yield_until_ns) {
-			yield_for(LOOK_NS);
+			yield_before_look(op);
 			continue;
 		}
 		r = pause_waiting(op, &next_check_ns);
