@@ -67,6 +67,8 @@ static int commit(struct operation *op, struct tendril_error *error)
 	undo_forget(&op->undo);
 	thread_wake(thread->box);
 	thread->stays = op->request->stays;
+	if (!op->request->is_suspended)
+		thread->begun_ns = op->decided_ns;
 	return 0;
 }
 

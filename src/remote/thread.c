@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -18,6 +19,15 @@
 /* Its id may be used again just when it is opened: so look once in a while whether it is there. */
 #define REAPER_SLICE_NS    (50 * (int64_t)NS_PER_MS)
 #define POLL_NAP_NS        100000
+/*
+ * So long after its begin a thread is waited for awake, and so long its reaper: to fall asleep, and to
+ * be woken up on a processor that has nothing else to do, takes longer than those that only answer a
+ * question live.  Counted from then, not from the wait's begin: who waits often does not pay often.
+ */
+#define YOUNG_NS           100000
+#define REAPER_AWAKE_NS    50000
+#define LONG_YIELD_NS      300000
+#define BUSY_NS            (200 * NS_PER_MS)
 
 int open_thread_fd(pid_t pid, pid_t tid, bool *ret_is_process)
 {
@@ -127,8 +137,36 @@ static int64_t earlier(int64_t a_ns, int64_t b_ns)
 	return a_ns < b_ns ? a_ns : b_ns;
 }
 
+/*
+ * Whom we wait for may have come to our processor, so let it run.  But where others have work that gives
+ * away a whole slice, milliseconds: after one of those it is better to sleep, for some time to come.
+ */
+static _Atomic int64_t busy_until_ns;
+
+static bool yields_soon(void)
+{
+	int64_t begun_ns = now_ns(), now;
+
+	if (begun_ns < busy_until_ns)
+		return false;
+	(void)sched_yield();
+	now = now_ns();
+	if (now - begun_ns > LONG_YIELD_NS)
+		busy_until_ns = now + BUSY_NS;
+	return true;
+}
+
+void thread_await_awake(const struct tendril_thread *thread, int fd, int64_t deadline_ns)
+{
+	int64_t until_ns = earlier(deadline_ns, thread->begun_ns + YOUNG_NS);
+
+	while (now_ns() < until_ns && !has_exited(thread, fd, 0) && yields_soon())
+		;
+}
+
 static bool wait_for_exit(const struct tendril_thread *thread, int fd, int64_t deadline_ns)
 {
+	thread_await_awake(thread, fd, deadline_ns);
 	for (;;) {
 		int64_t left_ns = deadline_ns - now_ns();
 		int slice_ms = thread->fd_is_process ? 1 : 60000;
@@ -204,6 +242,8 @@ int thread_settle(struct tendril_thread *thread, int64_t until_ns)
 			given_up_ns = end_seen_ns(thread) + REAPER_PATIENCE_NS;
 			if (now_ns() < given_up_ns && now_ns() >= until_ns)
 				return -ETIMEDOUT;
+			if (now_ns() < end_seen_ns(thread) + REAPER_AWAKE_NS && yields_soon())
+				continue;
 			if (now_ns() < given_up_ns) {
 				await_reaper(thread, earlier(until_ns, given_up_ns));
 				continue;

@@ -16,6 +16,7 @@ struct tendril_thread {
 	raddr_t arena;
 	struct mailbox *box; /* shared with the thread; for one of our own process, private */
 	struct local_thread *local;
+	int64_t begun_ns;    /* when it was told to run; 0: not by us, or suspended */
 	int64_t end_seen_ns; /* atomic; 0: not so far */
 	bool is_settled;     /* atomic: it has ended, and its stack is gone: for good */
 	struct tendril_cost cost;
@@ -43,6 +44,11 @@ void own_thread_set_value(uint64_t value);
  */
 int thread_wait_by(struct tendril_thread *thread, int fd, int64_t timeout_ms);
 bool thread_has_ended(const struct tendril_thread *thread, int fd);
+/*
+ * One that has just begun: stay awake for a moment, should it end at once.  Who cares how it went asks
+ * afterwards.
+ */
+void thread_await_awake(const struct tendril_thread *thread, int fd, int64_t deadline_ns);
 /*
  * One that has ended: is its stack gone, too?  Not later than until_ns: -ETIMEDOUT.  Who is kept from
  * giving it back for a second, by being stopped, is not waited for.

@@ -182,6 +182,8 @@ static int block_for_any(const struct wait *wait, int alert_fd, bool looks)
 	if (fill(fds, wait->objects, wait->n))
 		looks = true;
 	fds[wait->n] = (struct pollfd){ .fd = alert_fd, .events = POLLIN };
+	if (wait->n == 1 && wait->objects[0]->thread)
+		thread_await_awake(wait->objects[0]->thread->remote, fds[0].fd, wait->deadline_ns);
 	for (;;) {
 		r = poll_until(fds, n, looks ? earlier(wait->deadline_ns, now_ns() + LOOK_NS)
 						       : wait->deadline_ns);
