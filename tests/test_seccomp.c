@@ -99,9 +99,13 @@ static void start_filtered(struct target *victim, const char *mode, struct tendr
 			   uint64_t *ret_address)
 {
 	struct target_start how = { .program = "filtered", .mode = mode };
+	int64_t deadline_ns = deadline_in_ms(5000);
 	struct tendril_error error;
 
 	assert_int_equal(target_start(victim, &how), 0);
+	/* It has to say that it is ready before it may write no more. */
+	while (status_number(victim->pid, "Seccomp") != SECCOMP_MODE_FILTER)
+		assert_true(support_again(deadline_ns));
 	if (tendril_open(victim->pid, NULL, ret_target, &error) < 0 ||
 	    tendril_resolve(*ret_target, "getpid", ret_address, &error) < 0)
 		fail_msg("%s", error.text);
