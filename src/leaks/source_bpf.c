@@ -496,7 +496,7 @@ static bool bpf_is_short(const struct source *source)
 }
 
 /* Slots keep the chunk of a handle that is closed, for the next one.  When chunks run short, they
- * are taken back. */
+ * are taken back; but an opening sets its bit last, so the kernel's side looks once more. */
 static int reclaim(struct bpf_source *self)
 {
 	int r = 0;
@@ -504,7 +504,8 @@ static int reclaim(struct bpf_source *self)
 	for (uint32_t i = 0; r == 0 && i < PAGES_MAX; i++)
 		for (unsigned int k = 0; self->pages[i].table && k < PAGE_SLOTS && r == 0; k++)
 			if (self->pages[i].slot[k].chunk && !(self->pages[i].present >> k & 1))
-				r = release(self, i, k, self->pages[i].slot[k].opened_ns);
+				r = release(self, i, k | RELEASE_CLOSED,
+					    self->pages[i].slot[k].opened_ns);
 	return r < 0 ? r : bpf_flush_releases(&self->base);
 }
 

@@ -408,6 +408,9 @@ static __always_inline void record_in(struct call *call, struct page *page, __u3
 	 * the two sets the bit counts it. */
 	if (!(__sync_fetch_and_or(&page->present, bit) & bit)) {
 		call->opened++;
+		/* The reader has taken the stack back, as one of a number that is closed. */
+		if (call->captures && !*(volatile __u32 *)&slot->chunk)
+			slot->flags |= SLOT_NO_STACK;
 	} else if (!is_guessed) { /* dup2() over it; or its close is under way */
 		call->opened++;
 		call->closed++;
@@ -1541,6 +1544,27 @@ static __noinline int release_page(struct release *release)
 	return page && page->table == release->opened_ns ? free_page(number) : 0;
 }
 
+/* Since the reader's look the slot may have become another opening's, or that one have set its bit:
+ * what was taken is then put back.  A call that is just opening there sets the bit first and looks
+ * for its stack afterwards, so that one of the two sees the other. */
+static __always_inline void release_stack(struct page *page, struct slot *slot,
+					  struct release *release)
+{
+	__u64 bit = 1ull << (release->number % PAGE_SLOTS);
+	__u32 chunk = __sync_lock_test_and_set(&slot->chunk, 0);
+	struct capture *capture = chunk ? chunk_at(chunk) : NULL;
+	bool is_meant;
+
+	if (!capture)
+		return;
+	if (release->number & RELEASE_CLOSED)
+		is_meant = !(*(volatile __u64 *)&page->present & bit);
+	else
+		is_meant = capture->opened_ns == release->opened_ns;
+	if (is_meant || __sync_val_compare_and_swap(&slot->chunk, 0, chunk))
+		drop_chunk(chunk);
+}
+
 static long release_one(__u32 i, void *unused)
 {
 	struct release *release = bpf_map_lookup_elem(&releases, &i);
@@ -1556,7 +1580,7 @@ static long release_one(__u32 i, void *unused)
 		return 0;
 	slot = &page->slot[release->number % PAGE_SLOTS];
 	if (slot->opened_ns == release->opened_ns)
-		drop_slot(slot);
+		release_stack(page, slot, release);
 	return 0;
 }
 

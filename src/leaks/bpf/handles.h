@@ -149,12 +149,14 @@ struct kind_event {
 /* What the reader asks the kernel's side to give back. */
 struct release {
 	__u32 page;      /* its number in `pages` */
-	__u32 number;    /* of the handle; RELEASE_PAGE: the page itself */
+	__u32 number;    /* of the handle, RELEASE_CLOSED: only while it is closed; RELEASE_PAGE: the page
+			  * itself */
 	__u64 opened_ns; /* the stack of this opening, which has been unwound; of a page: its table */
 };
 
-#define RELEASE_PAGE 0xffffffffu
-#define RELEASES_MAX 1024
+#define RELEASE_PAGE   0xffffffffu
+#define RELEASE_CLOSED 0x80000000u
+#define RELEASES_MAX   1024
 
 #define CALL_UNKNOWN 0xffff
 
