@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_leaks_engine.c - the engine over time: processes that come and go, and are not asked for any more */
 #include <fcntl.h>
+#include <linux/types.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,7 +11,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "leaks/bpf/handles.h"
 #include "leaks/leaks.h"
+#include "leaks/source.h"
 
 #include <cmocka.h> /* behind base.h: its macro fail() is not our function */
 
@@ -199,11 +202,79 @@ static void processes_that_have_ended_are_not_remembered_for_ever(void **state)
 	end_worker(&worker);
 }
 
+#pragma weak source_bpf_open /* a build without BPF has none */
+
+/* The one handle that a process has opened while it was watched. */
+struct one {
+	pid_t pid;
+	struct source_handle handle;
+	int n;
+};
+
+static int take_one(void *context, const struct source_handle *handle)
+{
+	struct one *one = context;
+
+	if (handle->pid == one->pid && handle->origin == LEAKS_OPENED) {
+		one->handle = *handle;
+		one->n++;
+	}
+	return 0;
+}
+
+static bool has_stack(struct source *source, pid_t pid)
+{
+	struct one one = { .pid = pid };
+
+	assert_int_equal(source->ops->each_handle(source, 0, take_one, &one), 0);
+	assert_int_equal(one.n, 1);
+	return one.handle.has_stack;
+}
+
+/* As the reader asks that has looked before the call that opens it set the bit. */
+static void stack_of_an_open_handle_is_not_taken_back_as_a_closed_ones(void **state)
+{
+	const struct leaks_options options = { .never_ptrace = true };
+	struct tendril_error error = { 0 };
+	struct source_handle as_closed;
+	struct source *source;
+	struct worker worker;
+	struct one one = { 0 };
+
+	(void)state;
+	if (!source_bpf_open)
+		skip();
+	if (source_bpf_open(&options, &source, &error) < 0) {
+		print_message("skipped: %s\n", error.text);
+		skip();
+	}
+	worker = start_worker();
+	one.pid = worker.pid;
+	assert_int_equal(source->ops->add(source, worker.pid, false, &error), 0);
+	tell(&worker, 'o', 1);
+	assert_int_equal(source->ops->each_handle(source, 0, take_one, &one), 0);
+	assert_int_equal(one.n, 1);
+	assert_true(one.handle.has_stack);
+
+	as_closed = one.handle;
+	as_closed.number = (int)((uint32_t)as_closed.number | RELEASE_CLOSED);
+	assert_int_equal(source->ops->release(source, &as_closed), 0);
+	assert_int_equal(source->ops->flush_releases(source), 0);
+	assert_true(has_stack(source, worker.pid));
+
+	assert_int_equal(source->ops->release(source, &one.handle), 0);
+	assert_int_equal(source->ops->flush_releases(source), 0);
+	assert_false(has_stack(source, worker.pid));
+	source->ops->close(source);
+	end_worker(&worker);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_that_was_removed_is_watched_no_more),
 		cmocka_unit_test(processes_that_have_ended_are_not_remembered_for_ever),
+		cmocka_unit_test(stack_of_an_open_handle_is_not_taken_back_as_a_closed_ones),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
