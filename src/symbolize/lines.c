@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define MEMORY_LEAST	  (4u << 20)
+#define UNITS_A_LOOK	  16 /* that fit in there */
 #define RANGES_A_UNIT_MAX 65536
 #define DEPTH_MAX	  128
 #define ENTRIES_MAX	  2000000 /* looked at for one address: links to siblings can lead in circles */
@@ -55,6 +56,17 @@ static bool add_range(struct unit_table *table, uint64_t low, uint64_t high)
 	return true;
 }
 
+/* libdw does not look whether it got the memory for a unit, or for its lines (0.188): it is ended by
+ * SIGSEGV then. So it is asked for beforehand whether there is some. */
+static bool has_memory(void)
+{
+	void *volatile probe = malloc(MEMORY_LEAST);
+	bool there = probe != NULL;
+
+	free(probe);
+	return there;
+}
+
 static bool add_unit(struct unit_table *table, Dwarf_Die *ranges_of, Dwarf_Die *unit)
 {
 	Dwarf_Addr base, low, high;
@@ -95,12 +107,15 @@ static void read_units(Dwarf *dwarf, struct unit_table *table, bool may_open)
 {
 	Dwarf_CU *cu = NULL;
 	Dwarf_Die die, split = {0};
+	size_t n_seen = 0;
 	uint8_t type;
 
 	while (dwarf_get_units(dwarf, cu, &cu, NULL, &type, &die, may_open ? &split : NULL) == 0) {
 		/* what was split off has the contents, what stayed has the addresses */
 		bool is_split = may_open && type == DW_UT_skeleton && split.addr;
 
+		if (n_seen++ % UNITS_A_LOOK == 0 && !has_memory())
+			break;
 		if (type != DW_UT_compile && type != DW_UT_skeleton)
 			continue;
 		if (!add_unit(table, &die, is_split ? &split : &die))
@@ -273,21 +288,10 @@ static void read_function(struct unit_table *table, Dwarf_Die *die, struct sourc
 	}
 }
 
-/* libdw does not look whether it got the memory for a unit's lines (0.188): it is ended by SIGSEGV
- * then. So it is asked for beforehand whether there is some. */
-static bool has_memory(void)
-{
-	void *volatile probe = malloc(MEMORY_LEAST);
-	bool there = probe != NULL;
-
-	free(probe);
-	return there;
-}
-
 size_t object_source_frames(struct object *object, uint64_t address,
 			    struct source_frame *ret_frames, size_t max)
 {
-	struct unit_table *table = units_of(object);
+	struct unit_table *table = has_memory() ? units_of(object) : NULL;
 	struct descent descent = {.entries_left = ENTRIES_MAX};
 	Dwarf_Die *unit;
 	size_t n = 0;
