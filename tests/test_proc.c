@@ -79,6 +79,37 @@ static void end_child(struct child child)
 
 /* Processes */
 
+/* A mapping that grows and shrinks, the last one of a page of the list: it is told twice by chance. */
+static void grow_and_shrink(char *at, size_t n_pages)
+{
+	for (size_t i = 0;; i = (i + 1) % n_pages) {
+		(void)mprotect(at + i * 4096, 4096, PROT_READ | PROT_WRITE);
+		(void)mprotect(at, n_pages * 4096, PROT_READ);
+	}
+}
+
+static void test_maps_that_change_are_read(void **state)
+{
+	const size_t n_pages = 600;
+	struct proc_maps maps;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		char *at = mmap(NULL, n_pages * 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (size_t i = 0; i < n_pages / 2; i += 2)
+			(void)mprotect(at + i * 4096, 4096, PROT_NONE);
+		grow_and_shrink(at + n_pages / 2 * 4096, n_pages / 2);
+	}
+	for (int i = 0; i < 10000; i++) {
+		assert_int_equal(proc_maps_read(pid, &maps), 0);
+		proc_maps_done(&maps);
+	}
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static void test_stat_of_a_hostile_name(void **state)
 {
 	static const char text[] = "12 (" HOSTILE ")" STAT_TAIL "\n";
@@ -914,6 +945,7 @@ static void test_control_groups(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_maps_that_change_are_read),
 		cmocka_unit_test(test_stat_of_a_hostile_name),
 		cmocka_unit_test(test_stat_cut_short_is_refused_at_every_byte),
 		cmocka_unit_test(test_stat_of_a_long_name_is_bounded),

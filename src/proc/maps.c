@@ -13,6 +13,7 @@
 /* The default limit is 65,530 mappings, of some hundred bytes: far below this. */
 #define MAPS_BYTES_MAX (256u << 20)
 /* "0-1 r--p 0 0:0 0\n": no line is shorter, so this bounds the number of them. */
+#define TRIES	       20
 #define LINE_BYTES_MIN 17
 
 static const char *scan_hex(const char *s, uint64_t *ret_value)
@@ -124,7 +125,8 @@ int proc_maps_parse(char *text, size_t bytes, struct proc_maps *ret_maps)
 
 /*
  * The kernel fills such a file a page at a time and goes on where it was by address, so what
- * changes meanwhile is seen or not, but no line is torn.
+ * changes meanwhile is seen or not, but no line is torn.  A mapping that grows between two pages is
+ * told twice, though, and is its own neighbour then: such a list is read again.
  */
 static int read_maps(pid_t tid, char **ret_text, size_t *ret_bytes)
 {
@@ -156,7 +158,7 @@ static int read_maps_alive(pid_t pid, char **ret_text, size_t *ret_bytes)
 	return 0;
 }
 
-int proc_maps_read(pid_t pid, struct proc_maps *ret_maps)
+static int read_maps_once(pid_t pid, struct proc_maps *ret_maps)
 {
 	char *text = NULL;
 	size_t bytes = 0;
@@ -167,6 +169,15 @@ int proc_maps_read(pid_t pid, struct proc_maps *ret_maps)
 	r = proc_maps_parse(text, bytes, ret_maps);
 	if (r < 0)
 		free(text);
+	return r;
+}
+
+int proc_maps_read(pid_t pid, struct proc_maps *ret_maps)
+{
+	int r = -EIO;
+
+	for (int i = 0; r == -EIO && i < TRIES; i++)
+		r = read_maps_once(pid, ret_maps);
 	return r;
 }
 
